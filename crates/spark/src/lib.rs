@@ -1,0 +1,20 @@
+//! Spark's vocabulary as plain values: types, literals, the unresolved plan, configuration, error
+//! conditions. No I/O, no engine.
+
+pub mod command;
+pub mod conf;
+pub mod error;
+pub mod expr;
+pub mod literal;
+pub mod origin;
+pub mod plan;
+pub mod settings;
+pub mod types;
+
+pub use error::{Error, ErrorKind, Result};
+pub use expr::Expr;
+pub use literal::Literal;
+pub use origin::{Origin, SqlOrigin};
+pub use plan::{Node, Plan};
+pub use settings::Settings;
+pub use types::{DataType, Metadata, StructField, StructType};

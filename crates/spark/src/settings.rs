@@ -1,0 +1,69 @@
+//! What of a session's configuration changes the meaning of a query, resolved once per analysis.
+
+use std::sync::Arc;
+
+/// Settings baked into a plan by the analyzer; kernels get them from there and never from a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// `spark.sql.ansi.enabled`.
+    pub ansi: bool,
+    /// `spark.sql.session.timeZone`, validated.
+    pub time_zone: Arc<str>,
+    /// `spark.sql.caseSensitive`.
+    pub case_sensitive: bool,
+    /// `spark.sql.timestampType` is `TIMESTAMP_NTZ`.
+    pub timestamp_ntz: bool,
+    /// `spark.sql.timeType.enabled`.
+    pub time_type: bool,
+    /// `spark.sql.legacy.timeParserPolicy`.
+    pub time_parser_policy: Arc<str>,
+    /// `spark.sql.storeAssignmentPolicy`.
+    pub store_assignment: Arc<str>,
+    /// `spark.sql.groupByOrdinal` and `spark.sql.orderByOrdinal`.
+    pub group_by_ordinal: bool,
+    pub order_by_ordinal: bool,
+    /// `spark.sql.groupByAliases`.
+    pub group_by_aliases: bool,
+    /// `spark.sql.mapKeyDedupPolicy` is `LAST_WIN`.
+    pub map_keys_last_win: bool,
+    /// `spark.sql.crossJoin.enabled`.
+    pub cross_join: bool,
+    /// `spark.sql.session.collation.enabled`-like default collation of string literals.
+    pub default_collation: Option<Arc<str>>,
+    /// Microseconds since the epoch: the query's `current_timestamp`.
+    pub now_micros: i64,
+    /// Source of seeds for unseeded `rand`, `uuid`, `shuffle` of this query.
+    pub seed: i64,
+    pub current_catalog: Arc<str>,
+    pub current_database: Arc<str>,
+    pub current_user: Arc<str>,
+    /// Every other key that a rarely used feature reads, as set in the session.
+    pub conf: Arc<crate::conf::ConfView>,
+}
+
+impl Default for Settings {
+    /// Spark's defaults, in UTC, at the epoch.
+    fn default() -> Self {
+        Settings {
+            ansi: true,
+            time_zone: "UTC".into(),
+            case_sensitive: false,
+            timestamp_ntz: false,
+            time_type: false,
+            time_parser_policy: "CORRECTED".into(),
+            store_assignment: "ANSI".into(),
+            group_by_ordinal: true,
+            order_by_ordinal: true,
+            group_by_aliases: true,
+            map_keys_last_win: false,
+            cross_join: true,
+            default_collation: None,
+            now_micros: 0,
+            seed: 0,
+            current_catalog: "spark_catalog".into(),
+            current_database: "default".into(),
+            current_user: "".into(),
+            conf: Arc::default(),
+        }
+    }
+}
