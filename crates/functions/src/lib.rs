@@ -1,1 +1,25 @@
-//! functions
+//! Every Spark function: signature, semantics and Arrow kernel, and the registry that names them.
+//!
+//! Add a function by adding it to the file of its family: a `Function` in the family's `FUNCTIONS`
+//! slice (typing, at analysis) and, where DataFusion has none with Spark's meaning, a `Kernel` in its
+//! `KERNELS` slice (values, at execution). Everything else (the registry, the wire form, `SHOW
+//! FUNCTIONS`) follows from those slices.
+
+pub mod aggregate;
+pub mod call;
+pub mod cast;
+pub mod coerce;
+pub mod error;
+pub mod families;
+pub mod fold;
+pub mod kernel;
+pub mod registry;
+pub mod scalar;
+pub mod typed;
+pub mod types;
+pub mod wire;
+
+pub use call::Call;
+pub use kernel::{Kernel, KernelArgs, KernelUdf, Options};
+pub use registry::{Build, Function, Generator};
+pub use typed::Typed;

@@ -186,6 +186,14 @@ impl Error {
         self
     }
 
+    /// Adds a context, unless there is one already.
+    pub fn or_context(mut self, context: &QueryContext) -> Self {
+        if self.0.contexts.is_empty() {
+            self.0.contexts.push(context.clone());
+        }
+        self
+    }
+
     /// The same error as another kind.
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;

@@ -1,0 +1,216 @@
+//! A call of a function during analysis: its resolved arguments, and the steps most definitions share.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use datafusion::logical_expr::Expr;
+use spark::error::QueryContext;
+use spark::types::DataType;
+use spark::{Error, Origin, Result, Settings};
+
+use crate::coerce::{self, Expected};
+use crate::kernel::{Kernel, KernelUdf, Options};
+use crate::typed::Typed;
+use crate::types::to_arrow;
+
+/// A call to be typed. Definitions check and coerce `args`, then turn it into a [`Typed`] with one of
+/// the finishing methods.
+pub struct Call<'a> {
+    /// The name Spark prints: lower case, the alias under which the function was called.
+    pub name: String,
+    pub args: Vec<Typed>,
+    /// Names of named arguments, aligned with `args`; empty strings for positional ones.
+    pub arg_names: Vec<String>,
+    pub distinct: bool,
+    /// `IGNORE NULLS`/`RESPECT NULLS` where written.
+    pub ignore_nulls: Option<bool>,
+    /// `FILTER (WHERE …)`, boolean.
+    pub filter: Option<Typed>,
+    /// `WITHIN GROUP (ORDER BY …)`: key, ascending, nulls first.
+    pub order: Vec<(Typed, bool, bool)>,
+    /// Written as an operator or keyword rather than a call.
+    pub is_operator: bool,
+    pub settings: &'a Settings,
+    pub origin: Option<Arc<Origin>>,
+}
+
+impl<'a> Call<'a> {
+    /// A plain call.
+    pub fn new(name: impl Into<String>, args: Vec<Typed>, settings: &'a Settings) -> Self {
+        Call {
+            name: name.into(),
+            arg_names: vec![String::new(); args.len()],
+            args,
+            distinct: false,
+            ignore_nulls: None,
+            filter: None,
+            order: Vec::new(),
+            is_operator: false,
+            settings,
+            origin: None,
+        }
+    }
+
+    /// Checks the number of arguments.
+    ///
+    /// # Errors
+    /// `WRONG_NUM_ARGS.WITHOUT_SUGGESTION`.
+    pub fn arity(&self, expected: RangeInclusive<usize>) -> Result<()> {
+        if expected.contains(&self.args.len()) {
+            return Ok(());
+        }
+        let text = if expected.start() == expected.end() {
+            expected.start().to_string()
+        } else if *expected.end() == usize::MAX {
+            format!("> {}", expected.start().saturating_sub(1))
+        } else {
+            let all: Vec<String> = expected.map(|n| n.to_string()).collect();
+            format!("[{}]", all.join(", "))
+        };
+        Err(self.wrong_arity(text))
+    }
+
+    /// The error for a wrong number of arguments; `expected` as Spark words it (`2`, `[1, 2]`, `> 0`).
+    pub fn wrong_arity(&self, expected: impl Into<String>) -> Error {
+        let expected = expected.into();
+        Error::analysis("WRONG_NUM_ARGS.WITHOUT_SUGGESTION")
+            .param("functionName", spark::types::quote_identifier(&self.name))
+            .param("expectedNum", &expected)
+            .param("actualNum", self.args.len().to_string())
+            .param("docroot", "https://spark.apache.org/docs/latest")
+            .with_message(format!("{} takes {expected} arguments, not {}.", self.name, self.args.len()))
+            .at(self.origin.as_ref())
+    }
+
+    /// Casts argument `i` as Spark does implicitly, or refuses it.
+    ///
+    /// # Errors
+    /// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE`.
+    pub fn expect(&mut self, i: usize, expected: Expected) -> Result<()> {
+        match coerce::implicit(&self.args[i], &expected, self.settings) {
+            Some(typed) => {
+                self.args[i] = typed;
+                Ok(())
+            }
+            None => Err(self.unexpected_type(i, &expected.describe())),
+        }
+    }
+
+    /// [`Call::expect`] for arguments in order; stops at the shorter list.
+    ///
+    /// # Errors
+    /// As [`Call::expect`].
+    pub fn expect_all(&mut self, expected: &[Expected]) -> Result<()> {
+        for (i, e) in expected.iter().enumerate().take(self.args.len()) {
+            self.expect(i, e.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Casts the arguments in `range` to their common type.
+    ///
+    /// # Errors
+    /// `DATATYPE_MISMATCH.DATA_DIFF_TYPES`.
+    pub fn unify(&mut self, range: std::ops::Range<usize>) -> Result<DataType> {
+        let types: Vec<DataType> = self.args[range.clone()].iter().map(|a| a.ty.clone()).collect();
+        let Some(common) = coerce::common_type(&types, self.settings) else {
+            let types: Vec<String> = types.iter().map(|t| format!("\"{}\"", t.sql())).collect();
+            return Err(self
+                .mismatch("DATA_DIFF_TYPES")
+                .param("functionName", spark::types::quote_identifier(&self.name))
+                .param("dataType", format!("({})", types.join(" or "))));
+        };
+        for i in range {
+            self.args[i] = coerce::cast_implicitly(&self.args[i], &common, self.settings);
+        }
+        Ok(common)
+    }
+
+    /// The error for an argument of a wrong type; `required` as Spark words it, quoted.
+    pub fn unexpected_type(&self, i: usize, required: &str) -> Error {
+        let arg = &self.args[i];
+        self.mismatch("UNEXPECTED_INPUT_TYPE")
+            .param("paramIndex", ordinal(i + 1))
+            .param("requiredType", required)
+            .param("inputSql", format!("\"{}\"", arg.name))
+            .param("inputType", format!("\"{}\"", arg.ty.sql()))
+            .with_message(format!(
+                "Argument {} of {} must be {required}, not {}.",
+                i + 1,
+                self.display_name(),
+                arg.ty.sql()
+            ))
+    }
+
+    /// `DATATYPE_MISMATCH.<sub>` with the call as `sqlExpr`.
+    pub fn mismatch(&self, sub: &str) -> Error {
+        Error::analysis(format!("DATATYPE_MISMATCH.{sub}"))
+            .param("sqlExpr", format!("\"{}\"", self.display_name()))
+            .at(self.origin.as_ref())
+    }
+
+    /// `name(arg, arg)`, or Spark's form with `DISTINCT` and `FILTER`.
+    pub fn display_name(&self) -> String {
+        let args: Vec<&str> = self.args.iter().map(|a| a.name.as_str()).collect();
+        let distinct = if self.distinct { "DISTINCT " } else { "" };
+        let mut text = format!("{}({distinct}{})", self.name, args.join(", "));
+        if let Some(filter) = &self.filter {
+            text.push_str(&format!(" FILTER (WHERE {})", filter.name));
+        }
+        text
+    }
+
+    /// True if any argument may be null.
+    pub fn any_nullable(&self) -> bool {
+        self.args.iter().any(|a| a.nullable)
+    }
+
+    /// Default kernel options: ANSI mode, time zone and position of the call.
+    pub fn options(&self) -> Options {
+        Options {
+            ansi: self.settings.ansi,
+            time_zone: None,
+            extra: None,
+            context: self.origin.as_ref().map(|o| Arc::new(QueryContext::from(&**o))),
+        }
+    }
+
+    /// Options with the session's time zone.
+    pub fn options_tz(&self) -> Options {
+        Options { time_zone: Some(self.settings.time_zone.clone()), ..self.options() }
+    }
+
+    /// Finishes with `kernel` over the arguments, default options and the default name.
+    pub fn kernel(self, kernel: &'static Kernel, ty: DataType, nullable: bool) -> Typed {
+        let options = self.options();
+        self.kernel_with(kernel, options, ty, nullable)
+    }
+
+    /// Finishes with `kernel` over the arguments and these options.
+    pub fn kernel_with(self, kernel: &'static Kernel, options: Options, ty: DataType, nullable: bool) -> Typed {
+        let name = self.display_name();
+        let args: Vec<Expr> = self.args.into_iter().map(|a| a.expr).collect();
+        Typed::new(KernelUdf::call(kernel, to_arrow(&ty), options, args), ty, nullable, name)
+    }
+
+    /// Finishes with an expression of one's own and the default name.
+    pub fn finish(self, expr: Expr, ty: DataType, nullable: bool) -> Typed {
+        let name = self.display_name();
+        Typed::new(expr, ty, nullable, name)
+    }
+
+    /// The arguments' expressions.
+    pub fn exprs(&self) -> Vec<Expr> {
+        self.args.iter().map(|a| a.expr.clone()).collect()
+    }
+}
+
+/// `first`, `second`, … as Spark words argument positions.
+pub fn ordinal(n: usize) -> String {
+    const NAMES: [&str; 10] =
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+    match NAMES.get(n.wrapping_sub(1)) {
+        Some(name) => (*name).to_string(),
+        None => format!("{n}th"),
+    }
+}

@@ -1,0 +1,92 @@
+//! Spark's errors inside DataFusion's, and back.
+
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+use datafusion::common::DataFusionError;
+use spark::Error;
+use spark::error::QueryContext;
+
+/// Wraps a Spark error so that it survives DataFusion's operators.
+pub fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// A kernel's failure with a Spark error.
+pub fn fail<T>(error: Error) -> datafusion::common::Result<T> {
+    Err(external(error))
+}
+
+/// Adds the position of the call to a Spark error that has none.
+pub fn with_context(error: DataFusionError, context: Option<&Arc<QueryContext>>) -> DataFusionError {
+    let Some(context) = context else { return error };
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(spark) => external(spark.or_context(context)),
+            Err(inner) => DataFusionError::External(inner),
+        },
+        DataFusionError::ArrowError(e, b) => match arrow_condition(&e) {
+            Some(spark) => external(spark.or_context(context)),
+            None => DataFusionError::ArrowError(e, b),
+        },
+        other => other,
+    }
+}
+
+/// The Spark error behind an Arrow error, if Spark has a condition for it.
+fn arrow_condition(error: &ArrowError) -> Option<Error> {
+    match error {
+        ArrowError::DivideByZero => Some(divide_by_zero()),
+        ArrowError::ArithmeticOverflow(detail) => Some(overflow(detail.clone(), "")),
+        ArrowError::ExternalError(inner) => inner.downcast_ref::<Error>().cloned().or_else(|| {
+            inner.downcast_ref::<DataFusionError>().and_then(spark_error)
+        }),
+        _ => None,
+    }
+}
+
+/// `DIVIDE_BY_ZERO`.
+pub fn divide_by_zero() -> Error {
+    Error::arithmetic("DIVIDE_BY_ZERO")
+        .param("config", "\"spark.sql.ansi.enabled\"")
+        .with_message("Division by zero; use try_divide to get NULL instead.")
+}
+
+/// `ARITHMETIC_OVERFLOW`; `alternative` is a hint such as `try_add`, or empty.
+pub fn overflow(message: impl Into<String>, alternative: &str) -> Error {
+    let message = message.into();
+    let alternative =
+        if alternative.is_empty() { String::new() } else { format!(" Use '{alternative}' to tolerate overflow and return NULL instead.") };
+    Error::arithmetic("ARITHMETIC_OVERFLOW")
+        .param("message", &message)
+        .param("alternative", &alternative)
+        .param("config", "\"spark.sql.ansi.enabled\"")
+        .with_message(message)
+}
+
+/// The Spark error inside a DataFusion error, if there is one.
+pub fn spark_error(error: &DataFusionError) -> Option<Error> {
+    match error {
+        DataFusionError::External(inner) => inner
+            .downcast_ref::<Error>()
+            .cloned()
+            .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(spark_error))
+            .or_else(|| inner.downcast_ref::<ArrowError>().and_then(arrow_condition)),
+        DataFusionError::ArrowError(e, _) => arrow_condition(e),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => spark_error(inner),
+        DataFusionError::Shared(inner) => spark_error(inner),
+        DataFusionError::Collection(all) => all.iter().find_map(spark_error),
+        DataFusionError::ParquetError(e) => match e.as_ref() {
+            datafusion::parquet::errors::ParquetError::External(inner) => {
+                inner.downcast_ref::<Error>().cloned()
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The Spark error for anything DataFusion reports; what Spark has no condition for is `INTERNAL_ERROR`.
+pub fn from_datafusion(error: DataFusionError) -> Error {
+    spark_error(&error).unwrap_or_else(|| Error::internal(error.strip_backtrace()))
+}

@@ -1,0 +1,267 @@
+//! The one `ScalarUDFImpl` behind every Spark scalar function that DataFusion does not have with
+//! Spark's meaning.
+//!
+//! A [`Kernel`] is a named function over Arrow arrays. A [`KernelUdf`] is a kernel with what analysis
+//! decided: its result type and its [`Options`]. Both travel to executors by name and options
+//! (`wire`), so every kernel is usable on a cluster without further work.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType as Arrow, Field, FieldRef};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    expr::ScalarFunction,
+};
+use datafusion::scalar::ScalarValue;
+use serde::{Deserialize, Serialize};
+use spark::error::QueryContext;
+
+/// A named function over Arrow arrays.
+pub struct Kernel {
+    /// Unique; what travels on the wire. Spark's function name where there is one.
+    pub name: &'static str,
+    /// Computes the result; must return the type in [`KernelArgs::return_type`] and as many rows as
+    /// there are ([`KernelArgs::rows`]), or a scalar.
+    pub eval: fn(&KernelArgs) -> Result<ColumnarValue>,
+    pub volatility: Volatility,
+}
+
+impl Kernel {
+    /// A deterministic kernel.
+    pub const fn new(name: &'static str, eval: fn(&KernelArgs) -> Result<ColumnarValue>) -> Self {
+        Kernel { name, eval, volatility: Volatility::Immutable }
+    }
+
+    /// A kernel whose result differs from row to row for equal arguments (`rand`).
+    pub const fn volatile(name: &'static str, eval: fn(&KernelArgs) -> Result<ColumnarValue>) -> Self {
+        Kernel { name, eval, volatility: Volatility::Volatile }
+    }
+}
+
+/// What analysis decided for a call; part of the plan, so that a kernel never reads session state.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Options {
+    /// Errors rather than nulls or wrapped values.
+    pub ansi: bool,
+    /// The session's time zone, for kernels that need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<Arc<str>>,
+    /// A kernel's own parameters, in whatever text form it chooses (often JSON).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Arc<str>>,
+    /// Where the call stands in the query, for errors. Not part of equality: `GROUP BY a + 1` and
+    /// `SELECT a + 1` are the same expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Arc<QueryContext>>,
+}
+
+impl Options {
+    /// Options with ANSI mode as given and nothing else.
+    pub fn ansi(ansi: bool) -> Self {
+        Options { ansi, ..Default::default() }
+    }
+
+    /// Sets the kernel's own parameters.
+    pub fn with_extra(mut self, extra: impl Into<Arc<str>>) -> Self {
+        self.extra = Some(extra.into());
+        self
+    }
+
+    /// Sets the time zone.
+    pub fn with_time_zone(mut self, tz: Arc<str>) -> Self {
+        self.time_zone = Some(tz);
+        self
+    }
+}
+
+impl PartialEq for Options {
+    fn eq(&self, other: &Self) -> bool {
+        (self.ansi, &self.time_zone, &self.extra) == (other.ansi, &other.time_zone, &other.extra)
+    }
+}
+impl Eq for Options {}
+impl Hash for Options {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.ansi, &self.time_zone, &self.extra).hash(state);
+    }
+}
+
+/// A kernel with its result type and options.
+pub struct KernelUdf {
+    pub kernel: &'static Kernel,
+    pub return_type: Arrow,
+    pub options: Options,
+    signature: Signature,
+}
+
+impl KernelUdf {
+    pub fn new(kernel: &'static Kernel, return_type: Arrow, options: Options) -> Self {
+        KernelUdf { kernel, return_type, options, signature: Signature::user_defined(kernel.volatility) }
+    }
+
+    /// The kernel called with `args`.
+    pub fn call(kernel: &'static Kernel, return_type: Arrow, options: Options, args: Vec<Expr>) -> Expr {
+        let udf = ScalarUDF::new_from_impl(KernelUdf::new(kernel, return_type, options));
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(udf), args))
+    }
+}
+
+impl std::fmt::Debug for KernelUdf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.kernel.name)
+    }
+}
+
+impl PartialEq for KernelUdf {
+    fn eq(&self, other: &Self) -> bool {
+        self.kernel.name == other.kernel.name
+            && self.return_type == other.return_type
+            && self.options == other.options
+    }
+}
+impl Eq for KernelUdf {}
+impl Hash for KernelUdf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.kernel.name, &self.return_type, &self.options).hash(state);
+    }
+}
+
+impl ScalarUDFImpl for KernelUdf {
+    fn name(&self) -> &str {
+        self.kernel.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, arg_types: &[Arrow]) -> Result<Vec<Arrow>> {
+        Ok(arg_types.to_vec())
+    }
+
+    fn return_type(&self, _: &[Arrow]) -> Result<Arrow> {
+        Ok(self.return_type.clone())
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::new(Field::new(self.name(), self.return_type.clone(), true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let args = KernelArgs { args: &args.args, rows: args.number_rows, udf: self };
+        (self.kernel.eval)(&args).map_err(|e| crate::error::with_context(e, self.options.context.as_ref()))
+    }
+}
+
+/// What a kernel computes from.
+pub struct KernelArgs<'a> {
+    pub args: &'a [ColumnarValue],
+    /// Rows of the batch; the result has as many, or is a scalar.
+    pub rows: usize,
+    pub udf: &'a KernelUdf,
+}
+
+impl KernelArgs<'_> {
+    pub fn options(&self) -> &Options {
+        &self.udf.options
+    }
+
+    pub fn ansi(&self) -> bool {
+        self.udf.options.ansi
+    }
+
+    pub fn return_type(&self) -> &Arrow {
+        &self.udf.return_type
+    }
+
+    /// The session's time zone.
+    ///
+    /// # Errors
+    /// If analysis gave none: a defect of the function's definition.
+    pub fn time_zone(&self) -> Result<&str> {
+        self.udf
+            .options
+            .time_zone
+            .as_deref()
+            .ok_or_else(|| DataFusionError::Internal(format!("{} was planned without a time zone", self.udf.kernel.name)))
+    }
+
+    /// The kernel's own parameters, empty if none.
+    pub fn extra(&self) -> &str {
+        self.udf.options.extra.as_deref().unwrap_or("")
+    }
+
+    /// Argument `i` with one value a row.
+    ///
+    /// # Errors
+    /// If there is no such argument.
+    pub fn array(&self, i: usize) -> Result<ArrayRef> {
+        self.value(i)?.to_array(self.rows)
+    }
+
+    /// Argument `i` as it came.
+    ///
+    /// # Errors
+    /// If there is no such argument.
+    pub fn value(&self, i: usize) -> Result<&ColumnarValue> {
+        self.args.get(i).ok_or_else(|| {
+            DataFusionError::Internal(format!("{} was called without argument {i}", self.udf.kernel.name))
+        })
+    }
+
+    /// Argument `i` if it is the same for every row.
+    pub fn scalar(&self, i: usize) -> Option<&ScalarValue> {
+        match self.args.get(i) {
+            Some(ColumnarValue::Scalar(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Argument `i` as strings, whatever string layout it has.
+    ///
+    /// # Errors
+    /// If it is not a string column.
+    pub fn strings(&self, i: usize) -> Result<StringArray> {
+        let array = cast(&self.array(i)?, &Arrow::Utf8)?;
+        Ok(downcast::<StringArray>(&array)?.clone())
+    }
+
+    /// Argument `i` as an array of concrete type `T`.
+    ///
+    /// # Errors
+    /// If it has another type: a defect of the function's definition.
+    pub fn typed<T: Array + Clone + 'static>(&self, i: usize) -> Result<T> {
+        Ok(downcast::<T>(&self.array(i)?)?.clone())
+    }
+
+    /// All arguments with one value a row.
+    ///
+    /// # Errors
+    /// If a scalar cannot be expanded.
+    pub fn arrays(&self) -> Result<Vec<ArrayRef>> {
+        (0..self.args.len()).map(|i| self.array(i)).collect()
+    }
+
+    /// True if every argument is a scalar, so that the result may be one.
+    pub fn all_scalar(&self) -> bool {
+        self.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)))
+    }
+}
+
+/// The concrete array behind `array`.
+///
+/// # Errors
+/// If it has another type.
+pub fn downcast<T: Array + 'static>(array: &ArrayRef) -> Result<&T> {
+    array.as_any().downcast_ref::<T>().ok_or_else(|| {
+        DataFusionError::Internal(format!(
+            "expected {}, found an array of {}",
+            std::any::type_name::<T>(),
+            array.data_type()
+        ))
+    })
+}
