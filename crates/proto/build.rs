@@ -17,10 +17,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
 
+    // Names let the codec know which message it measures.
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         // Payloads (Arrow batches, artifacts, pickles) are shared, never copied.
         .bytes(".")
-        .compile_fds(descriptors)?;
+        .codec_path("crate::codec::DeepCodec")
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
 

@@ -6,6 +6,8 @@
 // Generated code is not ours to lint.
 #![allow(clippy::all, clippy::unwrap_used, clippy::expect_used, deprecated)]
 
+pub mod codec;
+
 /// The package `spark.connect`: Spark Connect 4.3, which reads every older client.
 pub mod spark_connect {
     tonic::include_proto!("spark.connect");
