@@ -1,6 +1,6 @@
 //! Commands: statements that do something rather than describe a relation.
 
-use crate::expr::Expr;
+use crate::expr::{Expr, PythonUdf};
 use crate::plan::{Options, Plan};
 use crate::types::StructType;
 
@@ -15,6 +15,16 @@ pub enum Command {
     Explain { mode: String, plan: Box<Plan> },
     /// Written by the DataFrame writer.
     Write(WriteOperation),
+    /// `df.writeTo(…)`.
+    WriteV2(WriteOperationV2),
+    /// `df.mergeInto(…)`.
+    MergeInto(Box<MergeInto>),
+    /// `spark.udf.register`; the function's `args` are empty.
+    RegisterFunction(Box<PythonUdf>),
+    /// `df.checkpoint`, `df.localCheckpoint`; the result is a relation held by the server.
+    Checkpoint { input: Box<Plan>, local: bool, eager: bool },
+    /// The client no longer needs a checkpointed relation.
+    RemoveCachedRemoteRelation { id: String },
 }
 
 /// `CREATE [OR REPLACE] [[GLOBAL] TEMPORARY] VIEW`, and `df.createTempView`.
@@ -60,6 +70,51 @@ pub enum WriteTarget {
     None,
 }
 
+/// `df.writeTo(table)…`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WriteOperationV2 {
+    pub input: Plan,
+    pub table: Vec<String>,
+    pub format: Option<String>,
+    /// `create`, `replace`, `create_or_replace`, `append`, `overwrite`, `overwrite_partitions`.
+    pub mode: String,
+    pub overwrite_condition: Option<Expr>,
+    pub partition_by: Vec<Expr>,
+    pub cluster_by: Vec<String>,
+    pub options: Options,
+    pub properties: Options,
+    pub schema_evolution: bool,
+}
+
+/// `df.mergeInto(table, condition)…`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeInto {
+    pub target: Vec<String>,
+    pub source: Plan,
+    pub condition: Expr,
+    pub matched: Vec<MergeAction>,
+    pub not_matched: Vec<MergeAction>,
+    pub not_matched_by_source: Vec<MergeAction>,
+    pub schema_evolution: bool,
+}
+
+/// What a merge does with the rows of one clause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeAction {
+    pub condition: Option<Expr>,
+    pub kind: MergeActionKind,
+}
+
+/// Kinds of merge actions; assignments are pairs of target column and value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MergeActionKind {
+    Delete,
+    Insert(Vec<(Expr, Expr)>),
+    InsertStar,
+    Update(Vec<(Expr, Expr)>),
+    UpdateStar,
+}
+
 /// A `spark.catalog` call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CatalogCall {
@@ -88,6 +143,16 @@ pub enum CatalogCall {
     CurrentCatalog,
     SetCurrentCatalog { name: String },
     ListCatalogs { pattern: Option<String> },
+    DropTable { table: String, if_exists: bool, purge: bool },
+    DropView { view: String, if_exists: bool },
+    CreateDatabase { name: String, if_not_exists: bool, properties: Options },
+    DropDatabase { name: String, if_exists: bool, cascade: bool },
+    ListPartitions { table: String },
+    ListViews { database: Option<String>, pattern: Option<String> },
+    GetTableProperties { table: String },
+    GetCreateTableString { table: String, as_serde: bool },
+    TruncateTable { table: String },
+    AnalyzeTable { table: String, no_scan: bool },
     /// One of the operations that this server refuses, by its name.
     Unsupported { what: String },
 }

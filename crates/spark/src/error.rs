@@ -176,6 +176,12 @@ impl Error {
         self
     }
 
+    /// Sets the SQLSTATE where it is not the one of the condition's table entry.
+    pub fn with_sql_state(mut self, state: &str) -> Self {
+        self.0.sql_state = Some(state.to_string());
+        self
+    }
+
     /// Adds the position, unless there is one already: the innermost position wins.
     pub fn at(mut self, origin: Option<&Arc<Origin>>) -> Self {
         if self.0.contexts.is_empty()
