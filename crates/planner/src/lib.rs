@@ -1,1 +1,11 @@
-//! planner
+//! Logical to physical to stages: optimizer rules, operators of ours with their wire form, sources,
+//! writes, the lowering and the linter of distributed plans, the codec.
+
+pub mod block_pool;
+pub mod cluster_rules;
+pub mod codec;
+pub mod error_envelope;
+pub mod stage_lint;
+pub mod task_probe;
+
+pub use codec::FiresteelCodec;

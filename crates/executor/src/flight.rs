@@ -1,0 +1,162 @@
+//! The Flight service: Ballista's, behind a check of what is asked for, and the task probe.
+
+use std::sync::Arc;
+
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::{
+    Action, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
+    HandshakeRequest, PollInfo, SchemaResult, Ticket,
+};
+use ballista_core::serde::decode_protobuf;
+use ballista_core::serde::scheduler::Action as BallistaAction;
+use ballista_executor::flight_service::BallistaFlightService;
+use futures::StreamExt;
+use planner::task_probe;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::engine::TaskLedger;
+
+type Inner = BallistaFlightService;
+
+/// Serves shuffle files and answers for tasks.
+pub(crate) struct ShuffleFlight {
+    inner: Inner,
+    ledger: Arc<TaskLedger>,
+}
+
+impl ShuffleFlight {
+    pub(crate) fn new(shuffle_dir: String, ledger: Arc<TaskLedger>) -> Self {
+        ShuffleFlight { inner: Inner::new(shuffle_dir), ledger }
+    }
+
+    fn answer_probe(&self, body: &[u8]) -> Result<arrow_flight::Result, Status> {
+        let tasks = task_probe::decode_question(body)
+            .ok_or_else(|| Status::invalid_argument("malformed question about tasks"))?;
+        let states: Vec<_> = tasks.iter().map(|t| self.ledger.state(t)).collect();
+        Ok(arrow_flight::Result { body: task_probe::encode_answer(&states).into() })
+    }
+}
+
+/// Refuses a request whose job identifier could leave the shuffle directory: it becomes part of a
+/// path.
+fn check_fetch(body: &[u8]) -> Result<(), Status> {
+    let action =
+        decode_protobuf(body).map_err(|_| Status::invalid_argument("malformed fetch request"))?;
+    let BallistaAction::FetchPartition { job_id, .. } = action;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if job_id.as_str().is_empty() || !job_id.as_str().chars().all(plain) {
+        return Err(Status::invalid_argument("malformed job identifier"));
+    }
+    Ok(())
+}
+
+#[tonic::async_trait]
+impl FlightService for ShuffleFlight {
+    type HandshakeStream = <Inner as FlightService>::HandshakeStream;
+    type ListFlightsStream = <Inner as FlightService>::ListFlightsStream;
+    type DoGetStream = <Inner as FlightService>::DoGetStream;
+    type DoPutStream = <Inner as FlightService>::DoPutStream;
+    type DoActionStream = <Inner as FlightService>::DoActionStream;
+    type ListActionsStream = <Inner as FlightService>::ListActionsStream;
+    type DoExchangeStream = <Inner as FlightService>::DoExchangeStream;
+
+    async fn do_get(
+        &self,
+        request: Request<Ticket>,
+    ) -> Result<Response<Self::DoGetStream>, Status> {
+        check_fetch(&request.get_ref().ticket)?;
+        self.inner.do_get(request).await
+    }
+
+    async fn do_action(
+        &self,
+        request: Request<Action>,
+    ) -> Result<Response<Self::DoActionStream>, Status> {
+        if request.get_ref().r#type == task_probe::ACTION {
+            let answer = self.answer_probe(&request.get_ref().body);
+            return Ok(Response::new(futures::stream::once(async { answer }).boxed()));
+        }
+        check_fetch(&request.get_ref().body)?;
+        self.inner.do_action(request).await
+    }
+
+    async fn handshake(
+        &self,
+        request: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Self::HandshakeStream>, Status> {
+        self.inner.handshake(request).await
+    }
+
+    async fn list_flights(
+        &self,
+        request: Request<Criteria>,
+    ) -> Result<Response<Self::ListFlightsStream>, Status> {
+        self.inner.list_flights(request).await
+    }
+
+    async fn get_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.inner.get_flight_info(request).await
+    }
+
+    async fn poll_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<PollInfo>, Status> {
+        self.inner.poll_flight_info(request).await
+    }
+
+    async fn get_schema(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<SchemaResult>, Status> {
+        self.inner.get_schema(request).await
+    }
+
+    async fn do_put(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoPutStream>, Status> {
+        self.inner.do_put(request).await
+    }
+
+    async fn list_actions(
+        &self,
+        request: Request<Empty>,
+    ) -> Result<Response<Self::ListActionsStream>, Status> {
+        self.inner.list_actions(request).await
+    }
+
+    async fn do_exchange(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
+        self.inner.do_exchange(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ballista_core::serde::protobuf;
+    use prost::Message;
+
+    #[test]
+    fn a_job_identifier_cannot_leave_the_directory() {
+        let check = |job: &str| {
+            let fetch = protobuf::FetchPartition { job_id: job.to_owned(), ..Default::default() };
+            let action = protobuf::Action {
+                action_type: Some(protobuf::action::ActionType::FetchPartition(fetch)),
+                ..Default::default()
+            };
+            check_fetch(&action.encode_to_vec()).is_ok()
+        };
+        assert!(check("019aabc0-1111-7000-8000-000000000000"));
+        for bad in ["", "..", "../x", "/etc", "a/b", "a\\b", "a b", "a\0"] {
+            assert!(!check(bad), "{bad:?}");
+        }
+        assert!(check_fetch(b"\xff\xff").is_err());
+    }
+}

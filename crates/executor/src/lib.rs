@@ -1,0 +1,13 @@
+//! A Ballista executor with our codec, functions and memory limits, which drains before it leaves
+//! and serves its shuffle files over Arrow Flight.
+
+mod config;
+mod engine;
+mod flight;
+mod health;
+mod process;
+mod runtime;
+mod work_dir;
+
+pub use config::{ExecutorConfig, RuntimeProducer};
+pub use process::{Ended, ExecutorError, run};

@@ -1,0 +1,116 @@
+//! Hash join where its build side is known to fit, sort-merge join otherwise.
+//!
+//! DataFusion's hash join cannot spill, and a task on an executor owns a slice of the memory. The
+//! sessions of the cluster therefore let DataFusion plan hash joins (so that small build sides are
+//! collected and broadcast), and this pass turns each partitioned one whose build side is unknown
+//! or too large into a sort-merge join, which spills.
+
+use std::sync::Arc;
+
+use datafusion::arrow::compute::SortOptions;
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode, SortMergeJoinExec};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::expressions::Column;
+
+/// The pass; see the module.
+#[derive(Debug, Clone)]
+pub struct JoinChoice {
+    /// Largest estimated build side, in bytes per partition, that a task may hold as a hash table.
+    pub max_build_bytes_per_partition: usize,
+}
+
+impl Default for JoinChoice {
+    fn default() -> Self {
+        // Estimates do not count the hash table itself and shrink through filters by a guess, so
+        // the budget is well below what a task owns.
+        JoinChoice { max_build_bytes_per_partition: 32 << 20 }
+    }
+}
+
+impl PhysicalOptimizerRule for JoinChoice {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let partitions = config.execution.target_partitions.max(1);
+        plan.transform_up(|node| {
+            let Some(join) = node.downcast_ref::<HashJoinExec>() else {
+                return Ok(Transformed::no(node));
+            };
+            if *join.partition_mode() != PartitionMode::Partitioned
+                || join.null_aware
+                || self.build_fits(join, partitions)
+            {
+                return Ok(Transformed::no(node));
+            }
+            Ok(Transformed::yes(sort_merge(join)?))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "firesteel_join_choice"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+impl JoinChoice {
+    fn build_fits(&self, join: &HashJoinExec, partitions: usize) -> bool {
+        let build = join.left();
+        let Ok(stats) = StatisticsContext::new().compute(build.as_ref(), &StatisticsArgs::new())
+        else {
+            return false;
+        };
+        let bytes = match (stats.total_byte_size.get_value(), stats.num_rows.get_value()) {
+            (Some(bytes), _) => *bytes,
+            (None, Some(rows)) => rows.saturating_mul(row_width(build)),
+            (None, None) => return false,
+        };
+        bytes / partitions <= self.max_build_bytes_per_partition
+    }
+}
+
+/// A guess at the bytes of one row, for when only the count is known.
+fn row_width(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    const VARIABLE: usize = 32;
+    plan.schema()
+        .fields()
+        .iter()
+        .map(|f| f.data_type().primitive_width().unwrap_or(VARIABLE))
+        .sum::<usize>()
+        .max(1)
+}
+
+fn sort_merge(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+    let merged: Arc<dyn ExecutionPlan> = Arc::new(SortMergeJoinExec::try_new(
+        Arc::clone(join.left()),
+        Arc::clone(join.right()),
+        join.on().to_vec(),
+        join.filter().cloned(),
+        *join.join_type(),
+        vec![SortOptions::default(); join.on().len()],
+        join.null_equality(),
+    )?);
+    let Some(projection) = &join.projection else {
+        return Ok(merged);
+    };
+    let schema = merged.schema();
+    let columns: Vec<_> = projection
+        .iter()
+        .map(|&i| {
+            let name = schema.field(i).name();
+            (Arc::new(Column::new(name, i)) as _, name.clone())
+        })
+        .collect();
+    Ok(Arc::new(ProjectionExec::try_new(columns, merged)?))
+}

@@ -1,0 +1,69 @@
+//! One task for a nested loop join that answers for its build side.
+//!
+//! Such a join collects its left side and remembers which of its rows were matched. The memory is
+//! shared between the partitions of one process only: spread over tasks, every task would emit the
+//! left rows that *its* share of the right side did not match. Bringing the right side into one
+//! partition puts the join into one task.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{JoinType, Result};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::joins::NestedLoopJoinExec;
+use datafusion::physical_plan::{
+    ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary,
+};
+
+/// The pass; see the module.
+#[derive(Debug, Clone, Copy)]
+pub struct OuterLoopJoin;
+
+/// Whether the join emits rows on behalf of its left input.
+pub(crate) fn answers_for_left(join_type: JoinType) -> bool {
+    match join_type {
+        JoinType::Left
+        | JoinType::Full
+        | JoinType::LeftSemi
+        | JoinType::LeftAnti
+        | JoinType::LeftMark => true,
+        JoinType::Inner
+        | JoinType::Right
+        | JoinType::RightSemi
+        | JoinType::RightAnti
+        | JoinType::RightMark => false,
+    }
+}
+
+impl PhysicalOptimizerRule for OuterLoopJoin {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
+                return Ok(Transformed::no(node));
+            };
+            if !answers_for_left(*join.join_type())
+                || join.right().output_partitioning().partition_count() == 1
+            {
+                return Ok(Transformed::no(node));
+            }
+            let left = Arc::clone(join.left());
+            let right = Arc::new(CoalescePartitionsExec::new(Arc::clone(join.right())));
+            Ok(Transformed::yes(replace_children_if_necessary(node, vec![left, right])?))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "firesteel_outer_loop_join"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
