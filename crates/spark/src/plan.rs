@@ -145,7 +145,7 @@ pub enum TimeTravel {
 }
 
 /// Files (or another source) to read.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct DataSource {
     /// `None`: `spark.sql.sources.default`.
     pub format: Option<String>,
