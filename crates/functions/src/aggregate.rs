@@ -4,14 +4,20 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::{DataType as Arrow, Field, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
 };
+use datafusion::scalar::ScalarValue;
+use spark::error::QueryContext;
 
+use crate::error::with_context;
+use crate::families::aggregate::collect::Collect;
 use crate::kernel::Options;
 
 /// A named aggregate over Arrow arrays.
@@ -47,6 +53,31 @@ impl KernelUdaf {
         KernelUdaf { kernel, return_type, options, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
+    fn plain(&self, arg_types: &[Arrow]) -> Result<Box<dyn Accumulator>> {
+        (self.kernel.accumulator)(&AggregateArgs {
+            arg_types: arg_types.to_vec(),
+            return_type: &self.return_type,
+            options: &self.options,
+            distinct: false,
+        })
+        .map(|inner| Box::new(InContext { inner, context: self.options.context.clone() }) as Box<dyn Accumulator>)
+    }
+
+    /// An accumulator that keeps the rows (the distinct ones if asked) and aggregates them at the end.
+    fn over_rows(&self, arg_types: Vec<Arrow>, distinct: bool) -> Collect {
+        let again = KernelUdaf::new(self.kernel, self.return_type.clone(), self.options.clone());
+        let types = arg_types.clone();
+        Collect::new(
+            arg_types,
+            distinct,
+            Box::new(move |columns| {
+                let mut inner = again.plain(&types)?;
+                inner.update_batch(columns)?;
+                inner.evaluate()
+            }),
+        )
+    }
+
     /// The aggregate called with `args`.
     pub fn call(
         kernel: &'static AggregateKernel,
@@ -66,6 +97,87 @@ impl KernelUdaf {
             order_by,
             None,
         ))
+    }
+}
+
+/// An accumulator whose errors say where the call stands.
+#[derive(Debug)]
+struct InContext {
+    inner: Box<dyn Accumulator>,
+    context: Option<Arc<QueryContext>>,
+}
+
+impl Accumulator for InContext {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.update_batch(values).map_err(|e| with_context(e, self.context.as_ref()))
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.inner.evaluate().map_err(|e| with_context(e, self.context.as_ref()))
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states).map_err(|e| with_context(e, self.context.as_ref()))
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.retract_batch(values)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.inner.supports_retract_batch()
+    }
+}
+
+/// [`InContext`] for accumulators over groups.
+struct GroupsInContext {
+    inner: Box<dyn GroupsAccumulator>,
+    context: Option<Arc<QueryContext>>,
+}
+
+impl GroupsAccumulator for GroupsInContext {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        let done = self.inner.update_batch(values, group_indices, filter, total);
+        done.map_err(|e| with_context(e, self.context.as_ref()))
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        self.inner.evaluate(emit_to).map_err(|e| with_context(e, self.context.as_ref()))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emit_to)
+    }
+
+    fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total: usize) -> Result<()> {
+        let done = self.inner.merge_batch(values, group_indices, total);
+        done.map_err(|e| with_context(e, self.context.as_ref()))
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        self.inner.convert_to_state(values, filter)
+    }
+
+    fn supports_convert_to_state(&self) -> bool {
+        self.inner.supports_convert_to_state()
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
     }
 }
 
@@ -107,22 +219,32 @@ impl AggregateUDFImpl for KernelUdaf {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let arg_types = args.expr_fields.iter().map(|f| f.data_type().clone()).collect();
-        (self.kernel.accumulator)(&AggregateArgs {
-            arg_types,
-            return_type: &self.return_type,
-            options: &self.options,
-            distinct: args.is_distinct,
-        })
+        let arg_types: Vec<Arrow> = args.expr_fields.iter().map(|f| f.data_type().clone()).collect();
+        if args.is_distinct {
+            return Ok(Box::new(self.over_rows(arg_types, true)));
+        }
+        self.plain(&arg_types)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let arg_types: Vec<Arrow> = args.expr_fields.iter().map(|f| f.data_type().clone()).collect();
+        let plain = self.plain(&arg_types)?;
+        if plain.supports_retract_batch() && !args.is_distinct {
+            return Ok(plain);
+        }
+        Ok(Box::new(self.over_rows(arg_types, args.is_distinct)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let types = (self.kernel.state)(&AggregateArgs {
+        let args_distinct = args.is_distinct;
+        let kernel_args = AggregateArgs {
             arg_types: args.input_fields.iter().map(|f| f.data_type().clone()).collect(),
             return_type: &self.return_type,
             options: &self.options,
             distinct: args.is_distinct,
-        });
+        };
+        let types =
+            if args_distinct { Collect::state_types(&kernel_args) } else { (self.kernel.state)(&kernel_args) };
         Ok(types
             .into_iter()
             .enumerate()
@@ -143,9 +265,13 @@ impl AggregateUDFImpl for KernelUdaf {
             distinct: args.is_distinct,
         };
         match self.kernel.groups {
-            Some(make) => make(&args),
+            Some(make) => Ok(Box::new(GroupsInContext { inner: make(&args)?, context: self.options.context.clone() })),
             None => datafusion::common::internal_err!("{} has no groups accumulator", self.kernel.name),
         }
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
     }
 
     fn supports_within_group_clause(&self) -> bool {

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod scalar;
 pub mod typed;
 pub mod types;
+pub mod values;
 pub mod wire;
 
 pub use call::Call;

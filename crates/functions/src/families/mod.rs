@@ -1,14 +1,26 @@
 //! The families of functions; a family is a file or a folder with its slices.
 
+pub mod aggregate;
+pub mod window;
+
 use crate::aggregate::AggregateKernel;
 use crate::kernel::Kernel;
 use crate::registry::Function;
 
 /// All functions users can call.
-pub const FUNCTIONS: &[&[Function]] = &[];
+pub const FUNCTIONS: &[&[Function]] = &[
+    aggregate::basic::FUNCTIONS,
+    window::FUNCTIONS,
+];
 
 /// All scalar kernels.
-pub const KERNELS: &[&[Kernel]] = &[crate::cast::KERNELS];
+pub const KERNELS: &[&[Kernel]] = &[
+    crate::cast::KERNELS,
+    window::KERNELS,
+];
 
 /// All aggregate kernels.
-pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[];
+pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
+    aggregate::sum::KERNELS,
+    aggregate::extreme::KERNELS,
+];

@@ -1,0 +1,59 @@
+//! Aggregates. DataFusion's own accumulators where they mean what Spark means, kernels where not.
+
+pub mod basic;
+pub mod collect;
+pub mod extreme;
+pub mod sum;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, Sort};
+use datafusion::logical_expr::{AggregateUDF, Expr};
+
+use crate::aggregate::{AggregateKernel, KernelUdaf};
+use crate::call::Call;
+use crate::kernel::Options;
+use crate::typed::Typed;
+use crate::types::to_arrow;
+use spark::types::DataType;
+
+/// `udaf(args)` with the call's `DISTINCT`, `FILTER` and null treatment.
+pub(crate) fn builtin(call: &Call, udaf: Arc<AggregateUDF>, args: Vec<Expr>, ignore_nulls: bool) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        udaf,
+        args,
+        call.distinct,
+        filter(call),
+        Vec::new(),
+        ignore_nulls.then_some(NullTreatment::IgnoreNulls),
+    ))
+}
+
+/// The kernel over `args` with the call's `DISTINCT` and `FILTER`.
+pub(crate) fn kernel(
+    call: &Call,
+    kernel: &'static AggregateKernel,
+    options: Options,
+    args: Vec<Expr>,
+    ty: &DataType,
+) -> Expr {
+    KernelUdaf::call(kernel, to_arrow(ty), options, args, call.distinct, call.filter.as_ref().map(|f| f.expr.clone()), vec![])
+}
+
+/// The kernel over the call's arguments, default options and name.
+pub(crate) fn finish(call: Call, k: &'static AggregateKernel, ty: DataType, nullable: bool) -> Typed {
+    let expr = kernel(&call, k, call.options(), call.exprs(), &ty);
+    call.finish(expr, ty, nullable)
+}
+
+pub(crate) fn filter(call: &Call) -> Option<Box<Expr>> {
+    call.filter.as_ref().map(|f| Box::new(f.expr.clone()))
+}
+
+/// The `WITHIN GROUP` ordering as DataFusion writes it.
+pub(crate) fn sorts(call: &Call) -> Vec<Sort> {
+    call.order
+        .iter()
+        .map(|(key, ascending, nulls_first)| Sort::new(key.expr.clone(), *ascending, *nulls_first))
+        .collect()
+}

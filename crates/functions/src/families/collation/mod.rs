@@ -1,0 +1,15 @@
+//! Collations: their names, comparison, keys and searching, and the rule by which the collation of
+//! several strings is decided.
+
+mod functions;
+mod key;
+mod locales;
+mod name;
+mod precedence;
+mod search;
+
+pub use functions::{FUNCTIONS, KERNELS};
+pub use key::{Collation, key_expr};
+pub use name::{CollationName, parse};
+pub use precedence::{determined, options, string_type, unify, unify_typed};
+pub use search::CharSet;

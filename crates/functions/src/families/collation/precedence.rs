@@ -1,0 +1,157 @@
+//! Which collation several strings have together: an explicit `COLLATE` wins over a column's, which
+//! wins over the default.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::Expr;
+use spark::types::DataType;
+use spark::{Error, ErrorKind, Origin, Result};
+
+use crate::call::Call;
+use crate::kernel::{KernelUdf, Options};
+use crate::typed::Typed;
+
+/// The type that two different column collations have together; comparing it is an error.
+pub const INDETERMINATE: &str = "null";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    Default,
+    Implicit,
+    Explicit,
+}
+
+/// Gives the string arguments in places `indices` one collation and answers it.
+///
+/// # Errors
+/// `COLLATION_MISMATCH.EXPLICIT` if two `COLLATE`s disagree.
+pub fn unify(call: &mut Call, indices: &[usize]) -> Result<Option<Arc<str>>> {
+    let mut args: Vec<&mut Typed> =
+        call.args.iter_mut().enumerate().filter(|(i, _)| indices.contains(i)).map(|(_, a)| a).collect();
+    unify_typed(&mut args, call.origin.as_ref())
+}
+
+/// [`unify`] for expressions that are not arguments of one call.
+///
+/// # Errors
+/// As [`unify`].
+pub fn unify_typed(args: &mut [&mut Typed], origin: Option<&Arc<Origin>>) -> Result<Option<Arc<str>>> {
+    if args.iter().all(|a| collation_of(&a.ty).is_none()) {
+        return Ok(None);
+    }
+    let strengths: Vec<Strength> = args.iter().map(|a| strength(a)).collect();
+    let strongest = |at: Strength| {
+        let mut found: Vec<Option<Arc<str>>> = Vec::new();
+        for (arg, s) in args.iter().zip(&strengths) {
+            let collation = collation_of(&arg.ty);
+            if *s == at && string_inside(&arg.ty) && !found.contains(&collation) {
+                found.push(collation);
+            }
+        }
+        found
+    };
+    let explicit = strongest(Strength::Explicit);
+    let chosen = match explicit.as_slice() {
+        [one] => one.clone(),
+        [] => match strongest(Strength::Implicit).as_slice() {
+            [] => strongest(Strength::Default).into_iter().flatten().next(),
+            [one] => one.clone(),
+            _ => Some(INDETERMINATE.into()),
+        },
+        several => return Err(mismatch(several, origin)),
+    };
+    for arg in args.iter_mut() {
+        adopt(arg, &chosen);
+    }
+    Ok(chosen)
+}
+
+fn mismatch(several: &[Option<Arc<str>>], origin: Option<&Arc<Origin>>) -> Error {
+    let types: Vec<String> =
+        several.iter().map(|c| format!("\"STRING COLLATE {}\"", c.as_deref().unwrap_or("UTF8_BINARY"))).collect();
+    Error::analysis("COLLATION_MISMATCH.EXPLICIT")
+        .param("explicitTypes", types.join(", "))
+        .with_message(format!("Two explicit collations meet: {}; keep one.", types.join(", ")))
+        .at(origin)
+}
+
+fn collation_of(ty: &DataType) -> Option<Arc<str>> {
+    match ty {
+        DataType::String { collation } => collation.clone(),
+        DataType::Array { element, .. } => collation_of(element),
+        _ => None,
+    }
+}
+
+fn string_inside(ty: &DataType) -> bool {
+    match ty {
+        DataType::Array { element, .. } => string_inside(element),
+        other => other.is_string(),
+    }
+}
+
+/// Changes the collation in the type; a literal is then printed with it.
+fn adopt(arg: &mut Typed, chosen: &Option<Arc<str>>) {
+    if !string_inside(&arg.ty) || collation_of(&arg.ty) == *chosen {
+        return;
+    }
+    if arg.literal().is_some_and(|v| !v.is_null()) && matches!(arg.ty, DataType::String { .. }) {
+        let name = chosen.as_deref().unwrap_or("UTF8_BINARY");
+        arg.name = format!("'{}' collate {name}", arg.name);
+    }
+    arg.ty = with_collation(&arg.ty, chosen);
+}
+
+fn with_collation(ty: &DataType, chosen: &Option<Arc<str>>) -> DataType {
+    match ty {
+        DataType::Array { element, contains_null } => {
+            DataType::array(with_collation(element, chosen), *contains_null)
+        }
+        _ => DataType::String { collation: chosen.clone() },
+    }
+}
+
+fn strength(arg: &Typed) -> Strength {
+    fn walk(expr: &Expr) -> Strength {
+        match expr {
+            Expr::Alias(alias) => walk(&alias.expr),
+            Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::ScalarSubquery(_) => Strength::Implicit,
+            Expr::LambdaVariable(_) => Strength::Implicit,
+            Expr::ScalarFunction(f) => {
+                let inner: &dyn std::any::Any = f.func.inner().as_ref();
+                if inner.downcast_ref::<KernelUdf>().is_some_and(|k| k.kernel.name == "collate") {
+                    return Strength::Explicit;
+                }
+                f.args.iter().map(walk).max().unwrap_or(Strength::Default)
+            }
+            Expr::AggregateFunction(f) => f.params.args.iter().map(walk).max().unwrap_or(Strength::Default),
+            _ => Strength::Default,
+        }
+    }
+    walk(&arg.expr)
+}
+
+/// The string type of that collation.
+pub fn string_type(collation: &Option<Arc<str>>) -> DataType {
+    DataType::String { collation: collation.clone() }
+}
+
+/// The call's options with the collation its kernel compares by.
+pub fn options(call: &Call, collation: &Option<Arc<str>>) -> Options {
+    match collation {
+        None => call.options(),
+        Some(name) => call.options().with_extra(name.clone()),
+    }
+}
+
+/// Refuses a collation that could not be decided, for operations that compare.
+///
+/// # Errors
+/// `INDETERMINATE_COLLATION`.
+pub fn determined(collation: &Option<Arc<str>>) -> Result<()> {
+    if collation.as_deref() == Some(INDETERMINATE) {
+        return Err(Error::new(ErrorKind::Runtime, "INDETERMINATE_COLLATION")
+            .with_message("The collation to compare by is not determined; add a COLLATE clause."));
+    }
+    Ok(())
+}
