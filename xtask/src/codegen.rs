@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::python::{CLIENTS, Python};
+use crate::python::{LIGHT, Python};
 use crate::shell::{self, Result, fail, root};
 
 /// Rewrites the definitions from the client whose `pyspark/sql/connect/proto` folder is `from`.
@@ -12,6 +12,6 @@ pub fn run(from: &Path) -> Result<()> {
     }
     let proto = root().join("proto");
     // The program reads the descriptors with the protobuf package, which every client depends on.
-    let python = Python::with_client(CLIENTS[CLIENTS.len() - 1])?;
+    let python = Python::with_client(LIGHT)?;
     shell::run(python.command().arg(proto.join("pb2proto.py")).arg("dump").arg(from).arg(&proto))
 }

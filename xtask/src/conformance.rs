@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::cargo::{Profile, build_binary};
 use crate::floor::Floor;
-use crate::python::Python;
+use crate::python::{NEWEST, Python};
 use crate::server::Server;
 use crate::shell::{Error, Result, cache, fail, step};
 
@@ -21,9 +21,6 @@ pub struct Request {
     pub only: Vec<String>,
     pub remote: Option<String>,
 }
-
-/// The client whose protocol the corpora were recorded with.
-const CLIENT: &str = "4.3.0";
 
 /// Seconds one statement and one corpus may take: a hang must not become a hung build.
 const STATEMENT_SECONDS: &str = "20";
@@ -67,7 +64,7 @@ pub fn run(request: &Request) -> Result<()> {
     if let Some(unknown) = request.only.iter().find(|name| CORPORA.iter().all(|c| c.name != **name)) {
         return fail(format!("there is no corpus `{unknown}`"));
     }
-    let python = Python::with_client(CLIENT)?;
+    let python = Python::with_client(NEWEST)?;
     let reports = cache()?.join("conformance");
     fs::create_dir_all(&reports).map_err(|e| Error(format!("cannot create {}: {e}", reports.display())))?;
     let binary = match request.remote {

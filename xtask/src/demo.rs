@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::cargo::{Profile, build_binary};
-use crate::python::{CLIENTS, Python};
+use crate::python::{LIGHT, Python};
 use crate::server::Server;
 use crate::shell::{self, Error, Result, cache, fail, root, step};
 
@@ -16,7 +16,7 @@ const EXECUTORS: usize = 3;
 /// Builds, generates, runs, compares and cleans up.
 pub fn run(scale: f64, dev: bool) -> Result<()> {
     let profile = if dev { Profile::Dev } else { Profile::Release };
-    let python = Python::with_client(CLIENTS[0])?;
+    let python = Python::with_client(LIGHT)?;
     step("building firesteel (the first time this takes a while: it builds the query engine)");
     let binary = build_binary(profile)?;
     let work = Work::new()?;

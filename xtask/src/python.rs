@@ -8,12 +8,22 @@ use crate::shell::{Error, Result, cache, fail, run, step, works};
 
 /// What every environment gets beside a client: its optional parts, and the test runner.
 const COMMON: &[&str] = &[
-    "pandas>=2.2", "pyarrow>=15", "numpy>=1.26", "grpcio>=1.67", "grpcio-status>=1.67",
+    "pandas>=2.2,<3", "pyarrow>=15", "numpy>=1.26", "grpcio>=1.67", "grpcio-status>=1.67",
     "googleapis-common-protos>=1.65", "zstandard>=0.25", "pytest>=8",
 ];
 
-/// The client releases the tests run with.
-pub const CLIENTS: &[&str] = &["4.2.0", "4.3.0"];
+/// A released client.
+pub struct Client {
+    pub version: &'static str,
+    /// What pip installs: the client alone where it is published, else the whole of PySpark.
+    package: &'static str,
+}
+
+/// The client alone, quick to install.
+pub const LIGHT: &Client = &Client { version: "4.2.0", package: "pyspark-client==4.2.0" };
+
+/// The newest client, whose answers are the specification.
+pub const NEWEST: &Client = &Client { version: "4.3.0", package: "pyspark==4.3.0" };
 
 /// A Python with one release of the PySpark client.
 pub struct Python {
@@ -22,22 +32,22 @@ pub struct Python {
 
 impl Python {
     /// The environment for `client`, made if it is not there yet.
-    pub fn with_client(client: &str) -> Result<Self> {
-        let python = Python { folder: cache()?.join(format!("venv-{client}")) };
+    pub fn with_client(client: &Client) -> Result<Self> {
+        let python = Python { folder: cache()?.join(format!("venv-{}", client.version)) };
         // Written last: an environment without it was interrupted while being made.
         let mark = python.folder.join("complete");
         if mark.exists() && works(python.command().args(["-c", "import pyspark"])) {
             return Ok(python);
         }
-        step(&format!("installing the PySpark {client} client into {}", python.folder.display()));
+        step(&format!("installing the PySpark {} client into {}", client.version, python.folder.display()));
         let base = interpreter()?;
         let _ = fs::remove_dir_all(&python.folder);
         run(Command::new(&base).args(["-m", "venv"]).arg(&python.folder))?;
         let mut install = python.command();
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        install.arg(format!("pyspark-client=={client}")).args(COMMON);
+        install.arg(client.package).args(COMMON);
         run(&mut install)?;
-        fs::write(&mark, client).map_err(|e| Error(format!("cannot write {}: {e}", mark.display())))?;
+        fs::write(&mark, client.package).map_err(|e| Error(format!("cannot write {}: {e}", mark.display())))?;
         Ok(python)
     }
 

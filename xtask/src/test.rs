@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo::{Profile, build_binary, cargo, require_c_compiler};
-use crate::python::{CLIENTS, Python};
+use crate::python::{LIGHT, NEWEST, Python};
 use crate::server::Server;
 use crate::shell::{self, Error, Result, cache, root, step, works};
 use crate::tidy;
@@ -20,7 +20,8 @@ const DATA_VERSION: u32 = 1;
 pub fn run(pyspark: Option<&str>) -> Result<()> {
     require_c_compiler()?;
     // Before anything slow: what is missing should be said at once.
-    let clients: Vec<Python> = CLIENTS.iter().map(|c| Python::with_client(c)).collect::<Result<_>>()?;
+    let light = Python::with_client(LIGHT)?;
+    let newest = Python::with_client(NEWEST)?;
     if pyspark.is_none() {
         step("formatting");
         formatting()?;
@@ -32,7 +33,12 @@ pub fn run(pyspark: Option<&str>) -> Result<()> {
     step("building firesteel");
     let binary = build_binary(Profile::Dev)?;
     let data = data(&binary)?;
-    python_tests(&binary, &data, &clients, pyspark)
+    let logs = cache()?.join("test");
+    fs::create_dir_all(&logs).map_err(|e| Error(format!("cannot create {}: {e}", logs.display())))?;
+    let suite = Suite { binary: &binary, data: &data, logs: &logs, filter: pyspark };
+    suite.on_embedded(&light, LIGHT.version)?;
+    suite.on_embedded(&newest, NEWEST.version)?;
+    suite.on_cluster(&light, LIGHT.version)
 }
 
 fn formatting() -> Result<()> {
@@ -70,40 +76,41 @@ fn data(binary: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Every client against the embedded engine, then the newest against a cluster of processes.
-fn python_tests(binary: &Path, data: &Path, clients: &[Python], filter: Option<&str>) -> Result<()> {
-    let logs = cache()?.join("test");
-    fs::create_dir_all(&logs).map_err(|e| Error(format!("cannot create {}: {e}", logs.display())))?;
-    for (client, version) in clients.iter().zip(CLIENTS) {
-        step(&format!("PySpark {version} on the embedded engine"));
-        let server = Server::serve(binary, logs.join("serve.log"), &[])?;
-        pytest(client, &server, binary, data, "local", filter)?;
-    }
-    let (Some(client), Some(version)) = (clients.last(), CLIENTS.last()) else { return Ok(()) };
-    step(&format!("PySpark {version} on a cluster"));
-    let cluster = Server::cluster(binary, 2, logs.join("cluster.log"), &["--vcores=1", "--memory=2g"])?;
-    pytest(client, &cluster, binary, data, "cluster", filter)
+/// The PySpark tests and what they need.
+struct Suite<'a> {
+    binary: &'a Path,
+    data: &'a Path,
+    logs: &'a Path,
+    filter: Option<&'a str>,
 }
 
-fn pytest(
-    python: &Python,
-    server: &Server,
-    binary: &Path,
-    data: &Path,
-    runner: &str,
-    filter: Option<&str>,
-) -> Result<()> {
-    let mut command = python.command();
-    command.current_dir(root().join("tests").join("pyspark"));
-    command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--remote", &server.address()]);
-    command.arg("--data").arg(data).arg("--binary").arg(binary).args(["--runner", runner]);
-    command.args(["--pid", &server.pid().to_string()]);
-    if let Some(expression) = filter {
-        command.args(["-k", expression]);
+impl Suite<'_> {
+    fn on_embedded(&self, python: &Python, version: &str) -> Result<()> {
+        step(&format!("PySpark {version} on the embedded engine"));
+        let server = Server::serve(self.binary, self.logs.join("serve.log"), &[])?;
+        self.pytest(python, &server, "local")
     }
-    let outcome = shell::run(&mut command);
-    if outcome.is_err() {
-        eprintln!("the server's log: {}", server.log().display());
+
+    fn on_cluster(&self, python: &Python, version: &str) -> Result<()> {
+        step(&format!("PySpark {version} on a cluster"));
+        let options = ["--vcores=1", "--memory=2g"];
+        let cluster = Server::cluster(self.binary, 2, self.logs.join("cluster.log"), &options)?;
+        self.pytest(python, &cluster, "cluster")
     }
-    outcome
+
+    fn pytest(&self, python: &Python, server: &Server, runner: &str) -> Result<()> {
+        let mut command = python.command();
+        command.current_dir(root().join("tests").join("pyspark"));
+        command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--remote", &server.address()]);
+        command.arg("--data").arg(self.data).arg("--binary").arg(self.binary);
+        command.args(["--runner", runner, "--pid", &server.pid().to_string()]);
+        if let Some(expression) = self.filter {
+            command.args(["-k", expression]);
+        }
+        let outcome = shell::run(&mut command);
+        if outcome.is_err() {
+            eprintln!("the server's log: {}", server.log().display());
+        }
+        outcome
+    }
 }

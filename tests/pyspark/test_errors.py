@@ -1,0 +1,45 @@
+"""Errors are typed: the exception class, the condition and the SQLSTATE are Spark's."""
+
+import pytest
+from pyspark.errors import AnalysisException, ArithmeticException, ParseException
+
+
+@pytest.mark.parametrize(
+    "statement, kind, condition, state",
+    [
+        ("SELEC 1", ParseException, "PARSE_SYNTAX_ERROR", "42601"),
+        ("SELECT nope FROM range(1)", AnalysisException, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
+        ("SELECT * FROM no_such_table", AnalysisException, "TABLE_OR_VIEW_NOT_FOUND", "42P01"),
+        ("SELECT no_such_function(1)", AnalysisException, "UNRESOLVED_ROUTINE", "42883"),
+        ("SELECT 1/0", ArithmeticException, "DIVIDE_BY_ZERO", "22012"),
+        ("SELECT CAST('x' AS INT)", None, "CAST_INVALID_INPUT", "22018"),
+        ("SELECT 2147483647 + 1", ArithmeticException, "ARITHMETIC_OVERFLOW", "22003"),
+    ],
+)
+def test_conditions(spark, statement, kind, condition, state):
+    with pytest.raises(Exception) as caught:
+        spark.sql(statement).collect()
+    error = caught.value
+    assert error.getCondition() == condition
+    assert error.getSqlState() == state
+    if kind is not None:
+        assert isinstance(error, kind)
+
+
+def test_the_session_survives_errors(spark):
+    for _ in range(20):
+        with pytest.raises(AnalysisException):
+            spark.sql("SELECT nope").collect()
+    assert spark.sql("SELECT 1 AS one").first().one == 1
+
+
+def test_deep_plans(spark):
+    frame = spark.range(10)
+    for n in range(300):
+        frame = frame.filter(f"id != {n + 100}")
+    assert frame.count() == 10
+
+
+def test_a_long_statement(spark):
+    terms = " + ".join(["1"] * 2000)
+    assert spark.sql(f"SELECT {terms} AS n").first().n == 2000

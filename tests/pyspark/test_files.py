@@ -1,0 +1,87 @@
+"""Reading and writing files."""
+
+import pytest
+from pyspark.sql import functions as F
+
+
+@pytest.fixture(scope="module")
+def sales(spark):
+    return spark.range(100).select(
+        "id", (F.col("id") % 3).cast("int").alias("shop"), F.concat(F.lit("item "), F.col("id")).alias("item")
+    )
+
+
+def total(frame):
+    return frame.agg(F.count("*"), F.sum("id")).first()
+
+
+def test_parquet_round_trip(spark, sales, tmp_path):
+    path = str(tmp_path / "sales")
+    sales.write.parquet(path)
+    again = spark.read.parquet(path)
+    assert again.columns == ["id", "shop", "item"]
+    assert tuple(total(again)) == (100, 4950)
+
+
+def test_modes(spark, sales, tmp_path):
+    path = str(tmp_path / "sales")
+    sales.write.parquet(path)
+    with pytest.raises(Exception, match="PATH_ALREADY_EXISTS"):
+        sales.write.parquet(path)
+    sales.write.mode("ignore").parquet(path)
+    assert spark.read.parquet(path).count() == 100
+    sales.write.mode("append").parquet(path)
+    assert spark.read.parquet(path).count() == 200
+    sales.limit(10).write.mode("overwrite").parquet(path)
+    assert spark.read.parquet(path).count() == 10
+
+
+def test_partitioned_parquet(spark, sales, tmp_path):
+    path = tmp_path / "by_shop"
+    sales.write.partitionBy("shop").parquet(str(path))
+    assert sorted(p.name for p in path.iterdir() if p.is_dir()) == ["shop=0", "shop=1", "shop=2"]
+    again = spark.read.parquet(str(path))
+    assert set(again.columns) == {"id", "item", "shop"}
+    assert again.filter("shop = 1").count() == 33
+
+
+def test_csv(spark, tmp_path):
+    (tmp_path / "in.csv").write_text("name,age\nann,34\n\"b, ob\",\n")
+    frame = spark.read.csv(str(tmp_path / "in.csv"), header=True, inferSchema=True)
+    assert dict(frame.dtypes) == {"name": "string", "age": "int"}
+    assert [tuple(r) for r in frame.orderBy("name").collect()] == [("ann", 34), ("b, ob", None)]
+
+
+def test_csv_with_schema(spark, tmp_path):
+    (tmp_path / "in.csv").write_text("1;2024-02-29\n2;\n")
+    frame = spark.read.schema("n int, d date").option("sep", ";").csv(str(tmp_path / "in.csv"))
+    assert [(r.n, str(r.d)) for r in frame.orderBy("n").collect()] == [(1, "2024-02-29"), (2, "None")]
+
+
+def test_json(spark, tmp_path):
+    (tmp_path / "in.json").write_text('{"a": 1, "b": {"c": "x"}}\n{"a": 2, "b": {"c": null}}\n')
+    frame = spark.read.json(str(tmp_path / "in.json"))
+    assert dict(frame.dtypes) == {"a": "bigint", "b": "struct<c:string>"}
+    assert [tuple(r) for r in frame.select("a", "b.c").orderBy("a").collect()] == [(1, "x"), (2, None)]
+
+
+def test_text(spark, tmp_path):
+    (tmp_path / "in.txt").write_text("one\ntwo\n")
+    assert [r.value for r in spark.read.text(str(tmp_path / "in.txt")).orderBy("value").collect()] == ["one", "two"]
+
+
+def test_sql_over_files(spark, data):
+    path = data / "tpch" / "nation.parquet"
+    assert spark.sql(f"SELECT count(*) AS n FROM parquet.`{path}`").first().n == 25
+
+
+def test_missing_file(spark):
+    with pytest.raises(Exception, match="PATH_NOT_FOUND"):
+        spark.read.parquet("/no/such/file.parquet").collect()
+
+
+def test_corrupt_parquet(spark, tmp_path):
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 this is not parquet PAR1")
+    with pytest.raises(Exception):
+        spark.read.parquet(str(tmp_path / "bad.parquet")).collect()
+    assert spark.sql("SELECT 1 AS one").first().one == 1
