@@ -85,6 +85,9 @@ pub struct QueryContext {
     pub start_position: i32,
     pub fragment: String,
     pub call_site: String,
+    /// The place for people: the lines of the text with the span underlined, or the call.
+    #[serde(default)]
+    pub summary: String,
 }
 
 impl From<&Origin> for QueryContext {
@@ -100,6 +103,7 @@ impl From<&Origin> for QueryContext {
                 start_position: sql.column as i32,
                 fragment: sql.fragment(),
                 call_site: String::new(),
+                summary: sql.summary(),
             },
             Origin::DataFrame { fragment, call_site } => QueryContext {
                 is_dataframe: true,
@@ -111,6 +115,7 @@ impl From<&Origin> for QueryContext {
                 start_position: -1,
                 fragment: fragment.clone(),
                 call_site: call_site.clone(),
+                summary: format!("== DataFrame ==\n\"{fragment}\" was called from\n{call_site}\n"),
             },
         }
     }

@@ -36,4 +36,49 @@ impl SqlOrigin {
         let stop = (self.stop as usize + 1).clamp(start, units.len());
         String::from_utf16_lossy(&units[start..stop])
     }
+
+    /// The lines the span touches, with the span underlined, under a heading with its position.
+    pub fn summary(&self) -> String {
+        let owner = if self.object_type.is_empty() || self.object_name.is_empty() {
+            String::new()
+        } else {
+            format!(" of {} {}", self.object_type, self.object_name)
+        };
+        let mut out = format!("== SQL{owner} (line {}, position {}) ==\n", self.line, self.column + 1);
+        let (start, stop) = (self.start as usize, self.stop as usize);
+        let mut at = 0;
+        for line in self.text.split('\n') {
+            let width = line.encode_utf16().count();
+            if at <= stop && at + width >= start {
+                out.push_str(line);
+                out.push('\n');
+                out.push_str(&" ".repeat(start.saturating_sub(at).min(width)));
+                let marks = (stop + 1).min(at + width).saturating_sub(start.max(at));
+                out.push_str(&"^".repeat(marks));
+                out.push('\n');
+            }
+            at += width + 1;
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_underlines_the_span() {
+        let origin = SqlOrigin {
+            text: "select 1/0".into(),
+            start: 7,
+            stop: 9,
+            line: 1,
+            column: 7,
+            object_type: "".into(),
+            object_name: "".into(),
+        };
+        assert_eq!(origin.summary(), "== SQL (line 1, position 8) ==\nselect 1/0\n       ^^^\n");
+        assert_eq!(origin.fragment(), "1/0");
+    }
 }
