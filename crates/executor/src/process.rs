@@ -14,7 +14,6 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use ballista_core::JobId;
 use ballista_core::error::BallistaError;
 use ballista_core::extension::SessionConfigExt;
-use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
 use ballista_core::serde::protobuf::{
     ExecutorRegistration, ExecutorStatus, ExecutorStoppedParams, HeartBeatParams, executor_status,
@@ -31,6 +30,7 @@ use ballista_executor::shutdown::ShutdownNotifier;
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use planner::FiresteelCodec;
+use planner::codec::function_registry;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -409,7 +409,7 @@ fn build_executor(
         &utf8(work_dir.shuffle())?,
         runtimes.base,
         Arc::new(SessionConfig::new_with_ballista),
-        Arc::new(BallistaFunctionRegistry::default()),
+        Arc::new(function_registry()),
         Arc::new(NoMetrics),
         config.vcores,
         Arc::new(Engine::new(Arc::clone(ledger))),

@@ -1,1 +1,4 @@
-//! scheduler
+//! Sessions, catalog, commands, the two runners, placement, results; embeds Ballista's scheduler.
+
+pub mod cluster;
+pub mod runner;

@@ -1,0 +1,146 @@
+//! The state of the executors, with an account of who holds how many cores.
+//!
+//! Ballista's own state returns cores without asking whether they were taken: a status that arrives
+//! twice makes an executor larger than it is, and a launch that failed may leave it smaller. This
+//! wrapper keeps the account and returns no more than was taken; the watchdog settles what was not
+//! returned.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ballista_core::JobId;
+use ballista_core::error::Result;
+use ballista_core::serde::protobuf::ExecutorHeartbeat;
+use ballista_core::serde::scheduler::{ExecutorData, ExecutorMetadata};
+use ballista_scheduler::cluster::memory::InMemoryClusterState;
+use ballista_scheduler::cluster::{
+    BoundTask, ClusterState, ClusterStateEventStream, ExecutorSlot,
+};
+use ballista_scheduler::config::TaskDistributionPolicy;
+use ballista_scheduler::state::task_manager::JobInfoCache;
+use parking_lot::Mutex;
+
+/// The wrapper; see the module.
+#[derive(Default)]
+pub(super) struct AccountedState {
+    inner: InMemoryClusterState,
+    taken: Mutex<HashMap<String, u32>>,
+    members: Mutex<u64>,
+}
+
+impl AccountedState {
+    /// Cores taken on each executor.
+    pub(super) fn taken(&self) -> HashMap<String, u32> {
+        self.taken.lock().clone()
+    }
+
+    /// A number that changes whenever an executor is lost.
+    pub(super) fn losses(&self) -> u64 {
+        *self.members.lock()
+    }
+
+    /// Cuts what is to be returned down to what was taken.
+    fn settle(&self, slots: Vec<ExecutorSlot>) -> Vec<ExecutorSlot> {
+        let mut taken = self.taken.lock();
+        slots
+            .into_iter()
+            .filter_map(|(executor, vcores)| {
+                let held = taken.get_mut(&executor)?;
+                let returned = vcores.min(*held);
+                *held -= returned;
+                (returned > 0).then_some((executor, returned))
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl ClusterState for AccountedState {
+    async fn init(&self) -> Result<()> {
+        self.inner.init().await
+    }
+
+    async fn bind_schedulable_tasks(
+        &self,
+        distribution: TaskDistributionPolicy,
+        active_jobs: Arc<HashMap<JobId, JobInfoCache>>,
+        executors: Option<HashSet<String>>,
+    ) -> Result<Vec<BoundTask>> {
+        let bound =
+            self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
+        let mut taken = self.taken.lock();
+        for (executor, task) in &bound {
+            *taken.entry(executor.clone()).or_default() += task.vcores_consumed;
+        }
+        Ok(bound)
+    }
+
+    async fn unbind_tasks(&self, executor_slots: Vec<ExecutorSlot>) -> Result<()> {
+        let settled = self.settle(executor_slots);
+        self.inner.unbind_tasks(settled).await
+    }
+
+    async fn register_executor(
+        &self,
+        metadata: ExecutorMetadata,
+        spec: ExecutorData,
+    ) -> Result<()> {
+        let id = metadata.id.clone();
+        self.inner.register_executor(metadata, spec).await?;
+        self.taken.lock().remove(&id);
+        Ok(())
+    }
+
+    async fn save_executor_metadata(&self, metadata: ExecutorMetadata) -> Result<()> {
+        self.inner.save_executor_metadata(metadata).await
+    }
+
+    async fn get_executor_metadata(&self, executor_id: &str) -> Result<ExecutorMetadata> {
+        self.inner.get_executor_metadata(executor_id).await
+    }
+
+    async fn registered_executor_metadata(&self) -> Vec<ExecutorMetadata> {
+        self.inner.registered_executor_metadata().await
+    }
+
+    async fn save_executor_heartbeat(&self, heartbeat: ExecutorHeartbeat) -> Result<()> {
+        self.inner.save_executor_heartbeat(heartbeat).await
+    }
+
+    async fn remove_executor(&self, executor_id: &str) -> Result<()> {
+        *self.members.lock() += 1;
+        self.taken.lock().remove(executor_id);
+        self.inner.remove_executor(executor_id).await
+    }
+
+    fn executor_heartbeats(&self) -> HashMap<String, ExecutorHeartbeat> {
+        self.inner.executor_heartbeats()
+    }
+
+    fn get_executor_heartbeat(&self, executor_id: &str) -> Option<ExecutorHeartbeat> {
+        self.inner.get_executor_heartbeat(executor_id)
+    }
+
+    async fn cluster_state_events(&self) -> Result<ClusterStateEventStream> {
+        self.inner.cluster_state_events().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_returned_than_was_taken() {
+        let state = AccountedState::default();
+        state.taken.lock().insert("a".to_owned(), 3);
+        let settle = |slots: &[(&str, u32)]| {
+            state.settle(slots.iter().map(|(id, n)| ((*id).to_owned(), *n)).collect())
+        };
+        assert_eq!(settle(&[("a", 2), ("b", 1)]), [("a".to_owned(), 2)]);
+        assert_eq!(settle(&[("a", 2)]), [("a".to_owned(), 1)]);
+        assert_eq!(settle(&[("a", 1)]), []);
+        assert_eq!(state.taken()["a"], 0);
+    }
+}
