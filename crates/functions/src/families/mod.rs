@@ -1,6 +1,10 @@
 //! The families of functions; a family is a file or a folder with its slices.
 
 pub mod aggregate;
+pub mod bitwise;
+pub mod conditional;
+pub mod operators;
+pub mod predicate;
 pub mod window;
 
 use crate::aggregate::AggregateKernel;
@@ -11,12 +15,19 @@ use crate::registry::Function;
 pub const FUNCTIONS: &[&[Function]] = &[
     aggregate::basic::FUNCTIONS,
     window::FUNCTIONS,
+    operators::FUNCTIONS,
+    predicate::FUNCTIONS,
+    conditional::FUNCTIONS,
+    bitwise::FUNCTIONS,
 ];
 
 /// All scalar kernels.
 pub const KERNELS: &[&[Kernel]] = &[
     crate::cast::KERNELS,
     window::KERNELS,
+    operators::KERNELS,
+    predicate::KERNELS,
+    bitwise::KERNELS,
 ];
 
 /// All aggregate kernels.

@@ -1,0 +1,284 @@
+//! Typing of the binary arithmetic operators.
+
+use datafusion::logical_expr::{Expr, Operator, binary_expr};
+use datafusion::scalar::ScalarValue;
+use spark::types::DataType;
+use spark::{Error, Result};
+
+use super::decimal::{self, Operation, allows_precision_loss};
+use super::{decimal_kernels, float_kernels, int_kernels};
+use crate::call::Call;
+use crate::coerce::{cast_implicitly, decimal_for, promote_string, tightest_type};
+use crate::kernel::{Kernel, KernelUdf, Options};
+use crate::typed::Typed;
+use crate::types::to_arrow;
+
+/// A binary arithmetic operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    IntegralDivide,
+    Remainder,
+    Pmod,
+}
+
+impl Op {
+    fn symbol(self) -> &'static str {
+        match self {
+            Op::Add => "+",
+            Op::Subtract => "-",
+            Op::Multiply => "*",
+            Op::Divide => "/",
+            Op::IntegralDivide => "div",
+            Op::Remainder => "%",
+            Op::Pmod => "pmod",
+        }
+    }
+
+    /// The types the operator takes, as Spark words them.
+    fn input_types(self) -> &'static str {
+        match self {
+            Op::Add | Op::Subtract => {
+                "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")"
+            }
+            Op::Divide => "(\"DOUBLE\" or \"DECIMAL\")",
+            Op::IntegralDivide => "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")",
+            Op::Multiply | Op::Remainder | Op::Pmod => "\"NUMERIC\"",
+        }
+    }
+
+    fn decimal(self) -> Operation {
+        match self {
+            Op::Add | Op::Subtract => Operation::Add,
+            Op::Multiply => Operation::Multiply,
+            Op::Divide | Op::IntegralDivide => Operation::Divide,
+            Op::Remainder | Op::Pmod => Operation::Remainder,
+        }
+    }
+
+    fn float_operator(self) -> Option<Operator> {
+        match self {
+            Op::Add => Some(Operator::Plus),
+            Op::Subtract => Some(Operator::Minus),
+            Op::Multiply => Some(Operator::Multiply),
+            _ => None,
+        }
+    }
+
+    fn float_kernel(self) -> &'static Kernel {
+        match self {
+            Op::Remainder => &float_kernels::REMAINDER,
+            Op::Pmod => &float_kernels::PMOD,
+            _ => &float_kernels::DIVIDE,
+        }
+    }
+
+    fn int_kernel(self) -> &'static Kernel {
+        match self {
+            Op::Add => &int_kernels::ADD,
+            Op::Subtract => &int_kernels::SUBTRACT,
+            Op::Multiply => &int_kernels::MULTIPLY,
+            Op::Divide | Op::IntegralDivide => &int_kernels::INTEGRAL_DIVIDE,
+            Op::Remainder => &int_kernels::REMAINDER,
+            Op::Pmod => &int_kernels::PMOD,
+        }
+    }
+
+    fn decimal_kernel(self) -> &'static Kernel {
+        match self {
+            Op::Add => &decimal_kernels::ADD,
+            Op::Subtract => &decimal_kernels::SUBTRACT,
+            Op::Multiply => &decimal_kernels::MULTIPLY,
+            Op::Divide => &decimal_kernels::DIVIDE,
+            Op::IntegralDivide => &decimal_kernels::INTEGRAL_DIVIDE,
+            Op::Remainder => &decimal_kernels::REMAINDER,
+            Op::Pmod => &decimal_kernels::PMOD,
+        }
+    }
+
+    /// Yields null for a zero on the right, so that it may always be null.
+    fn divides(self) -> bool {
+        matches!(self, Op::Divide | Op::IntegralDivide | Op::Remainder | Op::Pmod)
+    }
+}
+
+/// A binary operation while it is typed.
+struct Binary<'a> {
+    call: Call<'a>,
+    op: Op,
+    /// Null where the result does not fit.
+    lenient: bool,
+    name: String,
+}
+
+/// `l op r`; `lenient` for the `try_` functions.
+///
+/// # Errors
+/// `DATATYPE_MISMATCH` where the operands do not go together.
+pub fn arithmetic(call: Call, op: Op, lenient: bool) -> Result<Typed> {
+    call.arity(2..=2)?;
+    let called = lenient || op == Op::Pmod || call.name == "mod";
+    let name = if called { call.display_name() } else { format!("({} {} {})", call.args[0].name, op.symbol(), call.args[1].name) };
+    Binary { call, op, lenient, name }.build()
+}
+
+impl Binary<'_> {
+    fn build(mut self) -> Result<Typed> {
+        self.resolve_nulls();
+        let (l, r) = self.operands()?;
+        let both = (l.ty.clone(), r.ty.clone());
+        match both {
+            (DataType::Decimal { precision: p1, scale: s1 }, DataType::Decimal { precision: p2, scale: s2 }) => {
+                self.decimals(l, r, (p1, s1), (p2, s2))
+            }
+            (DataType::Float | DataType::Double, _) => self.floats(l, r),
+            _ => self.integers(l, r),
+        }
+    }
+
+    /// An untyped null takes the other side's type.
+    fn resolve_nulls(&mut self) {
+        let types = [self.call.args[0].ty.clone(), self.call.args[1].ty.clone()];
+        for i in 0..2 {
+            if types[i] == DataType::Null {
+                let other = &types[1 - i];
+                let ty = if *other == DataType::Null || other.is_string() { DataType::Double } else { other.clone() };
+                let name = self.call.args[i].name.clone();
+                self.call.args[i] = Typed::null(ty).named(name);
+            }
+        }
+    }
+
+    /// Both sides as numbers of one kind, or the error that they are not.
+    fn operands(&self) -> Result<(Typed, Typed)> {
+        let settings = self.call.settings;
+        let [l, r] = [&self.call.args[0], &self.call.args[1]];
+        let (mut l, mut r) = self.from_strings(l, r);
+        if !l.ty.is_numeric() || !r.ty.is_numeric() {
+            return Err(if l.ty.same_type(&r.ty) { self.wrong_type(&l.ty) } else { self.diff_types() });
+        }
+        let is_decimal = |t: &DataType| matches!(t, DataType::Decimal { .. });
+        let is_float = |t: &DataType| matches!(t, DataType::Float | DataType::Double);
+        if is_float(&l.ty) && is_decimal(&r.ty) || is_decimal(&l.ty) && is_float(&r.ty) {
+            l = cast_implicitly(&l, &DataType::Double, settings);
+            r = cast_implicitly(&r, &DataType::Double, settings);
+        } else if is_decimal(&l.ty) || is_decimal(&r.ty) {
+            (l, r) = (decimal_operand(&l, settings), decimal_operand(&r, settings));
+        } else {
+            let common = match self.op {
+                Op::Divide => DataType::Double,
+                Op::IntegralDivide if l.ty.is_integral() && r.ty.is_integral() => DataType::Long,
+                _ => tightest_type(&l.ty, &r.ty, settings).ok_or_else(|| self.diff_types())?,
+            };
+            l = cast_implicitly(&l, &common, settings);
+            r = cast_implicitly(&r, &common, settings);
+        }
+        if self.op == Op::IntegralDivide && is_float(&l.ty) {
+            return Err(self.wrong_type(&l.ty));
+        }
+        Ok((l, r))
+    }
+
+    fn from_strings(&self, l: &Typed, r: &Typed) -> (Typed, Typed) {
+        let settings = self.call.settings;
+        let target = |a: &DataType, b: &DataType| {
+            if !a.is_string() || !b.is_numeric() && (settings.ansi || !b.is_string()) {
+                return None;
+            }
+            if settings.ansi { promote_string(a, b) } else { Some(DataType::Double) }
+        };
+        let left = target(&l.ty, &r.ty);
+        let right = target(&r.ty, &l.ty);
+        let cast = |t: &Typed, to: Option<DataType>| to.map_or_else(|| t.clone(), |to| cast_implicitly(t, &to, settings));
+        (cast(l, left), cast(r, right))
+    }
+
+    fn diff_types(&self) -> Error {
+        Error::analysis("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES")
+            .param("sqlExpr", format!("\"{}\"", self.name))
+            .param("left", format!("\"{}\"", self.call.args[0].ty.sql()))
+            .param("right", format!("\"{}\"", self.call.args[1].ty.sql()))
+            .at(self.call.origin.as_ref())
+    }
+
+    fn wrong_type(&self, ty: &DataType) -> Error {
+        Error::analysis("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE")
+            .param("sqlExpr", format!("\"{}\"", self.name))
+            .param("inputType", self.op.input_types())
+            .param("actualDataType", format!("\"{}\"", ty.sql()))
+            .at(self.call.origin.as_ref())
+    }
+
+    fn options(&self) -> Options {
+        let options = self.call.options();
+        if self.lenient { options.with_extra("try") } else { options }
+    }
+
+    fn kernel(self, kernel: &'static Kernel, l: Typed, r: Typed, ty: DataType, nullable: bool) -> Typed {
+        let expr = KernelUdf::call(kernel, to_arrow(&ty), self.options(), vec![l.expr, r.expr]);
+        Typed::new(expr, ty, nullable, self.name)
+    }
+
+    fn decimals(self, l: Typed, r: Typed, a: (u8, i8), b: (u8, i8)) -> Result<Typed> {
+        let ty = match self.op {
+            Op::IntegralDivide => DataType::Long,
+            _ => decimal::result_type(self.op.decimal(), a, b, allows_precision_loss(self.call.settings)),
+        };
+        let nullable = l.nullable || r.nullable || self.op.divides() || self.lenient || !self.call.settings.ansi;
+        Ok(self.decimal_kernel_call(l, r, ty, nullable))
+    }
+
+    fn decimal_kernel_call(self, l: Typed, r: Typed, ty: DataType, nullable: bool) -> Typed {
+        let kernel = self.op.decimal_kernel();
+        self.kernel(kernel, l, r, ty, nullable)
+    }
+
+    fn floats(self, l: Typed, r: Typed) -> Result<Typed> {
+        let ty = l.ty.clone();
+        let nullable = l.nullable || r.nullable || self.op.divides();
+        if let Some(operator) = self.op.float_operator() {
+            return Ok(Typed::new(binary_expr(l.expr, operator, r.expr), ty, nullable || self.lenient, self.name));
+        }
+        if self.op == Op::Divide && is_nonzero_literal(&r.expr) {
+            let expr = binary_expr(l.expr, Operator::Divide, r.expr);
+            return Ok(Typed::new(expr, ty, true, self.name));
+        }
+        let kernel = self.op.float_kernel();
+        Ok(self.kernel(kernel, l, r, ty, nullable))
+    }
+
+    fn integers(self, l: Typed, r: Typed) -> Result<Typed> {
+        let ty = l.ty.clone();
+        let nullable = l.nullable || r.nullable || self.op.divides() || self.lenient;
+        if !self.lenient
+            && !self.call.settings.ansi
+            && let Some(operator) = self.op.float_operator()
+        {
+            return Ok(Typed::new(binary_expr(l.expr, operator, r.expr), ty, nullable, self.name));
+        }
+        let kernel = self.op.int_kernel();
+        Ok(self.kernel(kernel, l, r, ty, nullable))
+    }
+}
+
+fn is_nonzero_literal(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Float64(Some(v)), _) if *v != 0.0)
+}
+
+/// An operand of decimal arithmetic: integral literals take as many digits as they have.
+pub fn decimal_operand(typed: &Typed, settings: &spark::Settings) -> Typed {
+    let digits = |v: i64| DataType::decimal(v.unsigned_abs().to_string().len() as u8, 0);
+    let ty = match typed.literal() {
+        Some(ScalarValue::Int16(Some(v))) => Some(digits(i64::from(*v))),
+        Some(ScalarValue::Int32(Some(v))) => Some(digits(i64::from(*v))),
+        Some(ScalarValue::Int64(Some(v))) => Some(digits(*v)),
+        _ => decimal_for(&typed.ty),
+    };
+    match ty {
+        Some(ty) => cast_implicitly(typed, &ty, settings),
+        None => typed.clone(),
+    }
+}
