@@ -4,6 +4,7 @@ mod cargo;
 mod codegen;
 mod conformance;
 mod demo;
+mod deploy;
 mod floor;
 mod python;
 mod server;
@@ -56,6 +57,12 @@ enum Task {
         #[arg(long, value_name = "HOST:PORT")]
         remote: Option<String>,
     },
+    /// Check the Helm chart and the manifests
+    Deploy {
+        /// Write the checked-in manifests anew
+        #[arg(long)]
+        update: bool,
+    },
     /// Check the repository's own rules
     Tidy,
     /// Rebuild Spark's .proto files from a released Python client
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
         Task::Conformance { dir, update_floor, only, remote } => {
             conformance::run(&conformance::Request { dir, update_floor, only, remote })
         }
+        Task::Deploy { update } => deploy::check(update),
         Task::Tidy => tidy::run(),
         Task::Codegen { from } => codegen::run(&from),
     };

@@ -25,7 +25,13 @@ pub const LIGHT: &Client = &Client { version: "4.2.0", package: "pyspark-client=
 /// The newest client, whose answers are the specification.
 pub const NEWEST: &Client = &Client { version: "4.3.0", package: "pyspark==4.3.0" };
 
-/// A Python with one release of the PySpark client.
+/// Packages for a task that needs no client.
+pub struct Tools {
+    pub name: &'static str,
+    pub packages: &'static [&'static str],
+}
+
+/// A virtual environment.
 pub struct Python {
     folder: PathBuf,
 }
@@ -33,21 +39,32 @@ pub struct Python {
 impl Python {
     /// The environment for `client`, made if it is not there yet.
     pub fn with_client(client: &Client) -> Result<Self> {
-        let python = Python { folder: cache()?.join(format!("venv-{}", client.version)) };
-        // Written last: an environment without it was interrupted while being made.
+        let packages: Vec<&str> = [client.package].into_iter().chain(COMMON.iter().copied()).collect();
+        Self::with(client.version, &packages)
+    }
+
+    /// An environment with `tools`, made if it is not there yet.
+    pub fn with_tools(tools: &Tools) -> Result<Self> {
+        Self::with(tools.name, tools.packages)
+    }
+
+    fn with(name: &str, packages: &[&str]) -> Result<Self> {
+        let python = Python { folder: cache()?.join(format!("venv-{name}")) };
+        // Written last: an environment without it was interrupted while being made, and one made
+        // for other packages is out of date.
         let mark = python.folder.join("complete");
-        if mark.exists() && works(python.command().args(["-c", "import pyspark"])) {
+        let wanted = packages.join("\n");
+        if fs::read_to_string(&mark).is_ok_and(|made| made == wanted) && works(python.command().arg("--version")) {
             return Ok(python);
         }
-        step(&format!("installing the PySpark {} client into {}", client.version, python.folder.display()));
+        step(&format!("installing {} into {}", packages[0], python.folder.display()));
         let base = interpreter()?;
         let _ = fs::remove_dir_all(&python.folder);
         run(Command::new(&base).args(["-m", "venv"]).arg(&python.folder))?;
         let mut install = python.command();
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        install.arg(client.package).args(COMMON);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
         run(&mut install)?;
-        fs::write(&mark, client.package).map_err(|e| Error(format!("cannot write {}: {e}", mark.display())))?;
+        fs::write(&mark, wanted).map_err(|e| Error(format!("cannot write {}: {e}", mark.display())))?;
         Ok(python)
     }
 
