@@ -1,8 +1,9 @@
 //! Commands: statements that do something rather than describe a relation.
 
+pub use crate::ddl::*;
 use crate::expr::{Expr, PythonUdf};
-use crate::plan::{Options, Plan};
-use crate::types::StructType;
+use crate::plan::{Cte, Options, Plan};
+use crate::types::{DataType, StructType};
 
 /// A statement with an effect, or one that reports on the session.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +12,12 @@ pub enum Command {
     /// `SET key`, `SET key=value`, `SET`, `SET -v`.
     Set { key: Option<String>, value: Option<String>, verbose: bool },
     Reset { key: Option<String> },
+    /// `SET TIME ZONE`: a zone's name or offset; `LOCAL` for the system's.
+    SetTimeZone { zone: String },
     /// `EXPLAIN [mode] query`; `mode` is `SIMPLE`, `EXTENDED`, `CODEGEN`, `COST` or `FORMATTED`.
     Explain { mode: String, plan: Box<Plan> },
+    /// `EXPLAIN` of a statement that is no query.
+    ExplainCommand { mode: String, command: Box<Command> },
     /// Written by the DataFrame writer.
     Write(WriteOperation),
     /// `df.writeTo(…)`.
@@ -25,6 +30,78 @@ pub enum Command {
     Checkpoint { input: Box<Plan>, local: bool, eager: bool },
     /// The client no longer needs a checkpointed relation.
     RemoveCachedRemoteRelation { id: String },
+
+    // ---- session
+    UseNamespace { name: Vec<String> },
+    /// `USE name`: a catalog or a namespace.
+    Use { name: Vec<String> },
+    SetCatalog { name: String },
+    /// `DECLARE [OR REPLACE] [VARIABLE] a, b [type] [= default]`.
+    DeclareVariables { names: Vec<Vec<String>>, replace: bool, data_type: Option<DataType>, default: Option<Expr>, default_text: String },
+    DropVariable { name: Vec<String>, if_exists: bool },
+    /// `SET VARIABLE a = x, b = y`; a value may be [`Expr::Default`].
+    SetVariables { assignments: Vec<(Vec<String>, Expr)> },
+    /// `SET VARIABLE (a, b) = (query)`.
+    SetVariablesFrom { names: Vec<Vec<String>>, query: Box<Plan> },
+    /// `EXECUTE IMMEDIATE text [INTO vars] [USING args]`; an argument may be an alias.
+    ExecuteImmediate { text: Expr, into: Vec<Vec<String>>, using: Vec<Expr> },
+    Call { procedure: Vec<String>, args: Vec<Expr> },
+
+    // ---- namespaces
+    CreateNamespace { name: Vec<String>, if_not_exists: bool, comment: Option<String>, location: Option<String>, properties: Options },
+    DropNamespace { name: Vec<String>, if_exists: bool, cascade: bool },
+    SetNamespaceProperties { name: Vec<String>, properties: Options },
+    UnsetNamespaceProperties { name: Vec<String>, keys: Vec<String> },
+    SetNamespaceLocation { name: Vec<String>, location: String },
+    /// `COMMENT ON NAMESPACE`; `None` removes the comment.
+    CommentOnNamespace { name: Vec<String>, comment: Option<String> },
+
+    // ---- tables and views
+    CreateTable(Box<CreateTable>),
+    CreateTableLike { name: Vec<String>, source: Vec<String>, if_not_exists: bool, provider: Option<String>, location: Option<String>, properties: Options, storage: Option<Storage> },
+    /// `CREATE TEMPORARY VIEW … USING format OPTIONS (…)`.
+    CreateTempViewUsing { name: Vec<String>, schema: Option<StructType>, global: bool, replace: bool, provider: String, options: Options },
+    DropTable { name: Vec<String>, if_exists: bool, purge: bool },
+    DropView { name: Vec<String>, if_exists: bool },
+    AlterTable { name: Vec<String>, action: AlterTableAction },
+    AlterView { name: Vec<String>, action: AlterTableAction },
+    CommentOnTable { name: Vec<String>, comment: Option<String> },
+    CommentOnColumn { table: Vec<String>, column: String, comment: Option<String> },
+    TruncateTable { name: Vec<String>, partition: PartitionSpec },
+    /// `MSCK REPAIR TABLE` and its options.
+    RepairTable { name: Vec<String>, add: bool, drop: bool },
+    LoadData { path: String, local: bool, overwrite: bool, table: Vec<String>, partition: PartitionSpec },
+    AnalyzeTable { name: Vec<String>, partition: PartitionSpec, scope: AnalyzeScope },
+    AnalyzeTables { namespace: Option<Vec<String>>, no_scan: bool },
+    CacheTable { name: Vec<String>, lazy: bool, options: Options, query: Option<Box<Plan>>, text: Option<String> },
+    UncacheTable { name: Vec<String>, if_exists: bool },
+    ClearCache,
+    RefreshTable { name: Vec<String> },
+    RefreshFunction { name: Vec<String> },
+    /// `REFRESH path`.
+    RefreshResource { path: String },
+
+    // ---- rows
+    Insert(Box<Insert>),
+    InsertDirectory(Box<InsertDirectory>),
+    /// `FROM … INSERT … INSERT …`, or several statements in one: run in order.
+    Sequence(Vec<Command>),
+    Delete { table: Plan, condition: Option<Expr> },
+    Update { table: Plan, assignments: Vec<(Expr, Expr)>, condition: Option<Expr> },
+    Merge(Box<Merge>),
+
+    // ---- functions and resources
+    CreateFunction { name: Vec<String>, class: String, resources: Vec<(String, String)>, temporary: bool, replace: bool, if_not_exists: bool },
+    CreateSqlFunction(Box<SqlFunction>),
+    DropFunction { name: Vec<String>, if_exists: bool, temporary: bool },
+    /// `ADD JAR|FILE|ARCHIVE`, and `LIST`, by the verb and the kind.
+    Resource { verb: String, kind: String, paths: Vec<String> },
+
+    // ---- reports
+    Show(Show),
+    Describe(Describe),
+    /// `WITH … INSERT …`: a statement in the scope of common table expressions.
+    With { ctes: Vec<Cte>, recursive: bool, command: Box<Command> },
 }
 
 /// `CREATE [OR REPLACE] [[GLOBAL] TEMPORARY] VIEW`, and `df.createTempView`.

@@ -3,11 +3,13 @@
 
 pub mod command;
 pub mod conf;
+pub mod ddl;
 pub mod error;
 pub mod expr;
 pub mod literal;
 pub mod origin;
 pub mod plan;
+pub mod script;
 pub mod settings;
 pub mod types;
 

@@ -1,0 +1,49 @@
+//! Errors of the parser, in our own words.
+
+use spark::Error;
+use spark::types::quote_identifier;
+
+/// A token as Spark shows it in errors.
+pub fn token_text(text: &str) -> String {
+    let shown = text.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
+    format!("'{shown}'")
+}
+
+/// A syntax error at a token.
+pub fn syntax(shown: &str, hint: &str, line: u32, column: u32) -> Error {
+    Error::parse("PARSE_SYNTAX_ERROR")
+        .param("error", shown)
+        .param("hint", hint)
+        .with_message(format!("The text cannot be read from {shown} on{hint} (line {line}, pos {column})"))
+}
+
+/// Nothing but blanks.
+pub fn empty_statement() -> Error {
+    Error::parse("PARSE_EMPTY_STATEMENT").with_message("The statement is empty")
+}
+
+/// Nested deeper than the parser goes.
+pub fn too_complex() -> Error {
+    Error::parse("FAILED_TO_PARSE_TOO_COMPLEX")
+        .with_message("The statement nests too deep to be read; split it into simpler parts")
+}
+
+/// A name that needs back-ticks.
+pub fn invalid_identifier(name: &str) -> Error {
+    Error::parse("INVALID_IDENTIFIER")
+        .param("ident", name)
+        .with_message(format!("{name} is no plain name; put it in back-ticks: {}", quote_identifier(name)))
+}
+
+/// A typed literal whose text does not read as its type.
+pub fn invalid_typed_literal(value_type: &str, shown: &str) -> Error {
+    Error::parse("INVALID_TYPED_LITERAL")
+        .param("valueType", format!("\"{}\"", value_type.to_uppercase()))
+        .param("value", shown)
+        .with_message(format!("{shown} is no valid {} literal", value_type.to_uppercase()))
+}
+
+/// A name of an object as errors show it.
+pub fn shown_name(parts: &[String]) -> String {
+    parts.iter().map(|p| quote_identifier(p)).collect::<Vec<_>>().join(".")
+}

@@ -1,0 +1,375 @@
+//! Expressions: boolean logic, predicates and the operators, by precedence.
+
+use std::sync::Arc;
+
+use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
+use spark::{Expr, Literal, Origin, Result};
+
+use crate::keywords::Kw;
+use crate::lexer::Tok;
+use crate::parser::Parser;
+
+/// Operators by how strongly they bind, weakest first.
+const COMPARISON: u8 = 1;
+const BIT_OR: u8 = 2;
+const BIT_XOR: u8 = 3;
+const BIT_AND: u8 = 4;
+const SHIFT: u8 = 5;
+const ADDITIVE: u8 = 6;
+const MULTIPLICATIVE: u8 = 7;
+
+impl Parser<'_> {
+    /// Any expression.
+    pub fn expression(&mut self) -> Result<Expr> {
+        self.nested(Self::disjunction)
+    }
+
+    /// `expression [[AS] name | (names)]`.
+    pub fn named_expression(&mut self) -> Result<Expr> {
+        let mark = self.mark();
+        let child = self.expression()?;
+        let names = if self.eat_as() {
+            if self.at_sym("(") { self.identifier_list()? } else { vec![self.identifier()?] }
+        } else if self.at_sym("(") && self.name_at(1) {
+            self.identifier_list()?
+        } else if self.at_bare_alias() {
+            vec![self.identifier()?]
+        } else {
+            return Ok(child);
+        };
+        Ok(self.at(mark, Expr::Alias { child: Box::new(child), names, metadata: None }))
+    }
+
+    /// Takes `AS` unless it is itself the alias (`SELECT 1 AS`).
+    fn eat_as(&mut self) -> bool {
+        let follows = self.name_at(1) || self.sym_at(1, "(");
+        self.at_kw(Kw::AS) && follows && self.eat_kw(Kw::AS)
+    }
+
+    /// True if the next word is an alias rather than the beginning of a clause. Every word may be an
+    /// alias; one that begins a clause is one only where nothing of a clause can follow.
+    fn at_bare_alias(&self) -> bool {
+        if !self.name_at(0) {
+            return false;
+        }
+        let Some(keyword) = self.keyword_at(0) else { return true };
+        !begins_clause(keyword) || self.at_end_of_item(1)
+    }
+
+    /// True if the token `ahead` cannot continue an item of a list.
+    fn at_end_of_item(&self, ahead: usize) -> bool {
+        match self.peek_at(ahead) {
+            Tok::Eof => true,
+            Tok::Sym(symbol) => matches!(symbol, "," | ")" | ";" | "|>"),
+            _ => false,
+        }
+    }
+
+    fn disjunction(&mut self) -> Result<Expr> {
+        self.logical_chain("or", Kw::OR, Self::conjunction)
+    }
+
+    fn conjunction(&mut self) -> Result<Expr> {
+        self.logical_chain("and", Kw::AND, Self::negation)
+    }
+
+    /// Operands of one logical operator as a balanced tree, as Spark builds it: long chains stay shallow.
+    fn logical_chain(&mut self, name: &str, keyword: Kw, operand: fn(&mut Self) -> Result<Expr>) -> Result<Expr> {
+        let mark = self.mark();
+        let first = operand(self)?;
+        if !self.at_operator_word(keyword) {
+            return Ok(first);
+        }
+        let mut operands = vec![Some(first)];
+        while self.at_operator_word(keyword) {
+            self.advance();
+            operands.push(Some(operand(self)?));
+        }
+        let last = operands.len() - 1;
+        Ok(balanced(name, &mut operands, 0, last, &self.origin(mark)))
+    }
+
+    /// True if a word is used as an operator: an operand can follow it.
+    fn at_operator_word(&self, keyword: Kw) -> bool {
+        self.at_kw(keyword) && !self.at_end_of_item(1)
+    }
+
+    fn negation(&mut self) -> Result<Expr> {
+        let mark = self.mark();
+        let negated = self.at_sym("!") || (self.at_kw(Kw::NOT) && self.starts_operand(1));
+        if !negated {
+            return self.predicated();
+        }
+        self.advance();
+        let child = self.nested(Self::negation)?;
+        Ok(self.at(mark, Expr::operator("not", vec![child])))
+    }
+
+    /// True if an operand can begin at the token `ahead` (else the word before it is a name).
+    fn starts_operand(&self, ahead: usize) -> bool {
+        match self.peek_at(ahead) {
+            Tok::Eof | Tok::Unknown => false,
+            Tok::Sym(symbol) => matches!(symbol, "(" | "-" | "+" | "~" | "!" | "?" | ":" | "*"),
+            Tok::Word(Some(keyword)) => {
+                !matches!(keyword, Kw::FROM | Kw::AS | Kw::AND | Kw::OR | Kw::WHERE | Kw::IS | Kw::IN | Kw::THEN)
+            }
+            _ => true,
+        }
+    }
+
+    /// A value, then perhaps one predicate about it.
+    fn predicated(&mut self) -> Result<Expr> {
+        let mark = self.mark();
+        let value = self.value()?;
+        let negated_by = self.predicate_not();
+        let ahead = negated_by as usize;
+        let Some(keyword) = self.keyword_at(ahead) else { return Ok(value) };
+        if self.at_end_of_item(ahead + 1) {
+            return Ok(value);
+        }
+        let predicate = match keyword {
+            Kw::BETWEEN => Self::between,
+            Kw::IN if self.sym_at(ahead + 1, "(") => Self::in_list,
+            Kw::LIKE | Kw::ILIKE => Self::like,
+            Kw::RLIKE | Kw::REGEXP => Self::rlike,
+            Kw::IS if !negated_by => Self::is_predicate,
+            _ => return Ok(value),
+        };
+        if negated_by {
+            self.advance();
+        }
+        predicate(self, mark, value, negated_by)
+    }
+
+    /// True if `NOT` (or `!`) stands before a predicate.
+    fn predicate_not(&self) -> bool {
+        (self.at_kw(Kw::NOT) || self.at_sym("!"))
+            && matches!(
+                self.keyword_at(1),
+                Some(Kw::BETWEEN | Kw::IN | Kw::LIKE | Kw::ILIKE | Kw::RLIKE | Kw::REGEXP)
+            )
+    }
+
+    /// The operator over `args`, negated if asked, positioned from `mark`.
+    fn maybe_not(&self, mark: usize, expr: Expr, negated: bool) -> Expr {
+        let expr = self.at(mark, expr);
+        if negated { self.at(mark, Expr::operator("not", vec![expr])) } else { expr }
+    }
+
+    fn between(&mut self, mark: usize, value: Expr, negated: bool) -> Result<Expr> {
+        self.advance();
+        let lower = self.value()?;
+        self.expect_kw(Kw::AND)?;
+        let upper = self.value()?;
+        Ok(self.maybe_not(mark, Expr::operator("between", vec![value, lower, upper]), negated))
+    }
+
+    fn in_list(&mut self, mark: usize, value: Expr, negated: bool) -> Result<Expr> {
+        self.advance();
+        if self.sym_at(1, ")") {
+            self.advance();
+            self.advance();
+            return Err(self
+                .error(mark, "INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE")
+                .with_message("IN needs at least one value"));
+        }
+        if let Some(plan) = self.parenthesized_query()? {
+            let values = match value.unpositioned() {
+                Expr::Row(values) => values.clone(),
+                _ => vec![value],
+            };
+            let plan = SubqueryPlan::Plan(Box::new(plan));
+            let subquery = Expr::Subquery(Box::new(Subquery { kind: SubqueryKind::In(values), plan }));
+            return Ok(self.maybe_not(mark, subquery, negated));
+        }
+        let mut args = vec![value];
+        args.extend(self.paren_list(Self::expression)?);
+        Ok(self.maybe_not(mark, Expr::operator("in", args), negated))
+    }
+
+    fn rlike(&mut self, mark: usize, value: Expr, negated: bool) -> Result<Expr> {
+        self.advance();
+        let pattern = self.value()?;
+        Ok(self.maybe_not(mark, Expr::operator("rlike", vec![value, pattern]), negated))
+    }
+
+    fn like(&mut self, mark: usize, value: Expr, negated: bool) -> Result<Expr> {
+        let name = if self.at_kw(Kw::LIKE) { "like" } else { "ilike" };
+        self.advance();
+        if self.at_any(&[Kw::ANY, Kw::SOME, Kw::ALL]) && self.sym_at(1, "(") {
+            return self.quantified_like(mark, name, value, negated);
+        }
+        let mut args = vec![value, self.value()?];
+        if self.eat_kw(Kw::ESCAPE) {
+            let at = self.mark();
+            let escape = self.string()?;
+            if escape.chars().count() != 1 {
+                return Err(self
+                    .error(at, "INVALID_ESCAPE_CHAR")
+                    .param("sqlExpr", format!("\"{escape}\""))
+                    .with_message("The escape of LIKE is one character"));
+            }
+            args.push(Expr::Literal(Literal::String(escape)));
+        }
+        Ok(self.maybe_not(mark, Expr::operator(name, args), negated))
+    }
+
+    /// `LIKE ANY (…)`, `LIKE ALL (…)`. Spark has operators of their own for constant patterns and
+    /// spells the rest out with `OR` and `AND`.
+    fn quantified_like(&mut self, mark: usize, name: &str, value: Expr, negated: bool) -> Result<Expr> {
+        let all = self.at_kw(Kw::ALL);
+        self.advance();
+        let list = self.mark();
+        if self.sym_at(1, ")") {
+            self.advance();
+            self.advance();
+            return Err(self
+                .error(list, "_LEGACY_ERROR_TEMP_0064")
+                .with_message("LIKE ANY and LIKE ALL need at least one pattern"));
+        }
+        let patterns = self.paren_list(Self::expression)?;
+        let constant = patterns.iter().all(|p| matches!(p.unpositioned(), Expr::Literal(Literal::String(_))));
+        if constant && name == "like" {
+            let name = match (negated, all) {
+                (false, true) => "likeall",
+                (false, false) => "likeany",
+                (true, true) => "notlikeall",
+                (true, false) => "notlikeany",
+            };
+            let args = std::iter::once(value).chain(patterns).collect();
+            return Ok(self.at(mark, Expr::operator(name, args)));
+        }
+        let mut parts: Vec<Option<Expr>> = patterns
+            .into_iter()
+            .map(|pattern| Some(self.maybe_not(mark, Expr::operator(name, vec![value.clone(), pattern]), negated)))
+            .collect();
+        let last = parts.len() - 1;
+        Ok(balanced(if all { "and" } else { "or" }, &mut parts, 0, last, &self.origin(mark)))
+    }
+
+    fn is_predicate(&mut self, mark: usize, value: Expr, _: bool) -> Result<Expr> {
+        self.advance();
+        let negated = self.eat_kw(Kw::NOT) || self.eat_sym("!");
+        if self.eat_kw(Kw::DISTINCT) {
+            self.expect_kw(Kw::FROM)?;
+            let right = self.value()?;
+            return Ok(self.maybe_not(mark, Expr::operator("<=>", vec![value, right]), !negated));
+        }
+        let Some(keyword) = self.eat_any(&[Kw::NULL, Kw::TRUE, Kw::FALSE, Kw::UNKNOWN]) else {
+            return Err(self.syntax_error());
+        };
+        let expr = match (keyword, negated) {
+            (Kw::NULL, false) => Expr::operator("isnull", vec![value]),
+            (Kw::NULL, true) => Expr::operator("isnotnull", vec![value]),
+            (Kw::UNKNOWN, false) => Expr::operator("isunknown", vec![value]),
+            (Kw::UNKNOWN, true) => Expr::operator("isnotunknown", vec![value]),
+            (truth, _) => {
+                let literal = Expr::Literal(Literal::Boolean(truth == Kw::TRUE));
+                return Ok(self.maybe_not(mark, Expr::operator("<=>", vec![value, literal]), negated));
+            }
+        };
+        Ok(self.at(mark, expr))
+    }
+
+    /// An expression without logic and predicates: the operands of both.
+    pub fn value(&mut self) -> Result<Expr> {
+        self.operators(COMPARISON)
+    }
+
+    /// Left-associative operators that bind at least as strongly as `least`.
+    fn operators(&mut self, least: u8) -> Result<Expr> {
+        let mark = self.mark();
+        let mut left = self.unary()?;
+        while let Some((name, strength, tokens)) = self.binary_operator() {
+            if strength < least {
+                break;
+            }
+            for _ in 0..tokens {
+                self.advance();
+            }
+            let right = self.operators(strength + 1)?;
+            left = self.binary(mark, name, left, right);
+        }
+        Ok(left)
+    }
+
+    fn binary(&self, mark: usize, name: &'static str, left: Expr, right: Expr) -> Expr {
+        if name == "!=" {
+            let equal = self.at(mark, Expr::operator("=", vec![left, right]));
+            return self.at(mark, Expr::operator("not", vec![equal]));
+        }
+        self.at(mark, Expr::operator(name, vec![left, right]))
+    }
+
+    /// The operator at the position: its name, strength and number of tokens.
+    fn binary_operator(&self) -> Option<(&'static str, u8, usize)> {
+        let symbol = match self.peek() {
+            Tok::Sym(symbol) => symbol,
+            Tok::Word(Some(Kw::DIV)) if !self.at_end_of_item(1) && self.starts_operand(1) => {
+                return Some(("div", MULTIPLICATIVE, 1));
+            }
+            _ => return None,
+        };
+        Some(match symbol {
+            "=" | "==" => ("=", COMPARISON, 1),
+            "!=" | "<>" => ("!=", COMPARISON, 1),
+            "<=>" => ("<=>", COMPARISON, 1),
+            "<" => ("<", COMPARISON, 1),
+            "<=" => ("<=", COMPARISON, 1),
+            ">=" => (">=", COMPARISON, 1),
+            ">" if self.sym_at(1, ">") && self.touches(1) => {
+                if self.sym_at(2, ">") && self.touches(2) { (">>>", SHIFT, 3) } else { (">>", SHIFT, 2) }
+            }
+            ">" => (">", COMPARISON, 1),
+            "|" => ("|", BIT_OR, 1),
+            "^" => ("^", BIT_XOR, 1),
+            "&" => ("&", BIT_AND, 1),
+            "<<" => ("<<", SHIFT, 1),
+            "+" => ("+", ADDITIVE, 1),
+            "-" => ("-", ADDITIVE, 1),
+            "||" => ("||", ADDITIVE, 1),
+            "*" => ("*", MULTIPLICATIVE, 1),
+            "/" => ("/", MULTIPLICATIVE, 1),
+            "%" => ("%", MULTIPLICATIVE, 1),
+            _ => return None,
+        })
+    }
+
+    /// Signs and `~` before a primary. A minus directly before a number is part of the number.
+    fn unary(&mut self) -> Result<Expr> {
+        let mark = self.mark();
+        let name = match self.peek() {
+            Tok::Sym("-") if self.number_at(1) => return self.primary(),
+            Tok::Sym("-") => "negative",
+            Tok::Sym("+") => "positive",
+            Tok::Sym("~") => "~",
+            _ => return self.primary(),
+        };
+        self.advance();
+        let child = self.nested(Self::unary)?;
+        Ok(self.at(mark, Expr::operator(name, vec![child])))
+    }
+}
+
+/// The operands from `low` to `high` as a tree of even depth.
+fn balanced(name: &str, operands: &mut [Option<Expr>], low: usize, high: usize, origin: &Arc<Origin>) -> Expr {
+    if low == high {
+        return operands[low].take().unwrap_or(Expr::Default);
+    }
+    let middle = low + (high - low) / 2;
+    let left = balanced(name, operands, low, middle, origin);
+    let right = balanced(name, operands, middle + 1, high, origin);
+    Expr::At { child: Box::new(Expr::operator(name, vec![left, right])), origin: origin.clone() }
+}
+
+/// Words that continue the query after an item of its select list or a relation.
+pub fn begins_clause(keyword: Kw) -> bool {
+    use Kw::*;
+    matches!(
+        keyword,
+        FROM | WHERE | GROUP | HAVING | ORDER | SORT | CLUSTER | DISTRIBUTE | LIMIT | OFFSET | WINDOW | UNION | EXCEPT
+            | INTERSECT | MINUS | LATERAL | QUALIFY | INTO | PIVOT | UNPIVOT | ON | USING | JOIN | AS | THEN | END
+            | WHEN | ELSE | AND | OR | IS | IN | NOT | BETWEEN | LIKE | ILIKE | RLIKE | REGEXP | DIV | COLLATE
+            | FOR | ASC | DESC | NULLS | ESCAPE | DO | FILTER | OVER | WITHIN | PRECEDING | FOLLOWING
+    )
+}

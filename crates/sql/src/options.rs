@@ -1,0 +1,70 @@
+//! What of a session's configuration changes how text is read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use spark::{Expr, Result, Settings};
+
+/// Evaluates the constant expression inside `IDENTIFIER(…)` to the text of a name.
+pub type IdentifierResolver = Arc<dyn Fn(&Expr) -> Result<String> + Send + Sync>;
+
+/// Settings of the parser.
+#[derive(Clone)]
+pub struct ParseOptions {
+    /// `spark.sql.ansi.enabled`.
+    pub ansi: bool,
+    /// The session time zone, for timestamp literals without a zone.
+    pub time_zone: Arc<str>,
+    /// `spark.sql.timestampType` is `TIMESTAMP_NTZ`.
+    pub timestamp_ntz: bool,
+    /// `spark.sql.caseSensitive`.
+    pub case_sensitive: bool,
+    /// `spark.sql.ansi.doubleQuotedIdentifiers` (with ANSI): `"x"` is a name.
+    pub double_quoted_identifiers: bool,
+    /// `spark.sql.parser.escapedStringLiterals`: backslashes are kept.
+    pub escaped_string_literals: bool,
+    /// `spark.sql.parser.quotedRegexColumnNames`: `` `a.*` `` is a pattern.
+    pub quoted_regex_column_names: bool,
+    /// `spark.sql.legacy.interval.enabled`: interval literals are calendar intervals.
+    pub legacy_interval: bool,
+    /// `spark.sql.legacy.exponentLiteralAsDecimal.enabled`.
+    pub exponent_as_decimal: bool,
+    /// `spark.sql.legacy.setopsPrecedence.enabled`: all set operations from left to right.
+    pub legacy_set_operations: bool,
+    /// The current time, for `TIMESTAMP .now.` and its like.
+    pub now_micros: i64,
+    /// Gives the names of `IDENTIFIER(…)` clauses that are no plain strings, in statements.
+    pub identifiers: Option<IdentifierResolver>,
+}
+
+impl fmt::Debug for ParseOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParseOptions").field("ansi", &self.ansi).field("time_zone", &self.time_zone).finish_non_exhaustive()
+    }
+}
+
+impl Default for ParseOptions {
+    fn default() -> Self {
+        ParseOptions::from(&Settings::default())
+    }
+}
+
+impl From<&Settings> for ParseOptions {
+    fn from(settings: &Settings) -> Self {
+        let flag = |key: &str| settings.conf.get_bool(key, false);
+        ParseOptions {
+            ansi: settings.ansi,
+            time_zone: settings.time_zone.clone(),
+            timestamp_ntz: settings.timestamp_ntz,
+            case_sensitive: settings.case_sensitive,
+            double_quoted_identifiers: settings.ansi && flag("spark.sql.ansi.doubleQuotedIdentifiers"),
+            escaped_string_literals: flag("spark.sql.parser.escapedStringLiterals"),
+            quoted_regex_column_names: flag("spark.sql.parser.quotedRegexColumnNames"),
+            legacy_interval: flag("spark.sql.legacy.interval.enabled"),
+            exponent_as_decimal: flag("spark.sql.legacy.exponentLiteralAsDecimal.enabled"),
+            legacy_set_operations: flag("spark.sql.legacy.setopsPrecedence.enabled"),
+            now_micros: settings.now_micros,
+            identifiers: None,
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The parser's cursor over the tokens: looking, taking, positions, names.
+
+use std::sync::{Arc, LazyLock};
+
+use spark::{Error, Expr, Origin, Result, SqlOrigin};
+
+use crate::error;
+use crate::keywords::Kw;
+use crate::lexer::{Positions, Tok, Token, tokenize};
+use crate::options::ParseOptions;
+
+/// How deep expressions, queries and types may nest. Spark's parser overflows its stack far earlier.
+const MAX_DEPTH: usize = 3000;
+/// Stack kept free below, and taken anew, when nesting goes deep.
+const RED_ZONE: usize = 256 * 1024;
+const STACK_PIECE: usize = 4 * 1024 * 1024;
+
+static NO_NAME: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+
+/// The state of one parse.
+pub struct Parser<'a> {
+    pub text: Arc<str>,
+    tokens: Vec<Token>,
+    pos: usize,
+    positions: Positions,
+    pub options: &'a ParseOptions,
+    /// Parameters of the lambdas around the current expression.
+    pub lambda_params: Vec<String>,
+    /// `?` seen so far.
+    pub positional: usize,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    pub fn new(text: &str, options: &'a ParseOptions) -> Result<Self> {
+        let text: Arc<str> = text.into();
+        Ok(Parser {
+            tokens: tokenize(&text)?,
+            positions: Positions::new(&text),
+            text,
+            pos: 0,
+            options,
+            lambda_params: Vec::new(),
+            positional: 0,
+            depth: 0,
+        })
+    }
+
+    /// Runs `f` one level deeper, on a stack that grows.
+    pub fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err(error::too_complex());
+        }
+        self.depth += 1;
+        let result = stacker::maybe_grow(RED_ZONE, STACK_PIECE, || f(self));
+        self.depth -= 1;
+        result
+    }
+
+    // ---- looking
+
+    pub fn token(&self, ahead: usize) -> Token {
+        let at = (self.pos + ahead).min(self.tokens.len() - 1);
+        self.tokens[at]
+    }
+
+    pub fn peek(&self) -> Tok {
+        self.token(0).tok
+    }
+
+    pub fn peek_at(&self, ahead: usize) -> Tok {
+        self.token(ahead).tok
+    }
+
+    /// The keyword `ahead` tokens on, if it is one.
+    pub fn keyword_at(&self, ahead: usize) -> Option<Kw> {
+        match self.peek_at(ahead) {
+            Tok::Word(keyword) => keyword,
+            _ => None,
+        }
+    }
+
+    pub fn at_kw(&self, keyword: Kw) -> bool {
+        self.keyword_at(0) == Some(keyword)
+    }
+
+    /// True if the next tokens are these keywords.
+    pub fn at_kws(&self, keywords: &[Kw]) -> bool {
+        keywords.iter().enumerate().all(|(ahead, &keyword)| self.keyword_at(ahead) == Some(keyword))
+    }
+
+    pub fn at_any(&self, keywords: &[Kw]) -> bool {
+        self.keyword_at(0).is_some_and(|k| keywords.contains(&k))
+    }
+
+    pub fn at_sym(&self, symbol: &str) -> bool {
+        self.sym_at(0, symbol)
+    }
+
+    pub fn sym_at(&self, ahead: usize, symbol: &str) -> bool {
+        matches!(self.peek_at(ahead), Tok::Sym(s) if s == symbol)
+    }
+
+    pub fn at_end(&self) -> bool {
+        self.peek() == Tok::Eof
+    }
+
+    /// True if no blank separates the token `ahead` from the one before it.
+    pub fn touches(&self, ahead: usize) -> bool {
+        ahead > 0 && self.token(ahead - 1).end == self.token(ahead).start
+    }
+
+    pub fn text_of(&self, token: Token) -> &str {
+        &self.text[token.start as usize..token.end as usize]
+    }
+
+    /// The text of the next token.
+    pub fn next_text(&self) -> &str {
+        self.text_of(self.token(0))
+    }
+
+    // ---- taking
+
+    pub fn advance(&mut self) -> Token {
+        let token = self.token(0);
+        if token.tok != Tok::Eof {
+            self.pos += 1;
+        }
+        token
+    }
+
+    pub fn eat_kw(&mut self, keyword: Kw) -> bool {
+        let found = self.at_kw(keyword);
+        if found {
+            self.pos += 1;
+        }
+        found
+    }
+
+    /// Takes the keywords if all of them are next.
+    pub fn eat_kws(&mut self, keywords: &[Kw]) -> bool {
+        let found = self.at_kws(keywords);
+        if found {
+            self.pos += keywords.len();
+        }
+        found
+    }
+
+    /// Takes one of the keywords.
+    pub fn eat_any(&mut self, keywords: &[Kw]) -> Option<Kw> {
+        let keyword = self.keyword_at(0).filter(|k| keywords.contains(k))?;
+        self.pos += 1;
+        Some(keyword)
+    }
+
+    pub fn eat_sym(&mut self, symbol: &str) -> bool {
+        let found = self.at_sym(symbol);
+        if found {
+            self.pos += 1;
+        }
+        found
+    }
+
+    pub fn expect_kw(&mut self, keyword: Kw) -> Result<()> {
+        if self.eat_kw(keyword) { Ok(()) } else { Err(self.syntax_error()) }
+    }
+
+    pub fn expect_kws(&mut self, keywords: &[Kw]) -> Result<()> {
+        keywords.iter().try_for_each(|&k| self.expect_kw(k))
+    }
+
+    pub fn expect_sym(&mut self, symbol: &str) -> Result<()> {
+        if self.eat_sym(symbol) { Ok(()) } else { Err(self.syntax_error()) }
+    }
+
+    /// The end of a statement: semicolons, then nothing.
+    pub fn expect_end(&mut self) -> Result<()> {
+        while self.eat_sym(";") {}
+        if self.at_end() { Ok(()) } else { Err(self.extra_input()) }
+    }
+
+    /// One or more, separated by commas.
+    pub fn comma_list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        let mut items = vec![item(self)?];
+        while self.eat_sym(",") {
+            items.push(item(self)?);
+        }
+        Ok(items)
+    }
+
+    /// One or more in parentheses.
+    pub fn paren_list<T>(&mut self, item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        self.expect_sym("(")?;
+        let items = self.comma_list(item)?;
+        self.expect_sym(")")?;
+        Ok(items)
+    }
+
+    /// A position to come back to.
+    pub fn mark(&self) -> usize {
+        self.pos
+    }
+
+    pub fn reset(&mut self, mark: usize) {
+        self.pos = mark;
+    }
+
+    // ---- positions
+
+    /// The origin of what was taken since `mark`.
+    pub fn origin(&self, mark: usize) -> Arc<Origin> {
+        let last = self.pos.saturating_sub(1).max(mark).min(self.tokens.len() - 1);
+        self.origin_of(self.tokens[mark.min(last)].start, self.tokens[last].end)
+    }
+
+    /// The origin of a span of bytes.
+    pub fn origin_of(&self, start: u32, end: u32) -> Arc<Origin> {
+        let (line, column) = self.positions.line_column(start);
+        let begin = self.positions.utf16(start);
+        Arc::new(Origin::Sql(SqlOrigin {
+            text: self.text.clone(),
+            start: begin,
+            stop: self.positions.utf16(end).saturating_sub(1).max(begin),
+            line,
+            column,
+            object_type: NO_NAME.clone(),
+            object_name: NO_NAME.clone(),
+        }))
+    }
+
+    /// The expression with the position of everything taken since `mark`.
+    pub fn at(&self, mark: usize, child: Expr) -> Expr {
+        Expr::At { child: Box::new(child), origin: self.origin(mark) }
+    }
+
+    /// The text of everything taken since `mark`.
+    pub fn source_since(&self, mark: usize) -> &str {
+        if self.pos <= mark {
+            return "";
+        }
+        &self.text[self.tokens[mark].start as usize..self.tokens[self.pos - 1].end as usize]
+    }
+
+    /// The text from `mark` to the next token, blanks included.
+    pub fn start_of(&self, mark: usize) -> usize {
+        self.tokens[mark.min(self.tokens.len() - 1)].start as usize
+    }
+
+    // ---- errors
+
+    /// A syntax error at the next token.
+    pub fn syntax_error(&self) -> Error {
+        self.syntax_error_at(self.token(0), "")
+    }
+
+    pub fn extra_input(&self) -> Error {
+        let hint = format!(": extra input {}", error::token_text(self.next_text()));
+        self.syntax_error_at(self.token(0), &hint)
+    }
+
+    fn syntax_error_at(&self, token: Token, hint: &str) -> Error {
+        let (line, column) = self.positions.line_column(token.start);
+        let shown = if token.tok == Tok::Eof { "end of input".to_string() } else { error::token_text(self.text_of(token)) };
+        error::syntax(&shown, hint, line, column)
+    }
+
+    /// A parse error about everything taken since `mark`.
+    pub fn error(&self, mark: usize, condition: &str) -> Error {
+        Error::parse(condition).at(Some(&self.origin(mark)))
+    }
+
+    // ---- names
+
+    /// True if the token `ahead` can be a name.
+    pub fn name_at(&self, ahead: usize) -> bool {
+        match self.peek_at(ahead) {
+            Tok::Word(_) | Tok::Quoted => true,
+            Tok::DoubleQuoted => self.options.double_quoted_identifiers,
+            _ => false,
+        }
+    }
+
+    /// True if the token `ahead` can be a name where the words around joins cannot.
+    pub fn strict_name_at(&self, ahead: usize) -> bool {
+        self.name_at(ahead) && !self.keyword_at(ahead).is_some_and(Kw::is_strict_non_reserved)
+    }
+
+    /// A name, unquoted.
+    pub fn identifier(&mut self) -> Result<String> {
+        if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") && matches!(self.peek_at(2), Tok::Str | Tok::DoubleQuoted) {
+            let parts = self.identifier_clause()?;
+            return parts.into_iter().next_back().ok_or_else(|| self.syntax_error());
+        }
+        if !self.name_at(0) {
+            return Err(self.syntax_error());
+        }
+        let token = self.advance();
+        let name = self.name_text(token);
+        if name.is_empty() && token.tok != Tok::Eof {
+            return Err(error::invalid_identifier(self.text_of(token)).at(Some(&self.origin_of(token.start, token.end))));
+        }
+        Ok(name)
+    }
+
+    pub fn name_text(&self, token: Token) -> String {
+        let text = self.text_of(token);
+        match token.tok {
+            Tok::Quoted => text[1..text.len() - 1].replace("``", "`"),
+            Tok::DoubleQuoted => text[1..text.len() - 1].replace("\"\"", "\""),
+            _ => text.to_string(),
+        }
+    }
+
+    /// `a.b.c`, without `IDENTIFIER(…)`.
+    pub fn dotted_name(&mut self) -> Result<Vec<String>> {
+        let mark = self.mark();
+        let mut parts = vec![self.identifier()?];
+        while self.at_sym(".") && self.name_at(1) {
+            self.advance();
+            parts.push(self.identifier()?);
+        }
+        self.refuse_hyphen(mark)?;
+        Ok(parts)
+    }
+
+    /// `a-b` needs quotes; Spark says so rather than complain about the hyphen.
+    fn refuse_hyphen(&self, mark: usize) -> Result<()> {
+        let before = self.tokens[self.pos - 1];
+        if !self.at_sym("-") || before.end != self.token(0).start || !self.touches(1) || !self.name_at(1) {
+            return Ok(());
+        }
+        let mut name = self.tokens[self.pos - 1];
+        name.end = self.token(1).end;
+        let mut ahead = 2;
+        while self.sym_at(ahead, "-") && self.name_at(ahead + 1) {
+            name.end = self.token(ahead + 1).end;
+            ahead += 2;
+        }
+        let start = self.tokens[mark].start;
+        Err(error::invalid_identifier(self.text_of(name)).at(Some(&self.origin_of(start, name.end))))
+    }
+
+    /// A name of an object: `a.b.c` or `IDENTIFIER(…)`.
+    pub fn object_name(&mut self) -> Result<Vec<String>> {
+        if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") {
+            let mut parts = self.identifier_clause()?;
+            while self.at_sym(".") && self.name_at(1) {
+                self.advance();
+                parts.push(self.identifier()?);
+            }
+            return Ok(parts);
+        }
+        self.dotted_name()
+    }
+
+    /// `(a, b, c)`.
+    pub fn identifier_list(&mut self) -> Result<Vec<String>> {
+        self.paren_list(Self::identifier)
+    }
+}
