@@ -1,1 +1,24 @@
-//! connect
+//! Spark Connect: the only crate that names its messages. Decodes plans, runs operations that
+//! clients can come back to, frames results and errors as clients expect them.
+
+mod analyze;
+mod artifacts;
+pub mod backend;
+mod config;
+mod execute;
+pub mod from_proto;
+mod ipc;
+mod operation;
+mod response_log;
+mod server;
+mod service;
+mod sessions;
+mod text;
+pub mod to_proto;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use server::{ServeOptions, serve_backend};
+pub use text::TextReader;

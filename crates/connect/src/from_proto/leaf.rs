@@ -1,0 +1,97 @@
+//! Relations without input: tables, files, local data, SQL text, table functions.
+
+use std::sync::Arc;
+
+use proto::spark_connect as pb;
+use proto::spark_connect::read::ReadType;
+use spark::plan::DataSource;
+use spark::{Error, Expr, Node, Plan, Result};
+
+use super::errors::{invalid, not_set};
+use super::{Reader, sorted};
+
+impl Reader {
+    pub(super) fn read(&self, message: pb::Read) -> Result<Node> {
+        match message.read_type {
+            Some(ReadType::NamedTable(table)) => Ok(Node::Table {
+                name: self.text.table_name(&table.unparsed_identifier)?,
+                options: sorted(table.options),
+                is_streaming: message.is_streaming,
+                time_travel: None,
+            }),
+            Some(ReadType::DataSource(source)) => Ok(Node::DataSource(DataSource {
+                format: source.format.filter(|f| !f.is_empty()),
+                schema: source.schema.filter(|s| !s.is_empty()),
+                options: sorted(source.options),
+                paths: source.paths,
+                predicates: source.predicates,
+                is_streaming: message.is_streaming,
+            })),
+            None => Err(not_set("spark.connect.Read", "READTYPE_NOT_SET")),
+        }
+    }
+
+    /// SQL text; the arguments are expressions, or literals from older clients.
+    pub(super) fn sql(&self, message: pb::Sql) -> Result<Node> {
+        #[allow(deprecated)]
+        let (literal_args, literal_pos) = (message.args, message.pos_args);
+        let mut named_args = Vec::new();
+        for (name, literal) in sorted(literal_args) {
+            named_args.push((name, Expr::Literal(self.literal(literal)?)));
+        }
+        for (name, expr) in sorted(message.named_arguments) {
+            named_args.push((name, self.expr(expr)?));
+        }
+        let mut positional_args = self.exprs(message.pos_arguments)?;
+        for literal in literal_pos {
+            positional_args.push(Expr::Literal(self.literal(literal)?));
+        }
+        Ok(Node::Sql { text: message.query, named_args, positional_args })
+    }
+
+    pub(super) fn range(&self, message: &pb::Range) -> Result<Node> {
+        if message.step == 0 {
+            return Err(super::errors::assertion("the step of a range is not zero"));
+        }
+        if message.num_partitions.is_some_and(|n| n < 1) {
+            return Err(super::errors::assertion("a range has at least one partition"));
+        }
+        Ok(Node::Range {
+            start: message.start.unwrap_or(0),
+            end: message.end,
+            step: message.step,
+            partitions: message.num_partitions,
+        })
+    }
+
+    pub(super) fn table_function(&self, message: pb::UnresolvedTableValuedFunction) -> Result<Node> {
+        Ok(Node::TableFunction { name: vec![message.function_name], args: self.exprs(message.arguments)? })
+    }
+
+    pub(super) fn with_relations(&self, message: pb::WithRelations) -> Result<Node> {
+        let root = Box::new(self.required_relation(message.root)?);
+        let references = message.references.into_iter().map(|r| self.relation(r)).collect::<Result<Vec<Plan>>>()?;
+        Ok(Node::WithRelations { root, references })
+    }
+}
+
+pub(super) fn local_relation(message: pb::LocalRelation) -> Result<Node> {
+    if message.data.is_none() && message.schema.is_none() {
+        return Err(invalid("SCHEMA_REQUIRED_FOR_LOCAL_RELATION", "A local relation without data needs a schema."));
+    }
+    Ok(Node::LocalRelation {
+        data: message.data.map(|bytes| Arc::from(bytes.as_ref())),
+        schema: message.schema.filter(|s| !s.is_empty()),
+    })
+}
+
+pub(super) fn chunked_local_relation(message: pb::ChunkedCachedLocalRelation) -> Result<Node> {
+    if message.data_hashes.is_empty() && message.schema_hash.is_none() {
+        return Err(invalid("CHUNKED_CACHED_LOCAL_RELATION_WITHOUT_DATA", "A chunked local relation names no chunk."));
+    }
+    Ok(Node::ChunkedLocalRelation { data_hashes: message.data_hashes, schema_hash: message.schema_hash })
+}
+
+pub(super) fn user_data_source(message: &pb::CommonInlineUserDefinedDataSource) -> Result<Node> {
+    Err(Error::unsupported(format!("Python data source {}", message.name)))
+}

@@ -1,0 +1,1 @@
+//! Tests of the service over a backend of their own.

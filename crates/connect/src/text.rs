@@ -1,0 +1,45 @@
+//! Type and name texts inside messages, read by the SQL parser.
+
+use std::sync::Arc;
+
+use spark::conf::ConfView;
+use spark::{DataType, Result, Settings, StructType};
+use sql::ParseOptions;
+
+/// Reads texts under a session's settings.
+#[derive(Debug, Clone, Default)]
+pub struct TextReader {
+    options: ParseOptions,
+}
+
+impl TextReader {
+    /// A reader under the session's configuration.
+    pub fn from_conf(conf: &ConfView) -> Self {
+        let defaults = Settings::default();
+        let settings = Settings {
+            ansi: conf.get_bool("spark.sql.ansi.enabled", true),
+            timestamp_ntz: conf
+                .get("spark.sql.timestampType")
+                .is_some_and(|t| t.eq_ignore_ascii_case("TIMESTAMP_NTZ")),
+            time_zone: conf.get("spark.sql.session.timeZone").map_or(defaults.time_zone.clone(), Arc::from),
+            conf: Arc::new(conf.clone()),
+            ..defaults
+        };
+        TextReader { options: ParseOptions::from(&settings) }
+    }
+
+    /// A type such as `array<int>`.
+    pub fn data_type(&self, text: &str) -> Result<DataType> {
+        sql::parse_data_type(text, &self.options)
+    }
+
+    /// Columns such as `a INT, b STRING`.
+    pub fn schema(&self, text: &str) -> Result<StructType> {
+        sql::parse_table_schema(text, &self.options)
+    }
+
+    /// The parts of a table's name.
+    pub fn table_name(&self, text: &str) -> Result<Vec<String>> {
+        sql::parse_multipart_identifier(text, &self.options)
+    }
+}
