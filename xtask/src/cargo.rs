@@ -25,8 +25,10 @@ pub fn require_c_compiler() -> Result<()> {
     if ["cc", "gcc", "clang"].iter().any(|c| works(Command::new(c).arg("--version"))) {
         return Ok(());
     }
-    fail("no C compiler found. Install one: `apt-get install build-essential` (Debian, Ubuntu), \
-          `dnf install gcc` (Fedora), `xcode-select --install` (macOS)")
+    fail(
+        "no C compiler found. Install one: `apt-get install build-essential` (Debian, Ubuntu), \
+          `dnf install gcc` (Fedora), `xcode-select --install` (macOS)",
+    )
 }
 
 /// Builds `firesteel` and returns where it is.

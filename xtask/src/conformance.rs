@@ -59,8 +59,8 @@ const CORPORA: &[Corpus] = &[
 
 /// Replays the corpora, prints what passes, and fails below the floor.
 pub fn run(request: &Request) -> Result<()> {
-    let dir = fs::canonicalize(&request.dir)
-        .map_err(|e| Error(format!("no corpora in {}: {e}", request.dir.display())))?;
+    let dir =
+        fs::canonicalize(&request.dir).map_err(|e| Error(format!("no corpora in {}: {e}", request.dir.display())))?;
     if let Some(unknown) = request.only.iter().find(|name| CORPORA.iter().all(|c| c.name != **name)) {
         return fail(format!("there is no corpus `{unknown}`"));
     }

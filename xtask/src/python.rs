@@ -8,8 +8,14 @@ use crate::shell::{Error, Result, cache, fail, run, step, works};
 
 /// What every environment gets beside a client: its optional parts, and the test runner.
 const COMMON: &[&str] = &[
-    "pandas>=2.2,<3", "pyarrow>=15", "numpy>=1.26", "grpcio>=1.67", "grpcio-status>=1.67",
-    "googleapis-common-protos>=1.65", "zstandard>=0.25", "pytest>=8",
+    "pandas>=2.2,<3",
+    "pyarrow>=15",
+    "numpy>=1.26",
+    "grpcio>=1.67",
+    "grpcio-status>=1.67",
+    "googleapis-common-protos>=1.65",
+    "zstandard>=0.25",
+    "pytest>=8",
 ];
 
 /// A released client.
@@ -81,8 +87,7 @@ impl Python {
 fn interpreter() -> Result<PathBuf> {
     let recent = "import sys; sys.exit(sys.version_info < (3, 10))";
     let names = ["python3", "python3.13", "python3.12", "python3.11", "python3.10"];
-    let found: Vec<&str> =
-        names.into_iter().filter(|name| works(Command::new(name).args(["-c", recent]))).collect();
+    let found: Vec<&str> = names.into_iter().filter(|name| works(Command::new(name).args(["-c", recent]))).collect();
     let complete = |name: &&str| works(Command::new(name).args(["-c", "import ensurepip, venv"]));
     match found.iter().find(|name| complete(name)) {
         Some(name) => Ok(Path::new(name).to_owned()),

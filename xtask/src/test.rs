@@ -69,7 +69,9 @@ fn data(binary: &Path) -> Result<PathBuf> {
     if !mark.exists() {
         step(&format!("generating TPC-H and TPC-DS at scale {SCALE}"));
         for benchmark in ["tpch", "tpcds"] {
-            shell::run(Command::new(binary).args(["data", benchmark, "--scale", SCALE, "--out"]).arg(folder.join(benchmark)))?;
+            shell::run(
+                Command::new(binary).args(["data", benchmark, "--scale", SCALE, "--out"]).arg(folder.join(benchmark)),
+            )?;
         }
         fs::write(&mark, "").map_err(|e| Error(format!("cannot write {}: {e}", mark.display())))?;
     }

@@ -160,7 +160,10 @@ fn ceiling_rules() -> Result<Vec<String>> {
         for function in functions(&text) {
             if function.lines > ceilings.function_lines {
                 let (name, lines, line) = (&function.name, function.lines, function.first_line);
-                broken.push(format!("{shown}:{line}: `{name}` has {lines} lines, the ceiling is {}", ceilings.function_lines));
+                broken.push(format!(
+                    "{shown}:{line}: `{name}` has {lines} lines, the ceiling is {}",
+                    ceilings.function_lines
+                ));
             }
         }
     }

@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     // On a worker, as a server's queries are, not on the main thread's small stack.
-    runtime.block_on(runtime.spawn(async move { answer_all(&options, threads).await.map_err(|e| e.to_string()) }))??;
+    runtime
+        .block_on(runtime.spawn(async move { answer_all(&options, threads).await.map_err(|e| e.to_string()) }))??;
     Ok(())
 }
 
@@ -75,7 +76,9 @@ async fn context(options: &Options, threads: usize) -> Result<SessionContext, Bo
     let context = SessionContext::new_with_config_rt(config, Arc::new(runtime.build()?));
     for entry in fs::read_dir(&options.data)? {
         let path = entry?.path();
-        let (Some(table), Some(location)) = (path.file_stem().and_then(|s| s.to_str()), path.to_str()) else { continue };
+        let (Some(table), Some(location)) = (path.file_stem().and_then(|s| s.to_str()), path.to_str()) else {
+            continue;
+        };
         if path.extension().is_some_and(|e| e == "parquet") {
             context.register_parquet(table, location, ParquetReadOptions::default()).await?;
         }
@@ -84,9 +87,16 @@ async fn context(options: &Options, threads: usize) -> Result<SessionContext, Bo
 }
 
 /// Runs every statement of a query; the rows are those of the last that gives any.
-async fn run(context: &SessionContext, folder: &Path, name: &str) -> Result<(f64, usize), Box<dyn Error + Send + Sync>> {
+async fn run(
+    context: &SessionContext,
+    folder: &Path,
+    name: &str,
+) -> Result<(f64, usize), Box<dyn Error + Send + Sync>> {
     let text = fs::read_to_string(folder.join(format!("{name}.sql")))?;
-    let text: String = text.lines().filter(|line| !line.trim_start().starts_with("--")).fold(String::new(), |all, line| all + line + "\n");
+    let text: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .fold(String::new(), |all, line| all + line + "\n");
     let started = Instant::now();
     let mut rows = 0;
     for statement in text.split(';').map(str::trim).filter(|s| !s.is_empty()) {

@@ -40,9 +40,8 @@ impl Health {
     /// Serves the port, if there is one, until `stop`: it must still answer while the role drains.
     pub async fn serve(self, listen: Option<String>, stop: CancellationToken) -> Result<()> {
         let Some(listen) = listen else { return Ok(()) };
-        let listener = TcpListener::bind(&listen)
-            .await
-            .map_err(|e| Error::system(format!("cannot listen on {listen}: {e}")))?;
+        let listener =
+            TcpListener::bind(&listen).await.map_err(|e| Error::system(format!("cannot listen on {listen}: {e}")))?;
         let router = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
@@ -67,7 +66,8 @@ async fn metrics(State(health): State<Health>) -> String {
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: f64| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "# HELP firesteel_{name} {help}\n# TYPE firesteel_{name} gauge\nfiresteel_{name} {value}");
+        let _ =
+            writeln!(text, "# HELP firesteel_{name} {help}\n# TYPE firesteel_{name} gauge\nfiresteel_{name} {value}");
     };
     gauge("ready", "1 while the process takes work.", f64::from(u8::from(health.is_ready())));
     gauge("uptime_seconds", "Seconds since the process started.", health.started.elapsed().as_secs_f64());

@@ -32,12 +32,7 @@ impl Signals {
 
     /// Runs `work` to its end. A first signal cancels `shutdown`, which `work` answers by draining;
     /// a second signal, or `grace` gone by, ends the process at once.
-    pub async fn govern<T>(
-        mut self,
-        shutdown: CancellationToken,
-        grace: Duration,
-        work: impl Future<Output = T>,
-    ) -> T {
+    pub async fn govern<T>(mut self, shutdown: CancellationToken, grace: Duration, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         tokio::select! {
             done = &mut work => return done,

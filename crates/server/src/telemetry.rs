@@ -20,12 +20,10 @@ pub fn start(args: &LogArgs) -> Result<()> {
     let format = args.format.unwrap_or(if io::stderr().is_terminal() { LogFormat::Human } else { LogFormat::Json });
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
-        LogFormat::Human => registry
-            .with(fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_writer(io::stderr))
-            .try_init(),
+        LogFormat::Human => {
+            registry.with(fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal())).try_init()
+        }
+        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).try_init(),
     };
     started.map_err(|e| Error::system(format!("cannot start logging: {e}")))
 }

@@ -2,11 +2,10 @@
 
 use tpcdsgen::config::{Session, SessionBuilder, Table as Kind};
 use tpcdsgen_arrow::{
-    CallCenterArrow, CatalogPageArrow, CatalogReturnsArrow, CatalogSalesArrow, CustomerAddressArrow,
-    CustomerArrow, CustomerDemographicsArrow, DateDimArrow, HouseholdDemographicsArrow,
-    IncomeBandArrow, InventoryArrow, ItemArrow, PromotionArrow, ReasonArrow, ShipModeArrow,
-    StoreArrow, StoreReturnsArrow, StoreSalesArrow, TimeDimArrow, WarehouseArrow, WebPageArrow,
-    WebReturnsArrow, WebSalesArrow, WebSiteArrow,
+    CallCenterArrow, CatalogPageArrow, CatalogReturnsArrow, CatalogSalesArrow, CustomerAddressArrow, CustomerArrow,
+    CustomerDemographicsArrow, DateDimArrow, HouseholdDemographicsArrow, IncomeBandArrow, InventoryArrow, ItemArrow,
+    PromotionArrow, ReasonArrow, ShipModeArrow, StoreArrow, StoreReturnsArrow, StoreSalesArrow, TimeDimArrow,
+    WarehouseArrow, WebPageArrow, WebReturnsArrow, WebSalesArrow, WebSiteArrow,
 };
 
 use super::source::{Chunk, ROW_GROUP_ROWS, Table};
@@ -29,9 +28,7 @@ macro_rules! fact {
             .into_iter()
             .map(|(first, last)| -> Chunk {
                 let session: Session = $session.clone();
-                Box::new(move || {
-                    Box::new($arrow::new(session.clone()).with_source_row_range(first, last))
-                })
+                Box::new(move || Box::new($arrow::new(session.clone()).with_source_row_range(first, last)))
             })
             .collect();
         Table { name: $name, schema: $arrow::schema_ref(), chunks }

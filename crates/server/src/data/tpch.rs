@@ -1,12 +1,11 @@
 //! The eight TPC-H tables.
 
 use tpchgen::generators::{
-    CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator,
-    PartSuppGenerator, RegionGenerator, SupplierGenerator,
+    CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator, PartSuppGenerator,
+    RegionGenerator, SupplierGenerator,
 };
 use tpchgen_arrow::{
-    CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, PartSuppArrow, RegionArrow,
-    SupplierArrow,
+    CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, PartSuppArrow, RegionArrow, SupplierArrow,
 };
 
 use super::source::{Chunk, Table, chunk_count};
@@ -18,9 +17,7 @@ macro_rules! table {
         // The generators count parts in i32, from one.
         let parts = chunk_count($rows as u64) as i32;
         let chunks = (1..=parts)
-            .map(|part| -> Chunk {
-                Box::new(move || Box::new($arrow::new($generator::new(scale, part, parts))))
-            })
+            .map(|part| -> Chunk { Box::new(move || Box::new($arrow::new($generator::new(scale, part, parts)))) })
             .collect();
         Table { name: $name, schema: $arrow::schema_ref(), chunks }
     }};
