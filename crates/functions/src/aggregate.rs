@@ -172,10 +172,6 @@ impl GroupsAccumulator for GroupsInContext {
         self.inner.convert_to_state(values, filter)
     }
 
-    fn supports_convert_to_state(&self) -> bool {
-        self.inner.supports_convert_to_state()
-    }
-
     fn size(&self) -> usize {
         self.inner.size()
     }

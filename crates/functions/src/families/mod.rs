@@ -1,5 +1,8 @@
 //! The families of functions; a family is a file or a folder with its slices.
 
+pub mod rows;
+pub mod interval;
+pub mod datetime;
 pub mod aggregate;
 pub mod bitwise;
 pub mod conditional;
@@ -19,6 +22,11 @@ pub const FUNCTIONS: &[&[Function]] = &[
     predicate::FUNCTIONS,
     conditional::FUNCTIONS,
     bitwise::FUNCTIONS,
+    datetime::arithmetic::FUNCTIONS,
+    datetime::fields::FUNCTIONS,
+    datetime::now::FUNCTIONS,
+    datetime::trunc::FUNCTIONS,
+    interval::FUNCTIONS,
 ];
 
 /// All scalar kernels.
@@ -28,6 +36,10 @@ pub const KERNELS: &[&[Kernel]] = &[
     operators::KERNELS,
     predicate::KERNELS,
     bitwise::KERNELS,
+    datetime::arithmetic::KERNELS,
+    datetime::fields::KERNELS,
+    datetime::trunc::KERNELS,
+    interval::KERNELS,
 ];
 
 /// All aggregate kernels.

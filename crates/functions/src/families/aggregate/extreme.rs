@@ -117,6 +117,12 @@ impl GroupsAccumulator for FloatExtreme {
         GroupsAccumulator::update_batch(self, values, group_indices, None, total)
     }
 
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let Some(filter) = filter else { return Ok(values.to_vec()) };
+        let dropped = arrow::compute::not(&arrow::compute::prep_null_mask_filter(filter))?;
+        Ok(vec![arrow::compute::nullif(&values[0], &dropped)?])
+    }
+
     fn size(&self) -> usize {
         size_of_val(self) + self.best.capacity() * size_of::<Option<f64>>()
     }

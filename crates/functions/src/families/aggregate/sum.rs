@@ -319,10 +319,6 @@ impl GroupsAccumulator for ExactSum {
         states(&each.cells)
     }
 
-    fn supports_convert_to_state(&self) -> bool {
-        true
-    }
-
     fn size(&self) -> usize {
         size_of_val(self) + self.cells.capacity() * size_of::<Cell>()
     }

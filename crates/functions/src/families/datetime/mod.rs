@@ -1,0 +1,112 @@
+//! Dates, times and timestamps.
+
+pub mod arithmetic;
+pub mod calendar;
+pub mod fields;
+pub mod now;
+pub mod time;
+pub mod trunc;
+pub mod zone;
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType as Arrow, IntervalUnit, TimeUnit};
+use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::ColumnarValue;
+use spark::{Error, ErrorKind};
+
+use crate::families::rows::{finish, row_count};
+use crate::kernel::{KernelArgs, downcast};
+
+/// A temporal or integral argument as plain numbers in its own unit.
+pub struct Numbers {
+    values: Int64Array,
+    constant: bool,
+}
+
+impl Numbers {
+    /// Argument `i`.
+    ///
+    /// # Errors
+    /// If it is neither temporal nor integral.
+    pub fn of(args: &KernelArgs, i: usize) -> Result<Numbers> {
+        let constant = args.scalar(i).is_some();
+        let array = match args.value(i)? {
+            ColumnarValue::Scalar(v) => v.to_array()?,
+            ColumnarValue::Array(a) => Arc::clone(a),
+        };
+        Ok(Numbers { values: numbers(&array)?, constant })
+    }
+
+    /// The value of `row`.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<i64> {
+        let row = if self.constant { 0 } else { row };
+        self.values.is_valid(row).then(|| self.values.value(row))
+    }
+}
+
+/// Any temporal or integral array as 64-bit numbers in its own unit.
+pub fn numbers(array: &ArrayRef) -> Result<Int64Array> {
+    let narrow = match array.data_type() {
+        Arrow::Date32 => cast(array, &Arrow::Int32)?,
+        Arrow::Interval(IntervalUnit::YearMonth) => {
+            let months = downcast::<arrow::array::IntervalYearMonthArray>(array)?;
+            Arc::new(months.unary::<_, arrow::datatypes::Int64Type>(i64::from)) as ArrayRef
+        }
+        Arrow::Timestamp(..) | Arrow::Duration(_) | Arrow::Time64(_) => cast(array, &Arrow::Int64)?,
+        _ => Arc::clone(array),
+    };
+    Ok(downcast::<Int64Array>(&cast(&narrow, &Arrow::Int64)?)?.clone())
+}
+
+/// A kernel of plain numbers, computed by row; the result takes the kernel's type.
+pub fn each_row(args: &KernelArgs, mut row: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ColumnarValue> {
+    let values = (0..row_count(args)).map(&mut row).collect::<Result<Vec<Option<i64>>>>()?;
+    finish(args, typed(values, args.return_type())?)
+}
+
+/// Numbers as an array of a temporal or integral type.
+pub fn typed(values: Vec<Option<i64>>, ty: &Arrow) -> Result<ArrayRef> {
+    use arrow::array as a;
+    fn small(values: Vec<Option<i64>>) -> impl Iterator<Item = Option<i32>> {
+        values.into_iter().map(|v| v.map(|v| v as i32))
+    }
+    Ok(match ty {
+        Arrow::Int64 => Arc::new(Int64Array::from(values)),
+        Arrow::Int32 => Arc::new(small(values).collect::<a::Int32Array>()),
+        Arrow::Int8 => Arc::new(values.into_iter().map(|v| v.map(|v| v as i8)).collect::<a::Int8Array>()),
+        Arrow::Date32 => Arc::new(small(values).collect::<a::Date32Array>()),
+        Arrow::Timestamp(TimeUnit::Microsecond, zone) => {
+            Arc::new(a::TimestampMicrosecondArray::from(values).with_timezone_opt(zone.clone()))
+        }
+        Arrow::Time64(TimeUnit::Nanosecond) => Arc::new(a::Time64NanosecondArray::from(values)),
+        Arrow::Duration(TimeUnit::Microsecond) => Arc::new(a::DurationMicrosecondArray::from(values)),
+        Arrow::Interval(IntervalUnit::YearMonth) => Arc::new(small(values).collect::<a::IntervalYearMonthArray>()),
+        Arrow::Decimal128(p, s) => Arc::new(
+            values.into_iter().map(|v| v.map(i128::from)).collect::<a::Decimal128Array>().with_precision_and_scale(*p, *s)?,
+        ),
+        other => return internal_err!("no temporal results of type {other}"),
+    })
+}
+
+/// A `DateTimeException`.
+pub fn date_error(condition: &str) -> Error {
+    Error::new(ErrorKind::DateTime, condition)
+}
+
+/// An overflow of interval arithmetic.
+pub fn interval_overflow() -> Error {
+    Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION")
+        .with_message("The interval is out of range.")
+}
+
+/// `DATETIME_OVERFLOW` of an operation.
+pub fn datetime_overflow(operation: impl Into<String>) -> Error {
+    let operation = operation.into();
+    Error::arithmetic("DATETIME_OVERFLOW")
+        .param("operation", &operation)
+        .with_message(format!("Out of range: {operation}."))
+}
