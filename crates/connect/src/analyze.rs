@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use spark::{DataType, Plan, Result, StructType};
 
 use crate::backend::StorageLevel;
-use crate::from_proto::{Decoded, Reader, invalid};
+use crate::from_proto::{Pending, Reader, invalid, on_plan_stack};
 use crate::sessions::SessionHolder;
 use crate::text::TextReader;
 use crate::to_proto::data_type;
@@ -74,11 +74,11 @@ struct Analysis<'a> {
 
 impl Analysis<'_> {
     fn plan(&self, plan: Option<pb::Plan>) -> Result<Plan> {
-        self.reader.relation(Decoded::open(plan)?.relation()?)
+        Pending::open(plan)?.read(|decoded| self.reader.relation(decoded.relation()?))
     }
 
     fn relation(&self, relation: Option<pb::Relation>) -> Result<Plan> {
-        self.reader.relation(relation.unwrap_or_default())
+        on_plan_stack(|| self.reader.relation(relation.unwrap_or_default()))
     }
 
     async fn schema(&self, question: request::Schema) -> Result<Answer> {

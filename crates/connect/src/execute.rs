@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::backend::{CommandOutcome, Finished, OperationContext, Progress, QueryResult, SqlOutcome};
-use crate::from_proto::{CommandKind, Decoded, Reader, level};
+use crate::from_proto::{CommandKind, Decoded, Pending, Reader, on_plan_stack};
 use crate::ipc::{BatchEncoder, ipc_table};
 use crate::operation::{Operation, cancelled};
 use crate::sessions::{SessionHolder, check_uuid};
@@ -65,7 +65,7 @@ pub fn start(holder: &Arc<SessionHolder>, request: pb::ExecutePlanRequest) -> Re
         None => Uuid::new_v4().to_string(),
     };
     let options = Options::read(&request.request_options);
-    let plan = Decoded::open(request.plan)?;
+    let plan = Pending::open(request.plan)?;
     let operation = Operation::new(id, request.tags, options.reattachable);
     holder.add_operation(operation.clone())?;
     let execution = Execution { holder: holder.clone(), operation: operation.clone(), options };
@@ -107,7 +107,7 @@ impl Drop for Execution {
 }
 
 impl Execution {
-    async fn run(self, plan: Decoded) {
+    async fn run(self, plan: Pending) {
         let cancel = self.operation.cancel.clone();
         let end = tokio::select! {
             biased;
@@ -125,7 +125,7 @@ impl Execution {
         }));
     }
 
-    async fn produce(&self, plan: Decoded) -> Result<()> {
+    async fn produce(&self, plan: Pending) -> Result<()> {
         let (progress, watched) = watch::channel(Progress::default());
         let context = OperationContext {
             operation_id: self.operation.id.clone(),
@@ -137,12 +137,14 @@ impl Execution {
         let millis = conf.get_millis("spark.connect.progress.reportInterval", PROGRESS_INTERVAL_MS);
         let mut reporter = Reporter::new(watched, millis);
         let reader = Reader::new(TextReader::from_conf(&conf));
-        match plan {
-            Decoded::Root(relation) => {
-                let plan = reader.relation(*relation)?;
-                self.query(plan, &context, &mut reporter).await
-            }
-            Decoded::Command(command) => self.command(&reader, *command, &context, &mut reporter).await,
+        let echo = plan.get().and_then(echo_of);
+        let work = plan.read(|decoded| match decoded {
+            Decoded::Root(relation) => reader.relation(*relation).map(Work::Query),
+            Decoded::Command(command) => reader.command(*command).map(Work::Command),
+        })?;
+        match work {
+            Work::Query(plan) => self.query(plan, &context, &mut reporter).await,
+            Work::Command(command) => self.command(command, echo, &context, &mut reporter).await,
         }
     }
 
@@ -179,14 +181,13 @@ impl Execution {
 
     async fn command(
         &self,
-        reader: &Reader,
-        message: pb::Command,
+        command: CommandKind,
+        echo: Option<Box<pb::Relation>>,
         context: &OperationContext,
         reporter: &mut Reporter,
     ) -> Result<()> {
-        let echo = echo_of(&message);
         let session = &self.holder.session;
-        match reader.command(message)? {
+        match command {
             CommandKind::Sql(plan) => {
                 let outcome = reporter.during(self, session.sql_command(plan, context)).await?;
                 self.sql_result(outcome, echo).await
@@ -242,11 +243,18 @@ impl Execution {
     }
 }
 
+/// What a plan turned out to be.
+enum Work {
+    Query(Plan),
+    Command(CommandKind),
+}
+
 /// The relation of a SQL command, to be sent back if it is a query.
-fn echo_of(message: &pb::Command) -> Option<Box<pb::Relation>> {
+fn echo_of(plan: &Decoded) -> Option<Box<pb::Relation>> {
+    let Decoded::Command(message) = plan else { return None };
     let Some(pb::command::CommandType::SqlCommand(sql)) = &message.command_type else { return None };
     if let Some(input) = &sql.input {
-        return Some(Box::new(level(|| input.clone())));
+        return Some(Box::new(on_plan_stack(|| input.clone())));
     }
     #[allow(deprecated)]
     let sql = pb::Sql {

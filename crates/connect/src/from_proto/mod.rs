@@ -25,7 +25,7 @@ pub use errors::{extension, invalid, not_set};
 pub use names::attribute_parts;
 pub use catalog::level_text;
 pub use command::CommandKind;
-pub use operation::{Decoded, MAX_PLAN_BYTES};
+pub use operation::{Decoded, Pending, on_plan_stack};
 
 use crate::text::TextReader;
 

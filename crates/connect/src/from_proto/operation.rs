@@ -12,7 +12,48 @@ use spark::{Error, Result};
 use super::errors::{invalid, not_set};
 
 /// The largest plan after decompression (`spark.connect.maxPlanSize`).
-pub const MAX_PLAN_BYTES: usize = 512 << 20;
+const MAX_PLAN_BYTES: usize = 512 << 20;
+
+/// Stack for reading a plan, and for dropping what was read of one that is refused midway.
+/// Untouched pages cost nothing.
+const PLAN_STACK: usize = 64 << 20;
+
+/// Runs `work` on a stack of its own that deep plans fit in.
+pub fn on_plan_stack<R>(work: impl FnOnce() -> R) -> R {
+    stacker::grow(PLAN_STACK, work)
+}
+
+/// A decoded plan that was not read yet. However deep it is, dropping it does not overflow.
+#[derive(Debug)]
+pub struct Pending(Option<Decoded>);
+
+impl Pending {
+    /// Opens a plan: finds its kind and decompresses it.
+    pub fn open(plan: Option<pb::Plan>) -> Result<Pending> {
+        on_plan_stack(|| Decoded::open(plan)).map(|d| Pending(Some(d)))
+    }
+
+    /// Reads the plan by `f`, on a stack it fits in.
+    pub fn read<R>(mut self, f: impl FnOnce(Decoded) -> Result<R>) -> Result<R> {
+        match self.0.take() {
+            Some(decoded) => on_plan_stack(|| f(decoded)),
+            None => Err(Error::internal("a plan was read twice")),
+        }
+    }
+
+    /// The plan before it is read.
+    pub fn get(&self) -> Option<&Decoded> {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(decoded) = self.0.take() {
+            on_plan_stack(|| drop(decoded));
+        }
+    }
+}
 
 /// What a plan message holds, still as messages.
 #[derive(Debug)]
@@ -22,8 +63,7 @@ pub enum Decoded {
 }
 
 impl Decoded {
-    /// Opens a plan: finds its kind and decompresses it.
-    pub fn open(plan: Option<pb::Plan>) -> Result<Decoded> {
+    fn open(plan: Option<pb::Plan>) -> Result<Decoded> {
         match plan.and_then(|p| p.op_type) {
             Some(OpType::Root(relation)) => Ok(Decoded::Root(Box::new(relation))),
             Some(OpType::Command(command)) => Ok(Decoded::Command(Box::new(command))),
