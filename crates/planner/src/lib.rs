@@ -5,6 +5,7 @@ pub mod block_pool;
 pub mod cluster_rules;
 pub mod codec;
 pub mod error_envelope;
+pub mod source;
 pub mod stage_lint;
 pub mod task_probe;
 

@@ -1,4 +1,24 @@
-//! Sessions, catalog, commands, the two runners, placement, results; embeds Ballista's scheduler.
+//! Sessions, catalog, commands, the two runners, results; embeds Ballista's scheduler.
 
+pub mod analysis;
+pub mod boundary;
 pub mod cluster;
+pub mod conf;
+pub mod engine;
+pub mod literals;
+pub mod local;
+pub mod names;
+pub mod operation;
+pub mod query;
 pub mod runner;
+pub mod session;
+pub mod show;
+pub mod snapshot;
+pub mod tasks;
+
+pub use cluster::{Cluster, ClusterConfig};
+pub use conf::SessionConf;
+pub use engine::{Engine, EngineConfig};
+pub use operation::{Metrics, Observed, OperationContext, QueryResult, SqlOutcome, Table};
+pub use runner::Progress;
+pub use session::Session;

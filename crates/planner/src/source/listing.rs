@@ -1,0 +1,187 @@
+//! Which files a path means: directories, single files, wildcards; hidden files left out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::TryStreamExt;
+use glob::{MatchOptions, Pattern};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use spark::{Error, Result};
+
+use super::ReadRequest;
+use super::paths::{self, Location};
+
+/// A file and where partition columns begin in its path.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub meta: ObjectMeta,
+    /// The directory below which `key=value` folders are partition columns.
+    pub base: Path,
+}
+
+/// All files of a request.
+pub struct Listing {
+    pub store: ObjectStoreUrl,
+    pub files: Vec<Listed>,
+    /// The paths as Spark prints them.
+    pub roots: Vec<String>,
+}
+
+/// Lists the files of `request`.
+///
+/// # Errors
+/// `PATH_NOT_FOUND` where a path does not exist, and failures of the store.
+pub async fn list(runtime: &Arc<RuntimeEnv>, request: &ReadRequest) -> Result<Listing> {
+    let mut files = Vec::new();
+    let mut roots = Vec::new();
+    let mut url: Option<ObjectStoreUrl> = None;
+    for path in &request.paths {
+        let location = paths::locate(path)?;
+        if url.as_ref().is_some_and(|u| *u != location.store) {
+            return Err(Error::unsupported("reading from several object stores at once"));
+        }
+        let store = runtime.object_store(&location.store).map_err(functions::error::from_datafusion)?;
+        for root in expand(store.as_ref(), &location, path).await? {
+            roots.push(root.display.clone());
+            files.extend(list_root(store.as_ref(), &root, request).await?);
+        }
+        url = Some(location.store);
+    }
+    let store = url.ok_or_else(|| Error::analysis("UNABLE_TO_INFER_SCHEMA").param("format", &request.format))?;
+    apply_filters(&mut files, request)?;
+    Ok(Listing { store, files, roots })
+}
+
+fn apply_filters(files: &mut Vec<Listed>, request: &ReadRequest) -> Result<()> {
+    if let Some(filter) = request.options.get("pathGlobFilter") {
+        let patterns = patterns(filter)?;
+        files.retain(|f| f.meta.location.filename().is_some_and(|n| patterns.iter().any(|p| p.matches(n))));
+    }
+    files.sort_by(|a, b| a.meta.location.cmp(&b.meta.location));
+    files.dedup_by(|a, b| a.meta.location == b.meta.location);
+    Ok(())
+}
+
+/// The places a path with wildcards means; a path without means itself.
+async fn expand(store: &dyn ObjectStore, location: &Location, written: &str) -> Result<Vec<Location>> {
+    if !paths::is_glob(written) {
+        return Ok(vec![location.clone()]);
+    }
+    // A file may be called like a pattern.
+    if store.head(&location.path).await.is_ok() {
+        return Ok(vec![location.clone()]);
+    }
+    let decoded = decode(location.path.as_ref());
+    let parts: Vec<&str> = decoded.split('/').collect();
+    let fixed: Vec<&str> = parts.iter().copied().take_while(|p| !paths::is_glob(p)).collect();
+    let patterns = parts.iter().map(|p| patterns(p)).collect::<Result<Vec<_>>>()?;
+    let prefix = Path::from(fixed.join("/"));
+    let metas: Vec<ObjectMeta> = store.list(Some(&prefix)).try_collect().await.map_err(|e| store_error(written, e))?;
+    let mut found = BTreeSet::new();
+    for meta in metas {
+        let names: Vec<String> = meta.location.parts().map(|p| decode(p.as_ref())).collect();
+        let matches = names.len() >= patterns.len()
+            && names.iter().zip(&patterns).all(|(n, alternatives)| alternatives.iter().any(|p| matches(p, n)));
+        if matches {
+            found.insert(names[..patterns.len()].join("/"));
+        }
+    }
+    if found.is_empty() {
+        return Err(paths::not_found(&location.display));
+    }
+    let scheme = location.display.strip_suffix(&decoded).unwrap_or("").to_string();
+    Ok(found
+        .into_iter()
+        .map(|p| Location { store: location.store.clone(), path: Path::from(p.as_str()), display: format!("{scheme}{p}") })
+        .collect())
+}
+
+fn decode(text: &str) -> String {
+    super::partitions::unescape(text)
+}
+
+fn matches(pattern: &Pattern, name: &str) -> bool {
+    let hidden_asked = pattern.as_str().starts_with(['_', '.']);
+    (hidden_asked || !is_hidden(name))
+        && pattern.matches_with(name, MatchOptions { require_literal_leading_dot: false, ..MatchOptions::new() })
+}
+
+/// The patterns of one path component, its `{a,b}` alternatives multiplied out.
+fn patterns(component: &str) -> Result<Vec<Pattern>> {
+    let bad = |e: glob::PatternError| Error::analysis("INVALID_OPTIONS").with_message(format!("'{component}' is not a valid pattern: {e}"));
+    alternatives(component).iter().map(|p| Pattern::new(p).map_err(bad)).collect()
+}
+
+fn alternatives(text: &str) -> Vec<String> {
+    let Some(open) = text.find('{') else { return vec![text.to_string()] };
+    let Some(close) = text[open..].find('}').map(|c| open + c) else { return vec![text.to_string()] };
+    let tails = alternatives(&text[close + 1..]);
+    text[open + 1..close]
+        .split(',')
+        .flat_map(|choice| tails.iter().map(move |tail| format!("{}{choice}{tail}", &text[..open])))
+        .collect()
+}
+
+async fn list_root(store: &dyn ObjectStore, root: &Location, request: &ReadRequest) -> Result<Vec<Listed>> {
+    let base_option = request.options.get("basePath").map(paths::locate).transpose()?.map(|l| l.path);
+    if let Ok(meta) = store.head(&root.path).await {
+        let parent: Vec<_> = root.path.parts().collect();
+        let parent = Path::from_iter(parent[..parent.len().saturating_sub(1)].iter().cloned());
+        return Ok(vec![Listed { meta, base: base_option.unwrap_or(parent) }]);
+    }
+    let metas: Vec<ObjectMeta> = store.list(Some(&root.path)).try_collect().await.map_err(|e| store_error(&root.display, e))?;
+    if metas.is_empty() && !request.allow_empty && !directory_exists(root) {
+        return Err(paths::not_found(&root.display));
+    }
+    let depth = root.path.parts().count();
+    let recursive = request.options.bool("recursiveFileLookup", false)?;
+    let base = base_option.unwrap_or_else(|| root.path.clone());
+    Ok(metas
+        .into_iter()
+        .filter(|m| {
+            let below: Vec<String> = m.location.parts().skip(depth).map(|p| p.as_ref().to_string()).collect();
+            let folders = &below[..below.len().saturating_sub(1)];
+            !below.iter().any(|p| is_hidden(p)) && (recursive || folders.iter().all(|f| f.contains('=')))
+        })
+        .map(|meta| Listed { meta, base: base.clone() })
+        .collect())
+}
+
+fn directory_exists(location: &Location) -> bool {
+    location.display.strip_prefix("file:").is_some_and(|p| std::path::Path::new(p).is_dir())
+}
+
+/// Spark's rule for names that are not data.
+fn is_hidden(name: &str) -> bool {
+    (name.starts_with('_') && !name.contains('=')) || name.starts_with('.')
+}
+
+fn store_error(path: &str, error: object_store::Error) -> Error {
+    match error {
+        object_store::Error::NotFound { .. } => paths::not_found(path),
+        other => Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.NO_HINT")
+            .param("path", path)
+            .with_message(format!("{path} cannot be listed: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_are_alternatives() {
+        assert_eq!(alternatives("a{b,c}d{e,f}"), ["abde", "abdf", "acde", "acdf"]);
+        assert_eq!(alternatives("plain"), ["plain"]);
+    }
+
+    #[test]
+    fn hidden_names() {
+        for (name, hidden) in [("_SUCCESS", true), (".crc", true), ("_c=1", false), ("part-0", false)] {
+            assert_eq!(is_hidden(name), hidden, "{name}");
+        }
+    }
+}

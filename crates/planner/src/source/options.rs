@@ -1,0 +1,79 @@
+//! Options of a reader or writer: keys are compared without regard to case.
+
+use spark::{Error, Result};
+
+/// Key and value pairs; of two equal keys the later one counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Options(Vec<(String, String)>);
+
+impl Options {
+    pub fn new(pairs: &[(String, String)]) -> Self {
+        Options(pairs.to_vec())
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.as_str())
+    }
+
+    /// The value of the first of `keys` that is set.
+    pub fn any(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter().find_map(|k| self.get(k))
+    }
+
+    /// The pairs as given.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Adds a pair.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.0.push((key.to_string(), value.to_string()));
+    }
+
+    /// A boolean option.
+    ///
+    /// # Errors
+    /// If the value is neither `true` nor `false`.
+    pub fn bool(&self, key: &str, default: bool) -> Result<bool> {
+        match self.get(key).map(str::to_ascii_lowercase).as_deref() {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => Err(Error::analysis("INVALID_OPTIONS")
+                .with_message(format!("The option {key} must be true or false, not '{other}'."))),
+        }
+    }
+
+    /// A one-character option, `None` where it is set to nothing.
+    ///
+    /// # Errors
+    /// If the value is longer than one character.
+    pub fn char(&self, key: &str, default: Option<char>) -> Result<Option<char>> {
+        match self.get(key) {
+            None => Ok(default),
+            Some("") => Ok(None),
+            Some(text) => {
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(c), None) => Ok(Some(c)),
+                    _ => Err(Error::analysis("INVALID_OPTIONS")
+                        .with_message(format!("The option {key} must be one character, not '{text}'."))),
+                }
+            }
+        }
+    }
+
+    /// A whole-number option.
+    ///
+    /// # Errors
+    /// If the value is not a number.
+    pub fn int(&self, key: &str, default: i64) -> Result<i64> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(text) => text.trim().parse().map_err(|_| {
+                Error::analysis("INVALID_OPTIONS").with_message(format!("The option {key} must be a number, not '{text}'."))
+            }),
+        }
+    }
+}

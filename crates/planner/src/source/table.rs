@@ -1,0 +1,261 @@
+//! A table over a list of files.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::SessionState;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use spark::types::{StructField, StructType};
+use spark::{Error, Result};
+
+use super::parquet::Parquet;
+use super::partitions::arrow_fields;
+use super::ReadRequest;
+
+/// How the bytes of a file become rows.
+#[derive(Debug, Clone)]
+pub enum Format {
+    Parquet(Parquet),
+}
+
+impl Format {
+    /// The format of a request with its options checked.
+    ///
+    /// # Errors
+    /// `DATA_SOURCE_NOT_FOUND` for a format there is none of, and the conditions of bad options.
+    pub fn new(request: &ReadRequest) -> Result<Self> {
+        match request.format.as_str() {
+            "parquet" => Ok(Format::Parquet(Parquet::new(request)?)),
+            other => Err(not_found(other)),
+        }
+    }
+
+    /// Spark's schema of the files.
+    pub(super) async fn infer(
+        &self,
+        state: &SessionState,
+        store: &ObjectStoreUrl,
+        files: &[PartitionedFile],
+        request: &ReadRequest,
+    ) -> Result<StructType> {
+        if files.is_empty() {
+            return Err(cannot_infer(&request.format));
+        }
+        match self {
+            Format::Parquet(parquet) => parquet.infer(state, store, files).await,
+        }
+    }
+
+    /// The files with what their footers say of their contents.
+    pub(super) async fn with_statistics(
+        &self,
+        state: &SessionState,
+        store: &ObjectStoreUrl,
+        files: Vec<PartitionedFile>,
+        data_schema: &StructType,
+    ) -> Result<Vec<PartitionedFile>> {
+        match self {
+            Format::Parquet(parquet) => parquet.with_statistics(state, store, files, data_schema).await,
+        }
+    }
+
+    fn source(&self, state: &dyn Session, store: &ObjectStoreUrl, schema: TableSchema) -> DfResult<Arc<dyn FileSource>> {
+        match self {
+            Format::Parquet(parquet) => parquet.source(state, store, schema),
+        }
+    }
+}
+
+/// `DATA_SOURCE_NOT_FOUND`.
+pub fn not_found(format: &str) -> Error {
+    Error::analysis("DATA_SOURCE_NOT_FOUND")
+        .param("provider", format)
+        .with_message(format!("There is no data source called {format}."))
+}
+
+/// `UNABLE_TO_INFER_SCHEMA`.
+pub fn cannot_infer(format: &str) -> Error {
+    let name = match format {
+        "parquet" => "Parquet",
+        "csv" => "CSV",
+        "json" => "JSON",
+        "orc" => "ORC",
+        other => other,
+    };
+    Error::analysis("UNABLE_TO_INFER_SCHEMA")
+        .param("format", name)
+        .with_message(format!("The schema of {name} cannot be inferred from these files; give one."))
+}
+
+/// A table over files; see the module.
+#[derive(Debug)]
+pub struct FileTable {
+    store: ObjectStoreUrl,
+    files: Vec<PartitionedFile>,
+    format: Format,
+    table_schema: TableSchema,
+    partition_schema: SchemaRef,
+}
+
+impl FileTable {
+    pub(super) fn new(
+        store: ObjectStoreUrl,
+        files: Vec<PartitionedFile>,
+        data: &StructType,
+        partitions: &[StructField],
+        format: Format,
+    ) -> Self {
+        let partition_fields = arrow_fields(partitions);
+        let table_schema =
+            TableSchema::builder(arrow_schema(data)).with_table_partition_cols(partition_fields.clone()).build();
+        FileTable { store, files, format, table_schema, partition_schema: Arc::new(Schema::new(partition_fields)) }
+    }
+
+    /// Bytes of all files.
+    pub fn total_bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.object_meta.size).sum()
+    }
+
+    /// Rows of all files, where every footer says so.
+    pub fn exact_rows(&self) -> Option<usize> {
+        self.files.iter().try_fold(0usize, |sum, f| match f.statistics.as_ref()?.num_rows {
+            Precision::Exact(n) => Some(sum + n),
+            _ => None,
+        })
+    }
+
+    /// URLs of the files as Spark's `inputFiles` gives them.
+    pub fn input_files(&self) -> Vec<String> {
+        let prefix = match self.store.as_str() {
+            "file:///" => "file:///".to_string(),
+            other => format!("{}/", other.trim_end_matches('/')),
+        };
+        self.files.iter().map(|f| format!("{prefix}{}", f.object_meta.location)).collect()
+    }
+
+    /// The files that can hold rows passing `filters`, by their partition columns.
+    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> DfResult<Vec<PartitionedFile>> {
+        let names: Vec<&String> = self.partition_schema.fields().iter().map(|f| f.name()).collect();
+        let on_partitions: Vec<&Expr> =
+            filters.iter().filter(|f| !names.is_empty() && f.column_refs().iter().all(|c| names.contains(&&c.name))).collect();
+        if on_partitions.is_empty() || self.files.is_empty() {
+            return Ok(self.files.clone());
+        }
+        let columns = (0..names.len())
+            .map(|i| ScalarValue::iter_to_array(self.files.iter().map(|f| f.partition_values[i].clone())))
+            .collect::<DfResult<Vec<_>>>()?;
+        let batch = RecordBatch::try_new(Arc::clone(&self.partition_schema), columns)?;
+        let df_schema = DFSchema::try_from(Arc::clone(&self.partition_schema))?;
+        let mut keep = vec![true; self.files.len()];
+        for filter in on_partitions {
+            let unqualified = unqualify(filter.clone())?;
+            let physical = state.create_physical_expr(unqualified, &df_schema)?;
+            let mask = physical.evaluate(&batch)?.into_array(batch.num_rows())?;
+            if let Some(mask) = mask.as_any().downcast_ref::<BooleanArray>() {
+                keep.iter_mut().zip(mask.iter()).for_each(|(k, m)| *k &= m == Some(true));
+            }
+        }
+        Ok(self.files.iter().zip(keep).filter(|(_, k)| *k).map(|(f, _)| f.clone()).collect())
+    }
+
+    fn statistics(&self, files: &[PartitionedFile]) -> DfResult<Statistics> {
+        let schema = self.table_schema.table_schema();
+        let all: Option<Vec<&Statistics>> = files.iter().map(|f| f.statistics.as_deref()).collect();
+        match all {
+            Some(all) if !all.is_empty() => Statistics::try_merge_iter(all, schema),
+            _ => {
+                let bytes = files.iter().map(|f| f.object_meta.size as usize).sum();
+                Ok(Statistics { total_byte_size: Precision::Inexact(bytes), ..Statistics::new_unknown(schema) })
+            }
+        }
+    }
+}
+
+/// The canonical Arrow schema of a Spark schema.
+pub fn arrow_schema(schema: &StructType) -> SchemaRef {
+    Arc::new(Schema::new(
+        schema
+            .fields
+            .iter()
+            .map(|f| Field::new(&f.name, functions::types::to_arrow(&f.data_type), true))
+            .collect::<Vec<_>>(),
+    ))
+}
+
+fn unqualify(expr: Expr) -> DfResult<Expr> {
+    use datafusion::common::Column;
+    use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+    expr.transform(|e| {
+        Ok(match e {
+            Expr::Column(c) => Transformed::yes(Expr::Column(Column::new_unqualified(c.name))),
+            other => Transformed::no(other),
+        })
+    })
+    .data()
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.table_schema.table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        let is_partition = |name: &str| self.partition_schema.field_with_name(name).is_ok();
+        Ok(filters
+            .iter()
+            .map(|f| {
+                let columns = f.column_refs();
+                if !columns.is_empty() && columns.iter().all(|c| is_partition(&c.name)) && !f.is_volatile() {
+                    TableProviderFilterPushDown::Exact
+                } else {
+                    TableProviderFilterPushDown::Unsupported
+                }
+            })
+            .collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let files = self.prune(state, filters)?;
+        if files.is_empty() {
+            let schema = match projection {
+                Some(p) => Arc::new(self.schema().project(p)?),
+                None => self.schema(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let statistics = self.statistics(&files)?;
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions().max(1));
+        let source = self.format.source(state, &self.store, self.table_schema.clone())?;
+        let config = FileScanConfigBuilder::new(self.store.clone(), source)
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}

@@ -1,0 +1,85 @@
+//! Runs plans in this process, with DataFusion's whole optimizer.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::common::Result as DfResult;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use planner::source::stores::EnvironmentStores;
+use spark::{Error, Result};
+
+use crate::engine::EngineConfig;
+use crate::runner::{JobRunner, JobSpec};
+
+/// Consumers named when memory runs out.
+const NAMED_CONSUMERS: usize = 5;
+
+/// Space for spilled data.
+const MAX_SPILL_BYTES: u64 = 1 << 40;
+
+/// The state that local plans are optimised with.
+///
+/// # Errors
+/// If the folder for spilled data cannot be made.
+pub fn session_state(config: &EngineConfig) -> Result<SessionState> {
+    let spill = config.data_dir.join("spill");
+    std::fs::create_dir_all(&spill).map_err(|e| Error::internal(format!("cannot make {}: {e}", spill.display())))?;
+    let disk = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![spill]))
+        .with_max_temp_directory_size(MAX_SPILL_BYTES);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(memory_pool(config.memory_bytes))
+        .with_disk_manager_builder(disk)
+        .with_object_store_registry(Arc::new(EnvironmentStores::default()))
+        .build_arc()
+        .map_err(functions::error::from_datafusion)?;
+    Ok(SessionStateBuilder::new()
+        .with_config(session_config(config))
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build())
+}
+
+fn memory_pool(bytes: Option<usize>) -> Arc<dyn MemoryPool> {
+    match bytes {
+        Some(bytes) => Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), NonZeroUsize::MIN.saturating_add(NAMED_CONSUMERS - 1))),
+        None => Arc::new(UnboundedMemoryPool::default()),
+    }
+}
+
+fn session_config(config: &EngineConfig) -> SessionConfig {
+    SessionConfig::new()
+        .with_target_partitions(config.threads.max(1))
+        .with_information_schema(false)
+        .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+        .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
+        // INT96 holds instants; Spark reads them as microseconds.
+        .set_str("datafusion.execution.parquet.coerce_int96", "us")
+        .set_str("datafusion.execution.parquet.coerce_int96_tz", "UTC")
+}
+
+/// The runner.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalRunner;
+
+#[async_trait]
+impl JobRunner for LocalRunner {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    async fn run(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        ctx: Arc<SessionContext>,
+        _job: JobSpec,
+    ) -> DfResult<SendableRecordBatchStream> {
+        execute_stream(plan, ctx.task_ctx())
+    }
+}

@@ -1,0 +1,127 @@
+//! What a session named: temporary views, relations it holds, variables, the current namespace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use analyzer::{Analyzed, Answer};
+use datafusion::common::Column;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
+use spark::plan;
+use spark::types::StructType;
+use spark::{Error, Literal, Result, Settings};
+
+use crate::session::{Session, scannable};
+
+/// A relation whose bindings are fixed.
+#[derive(Clone)]
+pub struct Relation {
+    pub schema: StructType,
+    pub source: Arc<dyn TableSource>,
+    /// SQL text and comment, for `DESCRIBE` and `SHOW CREATE TABLE`.
+    pub text: Option<String>,
+    pub comment: Option<String>,
+}
+
+/// A session variable.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    pub value: Literal,
+    pub data_type: spark::DataType,
+    pub default: Option<String>,
+}
+
+/// The names of one session.
+#[derive(Clone)]
+pub struct Names {
+    pub catalog: Arc<str>,
+    pub database: Arc<str>,
+    pub temp_views: BTreeMap<String, (String, Relation)>,
+    pub remote: BTreeMap<String, Relation>,
+    pub variables: BTreeMap<String, (String, Variable)>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names {
+            catalog: "spark_catalog".into(),
+            database: "default".into(),
+            temp_views: BTreeMap::new(),
+            remote: BTreeMap::new(),
+            variables: BTreeMap::new(),
+        }
+    }
+}
+
+/// The key under which a name is kept.
+pub fn key(name: &str, case_sensitive: bool) -> String {
+    if case_sensitive { name.to_string() } else { name.to_lowercase() }
+}
+
+/// The relation of an analysed plan, with everything in it bound as it is now.
+///
+/// # Errors
+/// If the plan does not have the columns that its analysis promised.
+pub fn freeze(analyzed: &Analyzed) -> Result<Relation> {
+    let schema = analyzed.plan.schema();
+    let names = unique_names(&analyzed.schema);
+    let exprs = analyzed.columns.iter().zip(names).map(|(&index, name)| {
+        let (qualifier, field) = schema.qualified_field(index);
+        Expr::Column(Column::from((qualifier, field))).alias(name)
+    });
+    let plan: LogicalPlan = LogicalPlanBuilder::from(analyzed.plan.clone())
+        .project(exprs.collect::<Vec<_>>())
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(functions::error::from_datafusion)?;
+    let source = provider_as_source(Arc::new(ViewTable::new(plan, None)));
+    Ok(Relation { schema: analyzed.schema.clone(), source, text: None, comment: None })
+}
+
+/// The columns' names where they differ from each other, else names by position.
+pub fn unique_names(schema: &StructType) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let unique = schema.fields.iter().all(|f| seen.insert(f.name.as_str()));
+    schema.fields.iter().enumerate().map(|(i, f)| if unique { f.name.clone() } else { format!("c{i}") }).collect()
+}
+
+impl Session {
+    /// The relation of a name as a query would find it.
+    pub(crate) async fn find_relation(
+        self: &Arc<Self>,
+        name: &[String],
+        _options: &plan::Options,
+        settings: &Settings,
+    ) -> Result<Answer> {
+        if let [only] = name {
+            let found = self.names.lock().temp_views.get(&key(only, settings.case_sensitive)).cloned();
+            if let Some((shown, relation)) = found {
+                return Ok(scannable(vec![shown], &relation));
+            }
+        }
+        Ok(Answer::NotFound)
+    }
+
+    /// A relation the session holds by id.
+    pub(crate) fn find_remote(&self, id: &str) -> Answer {
+        match self.names.lock().remote.get(id) {
+            Some(relation) => scannable(Vec::new(), relation),
+            None => Answer::NotFound,
+        }
+    }
+
+    pub(crate) fn find_variable(&self, name: &[String]) -> Answer {
+        let Some(last) = name.last() else { return Answer::NotFound };
+        match self.names.lock().variables.get(&last.to_lowercase()) {
+            Some((_, variable)) => Answer::Variable(variable.value.clone()),
+            None => Answer::NotFound,
+        }
+    }
+
+    pub(crate) fn find_function(&self, _name: &[String]) -> Result<Answer> {
+        Ok(Answer::NotFound)
+    }
+
+    pub(crate) async fn command_table(self: &Arc<Self>, _plan: &spark::Plan) -> Result<Answer> {
+        Err(Error::unsupported("commands as relations"))
+    }
+}

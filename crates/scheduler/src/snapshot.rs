@@ -1,0 +1,121 @@
+//! Finds what analysis asks for: tables, views, files, variables, results of other queries.
+
+use std::sync::Arc;
+
+use analyzer::{Answer, Need, world};
+use datafusion::datasource::provider_as_source;
+use planner::source::range::{Range, RangeTable};
+use planner::source::{Options, ReadRequest};
+use spark::plan::DataSource;
+use spark::types::{DataType, StructField, StructType};
+use spark::{Error, Result, Settings};
+use sql::ParseOptions;
+
+use crate::session::Session;
+
+/// Reads a schema in Spark's JSON form.
+///
+/// # Errors
+/// If it is none.
+pub fn parse_json_schema(json: &str) -> Result<StructType> {
+    sql::parse_table_schema(json, &ParseOptions::default())
+}
+
+/// The answer to one need.
+pub async fn answer(session: &Arc<Session>, need: &Need, settings: &Settings) -> Result<Answer> {
+    match need {
+        Need::Relation { name, options } => session.find_relation(name, options, settings).await,
+        Need::Source(source) => Ok(failed(open_source(session, source, settings).await)),
+        Need::Range { start, end, step, partitions } => Ok(range(session, *start, *end, *step, *partitions)),
+        Need::Remote(id) => Ok(session.find_remote(id)),
+        Need::Function(name) => session.find_function(name),
+        Need::Variable(name) => Ok(session.find_variable(name)),
+        Need::Query(query) => Ok(failed(Box::pin(session.query_rows(&query.plan, settings)).await)),
+        Need::CommandResult(query) => Ok(failed(Box::pin(session.command_table(&query.plan)).await)),
+    }
+}
+
+fn failed(answer: Result<Answer>) -> Answer {
+    answer.unwrap_or_else(Answer::Failed)
+}
+
+fn range(session: &Session, start: i64, end: i64, step: i64, partitions: Option<i32>) -> Answer {
+    let partitions = partitions.map_or(session.engine().shared().config.threads as i64, i64::from);
+    let table = RangeTable::new(Range { start, end, step, partitions });
+    Answer::Table(world::Table {
+        name: Vec::new(),
+        schema: StructType::new(vec![StructField::new("id", DataType::Long, false)]),
+        source: provider_as_source(Arc::new(table)),
+    })
+}
+
+async fn open_source(session: &Session, source: &DataSource, settings: &Settings) -> Result<Answer> {
+    if source.is_streaming {
+        return Err(Error::unsupported("streaming reads"));
+    }
+    let request = read_request(source, settings)?;
+    let opened = planner::source::open(&session.engine().shared().state, request).await?;
+    Ok(Answer::Table(world::Table { name: Vec::new(), schema: opened.schema, source: provider_as_source(opened.table) }))
+}
+
+/// What a read means under the session's settings.
+///
+/// # Errors
+/// For a malformed schema, or a read without paths.
+pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequest> {
+    let conf = &settings.conf;
+    let format = source.format.as_deref().unwrap_or_else(|| conf.get("spark.sql.sources.default").unwrap_or("parquet"));
+    let mut options = Options::new(&source.options);
+    let mut paths = source.paths.clone();
+    if let Some(path) = options.get("path") {
+        paths.push(path.to_string());
+    }
+    if let Some(listed) = options.get("paths") {
+        let more: Vec<String> = serde_json::from_str(listed)
+            .map_err(|_| Error::analysis("INVALID_OPTIONS").with_message("The option paths must be a JSON array of strings."))?;
+        paths.extend(more);
+    }
+    if paths.is_empty() {
+        return Err(no_paths(&short_name(format)));
+    }
+    for key in ["timeZone"] {
+        if options.get(key).is_none() {
+            options.set(key, &settings.time_zone);
+        }
+    }
+    let schema = source.schema.as_deref().map(|s| sql::parse_table_schema(s, &ParseOptions::from(settings))).transpose()?;
+    Ok(ReadRequest {
+        format: short_name(format),
+        paths,
+        options,
+        schema,
+        time_zone: Arc::clone(&settings.time_zone),
+        case_sensitive: settings.case_sensitive,
+        infer_partition_types: conf.get_bool("spark.sql.sources.partitionColumnTypeInference.enabled", true),
+        merge_parquet_schemas: conf.get_bool("spark.sql.parquet.mergeSchema", false),
+        partition_columns: None,
+        allow_empty: false,
+    })
+}
+
+fn no_paths(format: &str) -> Error {
+    planner::source::table::cannot_infer(format)
+}
+
+/// The short name of a format: class names of Spark's own file formats have one too.
+pub fn short_name(format: &str) -> String {
+    let lower = format.to_ascii_lowercase();
+    let known = ["parquet", "csv", "json", "text", "orc", "avro", "xml", "binaryfile", "noop"];
+    if known.contains(&lower.as_str()) {
+        return lower;
+    }
+    let class = [
+        ("org.apache.spark.sql.execution.datasources.v2.", true),
+        ("org.apache.spark.sql.execution.datasources.", true),
+        ("org.apache.spark.sql.", true),
+        ("com.databricks.spark.", true),
+    ]
+    .iter()
+    .find_map(|(prefix, _)| lower.strip_prefix(prefix).map(str::to_string));
+    class.and_then(|c| c.split('.').next().map(str::to_string)).filter(|c| known.contains(&c.as_str())).unwrap_or_else(|| format.to_string())
+}
