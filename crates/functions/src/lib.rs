@@ -7,6 +7,7 @@
 
 pub mod aggregate;
 pub mod call;
+pub mod canonical;
 pub mod cast;
 pub mod coerce;
 pub mod error;

@@ -1,0 +1,153 @@
+//! The state of one analysis: what is in scope, and what turned out to be missing.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use functions::Typed;
+use spark::expr::WindowSpec;
+use spark::types::DataType;
+use spark::{Error, Plan, Result, Settings};
+
+use crate::Observation;
+use crate::scope::{Attr, Rel};
+use crate::world::{Answer, Need, World};
+
+/// One analysis.
+pub(crate) struct Analyzer<'w> {
+    pub world: &'w World,
+    pub settings: Settings,
+    pub needs: Vec<Need>,
+    next_id: u64,
+    /// CTEs in scope, innermost last.
+    pub ctes: Vec<HashMap<String, Rc<CteDef>>>,
+    /// Named windows in scope, innermost last.
+    pub windows: Vec<HashMap<String, WindowSpec>>,
+    /// Columns of enclosing queries, innermost last.
+    pub outer: Vec<OuterScope>,
+    /// References of the enclosing `WithRelations`, by plan id and by alias.
+    pub references: Vec<Vec<Plan>>,
+    /// Arguments for parameter markers, innermost last.
+    pub parameters: Vec<Parameters>,
+    /// Lambda parameters in scope, innermost last.
+    pub lambdas: Vec<HashMap<String, LambdaVariable>>,
+    /// Typed expressions standing under made-up names (columns of an expanded star).
+    pub bound: HashMap<String, Typed>,
+    /// Parameters of the SQL functions being expanded, by lower-case name, innermost last.
+    pub constants: Vec<HashMap<String, Typed>>,
+    pub observations: Vec<Observation>,
+    /// Names of the views being expanded, against cycles.
+    pub views: Vec<Vec<String>>,
+}
+
+/// A CTE: its plan is analysed at each reference, in the scope of its definition.
+pub(crate) struct CteDef {
+    pub plan: Plan,
+    pub name: String,
+    pub columns: Vec<String>,
+    /// How many CTE scopes are visible to the definition.
+    pub visible: usize,
+    /// CTEs defined before it in the same `WITH`.
+    pub earlier: HashMap<String, Rc<CteDef>>,
+    pub recursive: bool,
+    pub max_recursion: Option<i32>,
+    /// While a recursive CTE's own body is analysed: its columns so far.
+    pub working: std::cell::RefCell<Option<Working>>,
+}
+
+/// The working table of a recursive CTE.
+#[derive(Clone)]
+pub(crate) struct Working {
+    pub table: String,
+    pub output: Vec<Attr>,
+}
+
+/// Columns of an enclosing query.
+pub(crate) struct OuterScope {
+    pub rel: Rel,
+    /// Columns the inner query used.
+    pub used: Vec<Attr>,
+}
+
+/// Arguments of a parameterized query.
+#[derive(Default)]
+pub(crate) struct Parameters {
+    pub named: HashMap<String, Typed>,
+    pub positional: Vec<Typed>,
+}
+
+/// A lambda parameter.
+#[derive(Clone)]
+pub(crate) struct LambdaVariable {
+    /// The name in the plan, unique in the query.
+    pub unique: String,
+    pub ty: DataType,
+    pub nullable: bool,
+    pub printed: String,
+}
+
+impl<'w> Analyzer<'w> {
+    pub fn new(world: &'w World) -> Self {
+        Analyzer {
+            world,
+            settings: world.settings.clone(),
+            needs: Vec::new(),
+            next_id: 0,
+            ctes: Vec::new(),
+            windows: Vec::new(),
+            outer: Vec::new(),
+            references: Vec::new(),
+            parameters: Vec::new(),
+            lambdas: Vec::new(),
+            bound: HashMap::new(),
+            constants: Vec::new(),
+            observations: Vec::new(),
+            views: Vec::new(),
+        }
+    }
+
+    /// A new attribute id.
+    pub fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// A new attribute for the value of `typed`, under `name`.
+    pub fn fresh_attr(&mut self, name: impl Into<String>, typed: &Typed) -> Attr {
+        Attr {
+            id: self.fresh_id(),
+            name: name.into(),
+            qualifier: Vec::new(),
+            ty: typed.ty.clone(),
+            nullable: typed.nullable,
+            metadata: typed.metadata.clone(),
+        }
+    }
+
+    /// True if two names are the same name in this session.
+    pub fn same_name(&self, a: &str, b: &str) -> bool {
+        if self.settings.case_sensitive { a == b } else { a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase() }
+    }
+
+    /// The answer to a need; if there is none yet, notes the need and stops the analysis.
+    ///
+    /// # Errors
+    /// When the answer is not there yet. The caller of the analysis sees the needs, not this error.
+    pub fn ask(&mut self, need: Need) -> Result<&'w Answer> {
+        if let Some(answer) = self.world.answers.get(&need) {
+            return Ok(answer);
+        }
+        self.needs.push(need);
+        Err(Error::internal("analysis needs to know more"))
+    }
+
+    /// As [`Analyzer::ask`], with lookups that failed as errors.
+    ///
+    /// # Errors
+    /// As [`Analyzer::ask`], and what the lookup met.
+    pub fn ask_found(&mut self, need: Need) -> Result<&'w Answer> {
+        match self.ask(need)? {
+            Answer::Failed(error) => Err(error.clone()),
+            answer => Ok(answer),
+        }
+    }
+}

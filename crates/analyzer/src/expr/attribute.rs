@@ -1,0 +1,393 @@
+//! Columns by name: plain names, qualified names, nested fields, and `df["x"]`.
+
+use std::rc::Rc;
+
+use datafusion::logical_expr::Expr as DfExpr;
+use functions::Typed;
+use spark::expr::UnresolvedAttribute;
+use spark::types::quote_identifier;
+use spark::{Error, Result};
+
+use crate::context::Analyzer;
+use crate::expr::Scope;
+use crate::scope::{Attr, Rel, Tree};
+use crate::world::{Answer, Need};
+
+/// A name matched against columns: the column, and the rest of the name.
+pub(crate) struct Match {
+    pub attr: Attr,
+    pub rest: Vec<String>,
+}
+
+impl Analyzer<'_> {
+    /// Resolves a name: lambda parameters, then columns, then aliases of the select list, then columns
+    /// of enclosing queries, then functions that are called without parentheses, then variables.
+    ///
+    /// # Errors
+    /// `UNRESOLVED_COLUMN.*`, `AMBIGUOUS_REFERENCE`, and for `df["x"]` their DataFrame kin.
+    pub fn attribute(&mut self, attribute: &UnresolvedAttribute, scope: &mut Scope) -> Result<Typed> {
+        if let Some(plan_id) = attribute.plan_id {
+            return self.attribute_of(attribute, plan_id, scope);
+        }
+        let parts = &attribute.parts;
+        if let Some(variable) = parts.first().and_then(|p| self.lambda(p)) {
+            return self.fields_of(variable, &parts[1..]);
+        }
+        if let Some(typed) = self.selected(parts, scope)? {
+            return Ok(typed);
+        }
+        if let Some(found) = self.match_columns(parts, &scope.rel.output, scope)? {
+            return self.matched(found);
+        }
+        if let Some(found) = self.match_columns(parts, &scope.rel.hidden, scope)? {
+            return self.matched(found);
+        }
+        if let Some(typed) = self.lateral_alias(parts, scope)? {
+            return Ok(typed);
+        }
+        if let Some(typed) = self.outer_reference(parts, scope)? {
+            return Ok(typed);
+        }
+        if let Some(typed) = self.function_parameter(parts)? {
+            return Ok(typed);
+        }
+        if let Some(typed) = self.function_without_parentheses(parts, scope)? {
+            return Ok(typed);
+        }
+        if let Some(typed) = self.variable(parts)? {
+            return Ok(typed);
+        }
+        Err(self.unresolved(parts, scope))
+    }
+
+    /// The value of a matched column with its nested fields.
+    pub fn matched(&mut self, found: Match) -> Result<Typed> {
+        self.fields_of(found.attr.typed(), &found.rest)
+    }
+
+    /// `base.field.field…`.
+    ///
+    /// # Errors
+    /// `FIELD_NOT_FOUND` and its kin.
+    pub fn fields_of(&mut self, base: Typed, fields: &[String]) -> Result<Typed> {
+        fields.iter().try_fold(base, |typed, field| self.field(typed, field))
+    }
+
+    /// Matches a name against columns, longest qualifier first.
+    ///
+    /// # Errors
+    /// `AMBIGUOUS_REFERENCE`.
+    pub fn match_columns(&self, parts: &[String], columns: &[Attr], scope: &Scope) -> Result<Option<Match>> {
+        for qualifiers in (0..parts.len().min(4)).rev() {
+            let (qualifier, rest) = parts.split_at(qualifiers);
+            let Some((name, fields)) = rest.split_first() else { continue };
+            let mut found: Vec<&Attr> = Vec::new();
+            for attr in columns {
+                if self.same_name(&attr.name, name)
+                    && self.qualifies(qualifier, &attr.qualifier)
+                    && !found.iter().any(|f| f.id == attr.id)
+                {
+                    found.push(attr);
+                }
+            }
+            match found.as_slice() {
+                [] => {}
+                [attr] => return Ok(Some(Match { attr: (*attr).clone(), rest: fields.to_vec() })),
+                many => return Err(ambiguous(parts, many).at(scope.origin.as_ref())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// True if `written` is a suffix of the column's qualifier.
+    pub fn qualifies(&self, written: &[String], qualifier: &[String]) -> bool {
+        written.len() <= qualifier.len()
+            && written
+                .iter()
+                .rev()
+                .zip(qualifier.iter().rev())
+                .all(|(a, b)| self.same_name(a, b))
+    }
+
+    /// An output of the select list by name, where those come first.
+    fn selected(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
+        let Some((first, fields)) = parts.split_first() else { return Ok(None) };
+        let found = scope.selected.iter().find(|(name, _)| self.same_name(name, first)).map(|(_, t)| t.clone());
+        found.map(|typed| self.fields_of(typed.named(first.clone()), fields)).transpose()
+    }
+
+    fn lateral_alias(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
+        let Some((first, fields)) = parts.split_first() else { return Ok(None) };
+        let found: Vec<&Typed> =
+            scope.aliases.iter().filter(|(name, _)| self.same_name(name, first)).map(|(_, t)| t).collect();
+        match found.as_slice() {
+            [] => Ok(None),
+            [typed] => {
+                let typed = (*typed).clone().named(first.clone());
+                self.fields_of(typed, fields).map(Some)
+            }
+            many => Err(Error::analysis("AMBIGUOUS_LATERAL_COLUMN_ALIAS")
+                .param("name", quoted(parts))
+                .param("n", many.len().to_string())
+                .at(scope.origin.as_ref())),
+        }
+    }
+
+    /// A column of an enclosing query, noted as used by the inner one.
+    fn outer_reference(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
+        for level in (0..self.outer.len()).rev() {
+            let rel = self.outer[level].rel.clone();
+            let found = match self.match_columns(parts, &rel.output, scope)? {
+                None => self.match_columns(parts, &rel.hidden, scope)?,
+                found => found,
+            };
+            if let Some(found) = found {
+                let base = self.outer_attr(level, &found.attr);
+                return self.fields_of(base, &found.rest).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A reference to a column of the enclosing query at `level`.
+    fn outer_attr(&mut self, level: usize, attr: &Attr) -> Typed {
+        let used = &mut self.outer[level].used;
+        if !used.iter().any(|u| u.id == attr.id) {
+            used.push(attr.clone());
+        }
+        let field = arrow_schema::Field::new(attr.column_name(), functions::types::to_arrow(&attr.ty), true);
+        let column = datafusion::common::Column::new_unqualified(attr.column_name());
+        let mut typed = attr.typed();
+        typed.name = format!("outer({})", attr_path(attr));
+        typed.expr = DfExpr::OuterReferenceColumn(field.into(), column);
+        typed
+    }
+
+    /// A parameter of the SQL function being expanded.
+    fn function_parameter(&mut self, parts: &[String]) -> Result<Option<Typed>> {
+        let Some(scope) = self.constants.last() else { return Ok(None) };
+        let lower: Vec<String> = parts.iter().map(|p| p.to_lowercase()).collect();
+        for taken in [2, 1] {
+            if lower.len() >= taken
+                && let Some(typed) = scope.get(&lower[..taken].join(".")).cloned()
+            {
+                return self.fields_of(typed, &parts[taken..]).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn function_without_parentheses(&mut self, parts: &[String], scope: &mut Scope) -> Result<Option<Typed>> {
+        const NAMES: [&str; 10] = [
+            "current_date",
+            "current_timestamp",
+            "current_user",
+            "user",
+            "session_user",
+            "current_catalog",
+            "current_database",
+            "localtimestamp",
+            "current_time",
+            "grouping__id",
+        ];
+        let [name] = parts else { return Ok(None) };
+        let lower = name.to_ascii_lowercase();
+        if !NAMES.contains(&lower.as_str()) {
+            return Ok(None);
+        }
+        let name = if lower == "grouping__id" { "grouping_id".to_string() } else { lower };
+        let call = spark::expr::UnresolvedFunction { name: vec![name], ..Default::default() };
+        self.function(&call, scope).map(Some)
+    }
+
+    fn variable(&mut self, parts: &[String]) -> Result<Option<Typed>> {
+        match self.ask_found(Need::Variable(parts.to_vec()))? {
+            Answer::Variable(literal) => {
+                let expr = functions::scalar::literal_expr(literal)?;
+                let name = parts.last().cloned().unwrap_or_default();
+                Ok(Some(Typed::new(expr, literal.data_type(), literal.is_null(), name)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// `UNRESOLVED_COLUMN` with the nearest names.
+    pub fn unresolved(&self, parts: &[String], scope: &Scope) -> Error {
+        let suggestions = suggestions(parts, &scope.rel.output);
+        let name = quoted(parts);
+        let error = if suggestions.is_empty() {
+            Error::analysis("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION").param("objectName", &name)
+        } else {
+            Error::analysis("UNRESOLVED_COLUMN.WITH_SUGGESTION")
+                .param("objectName", &name)
+                .param("proposal", suggestions.join(", "))
+        };
+        error
+            .with_message(match suggestions.is_empty() {
+                true => format!("There is no column, variable or function parameter named {name} here."),
+                false => format!(
+                    "There is no column, variable or function parameter named {name} here. Near it: {}.",
+                    suggestions.join(", ")
+                ),
+            })
+            .at(scope.origin.as_ref())
+    }
+
+    /// `df["x"]`: found where `df` is in the tree below, if it is still visible from here.
+    fn attribute_of(&mut self, attribute: &UnresolvedAttribute, plan_id: i64, scope: &mut Scope) -> Result<Typed> {
+        let mut matched = false;
+        let found = self.search(&scope.rel.tree, plan_id, &attribute.parts, scope, 0, &mut matched)?;
+        match distinct(found).as_slice() {
+            [one] => return self.matched(Match { attr: one.0.attr.clone(), rest: one.0.rest.clone() }),
+            [] => {}
+            _ => return Err(ambiguous_dataframe_column(attribute, scope)),
+        }
+        for level in (0..self.outer.len()).rev() {
+            let tree = self.outer[level].rel.tree.clone();
+            let found = self.search(&tree, plan_id, &attribute.parts, scope, 0, &mut matched)?;
+            if let Some((found, _)) = distinct(found).into_iter().next() {
+                let base = self.outer_attr(level, &found.attr);
+                return self.fields_of(base, &found.rest);
+            }
+        }
+        if !matched && !scope.aliases.is_empty() {
+            if let Some(typed) = self.lateral_alias(&attribute.parts, scope)? {
+                return Ok(typed);
+            }
+        }
+        Err(if matched {
+            self.unresolved(&attribute.parts, scope)
+        } else {
+            Error::analysis("CANNOT_RESOLVE_DATAFRAME_COLUMN")
+                .param("name", quoted(&attribute.parts))
+                .with_message(format!(
+                    "Column {} belongs to a DataFrame that is not part of this query.",
+                    quoted(&attribute.parts)
+                ))
+                .at(scope.origin.as_ref())
+        })
+    }
+
+    /// Candidates for a name in the relation with `plan_id` at or below `tree`, with their depth, as far
+    /// as each relation on the way up still has them.
+    fn search(
+        &self,
+        tree: &Rc<Tree>,
+        plan_id: i64,
+        parts: &[String],
+        scope: &Scope,
+        depth: usize,
+        matched: &mut bool,
+    ) -> Result<Vec<(Match, usize)>> {
+        let found = if tree.plan_id == Some(plan_id) {
+            *matched = true;
+            let direct = match self.match_columns(parts, &tree.output, scope)? {
+                None => self.match_columns(parts, &tree.hidden, scope)?,
+                found => found,
+            };
+            direct.map(|m| (m, depth)).into_iter().collect()
+        } else {
+            let mut all = Vec::new();
+            for child in &tree.children {
+                all.extend(stacker::maybe_grow(64 * 1024, 1024 * 1024, || {
+                    self.search(child, plan_id, parts, scope, depth + 1, matched)
+                })?);
+            }
+            all
+        };
+        let visible = |id: u64| tree.output.iter().chain(&tree.hidden).any(|a| a.id == id);
+        Ok(found.into_iter().filter(|(m, _)| visible(m.attr.id)).collect())
+    }
+}
+
+/// Candidates that differ as columns.
+fn distinct(found: Vec<(Match, usize)>) -> Vec<(Match, usize)> {
+    let mut out: Vec<(Match, usize)> = Vec::new();
+    for candidate in found {
+        if !out.iter().any(|o| o.0.attr.id == candidate.0.attr.id) {
+            out.push(candidate);
+        }
+    }
+    out
+}
+
+/// `` `a`.`b` ``.
+pub(crate) fn quoted(parts: &[String]) -> String {
+    parts.iter().map(|p| quote_identifier(p)).collect::<Vec<_>>().join(".")
+}
+
+/// The name with its qualifier, unquoted.
+fn attr_path(attr: &Attr) -> String {
+    attr.qualifier.iter().chain([&attr.name]).cloned().collect::<Vec<_>>().join(".")
+}
+
+fn ambiguous(parts: &[String], found: &[&Attr]) -> Error {
+    let names: Vec<String> =
+        found.iter().map(|a| quoted(&a.qualifier.iter().chain([&a.name]).cloned().collect::<Vec<_>>())).collect();
+    Error::analysis("AMBIGUOUS_REFERENCE")
+        .param("name", quoted(parts))
+        .param("referenceNames", format!("[{}]", names.join(", ")))
+        .with_message(format!("{} could be any of {}.", quoted(parts), names.join(", ")))
+}
+
+fn ambiguous_dataframe_column(attribute: &UnresolvedAttribute, scope: &Scope) -> Error {
+    Error::analysis("AMBIGUOUS_COLUMN_REFERENCE")
+        .param("name", quoted(&attribute.parts))
+        .with_message(format!(
+            "Column {} is ambiguous: the DataFrame it was taken from occurs more than once here.",
+            quoted(&attribute.parts)
+        ))
+        .at(scope.origin.as_ref())
+}
+
+/// Up to five columns by their edit distance from the name.
+pub(crate) fn suggestions(parts: &[String], columns: &[Attr]) -> Vec<String> {
+    let wanted = parts.last().map(|p| p.to_lowercase()).unwrap_or_default();
+    let qualified = parts.len() > 1 || distinct_qualifiers(columns) > 1;
+    let mut scored: Vec<(usize, usize, String)> = columns
+        .iter()
+        .enumerate()
+        .map(|(i, a)| {
+            let path: Vec<String> = match (qualified, a.qualifier.last()) {
+                (true, Some(q)) => vec![q.clone(), a.name.clone()],
+                _ => vec![a.name.clone()],
+            };
+            (edit_distance(&wanted, &a.name.to_lowercase()), i, quoted(&path))
+        })
+        .collect();
+    scored.sort();
+    scored.dedup_by(|a, b| a.2 == b.2);
+    scored.into_iter().take(5).map(|(_, _, name)| name).collect()
+}
+
+fn distinct_qualifiers(columns: &[Attr]) -> usize {
+    let mut seen: Vec<&[String]> = Vec::new();
+    for attr in columns {
+        if !seen.contains(&attr.qualifier.as_slice()) {
+            seen.push(&attr.qualifier);
+        }
+    }
+    seen.len()
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut previous = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = previous + usize::from(ca != *cb);
+            previous = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(previous + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Resolves against a relation and, failing that, against those it was made from: what `filter` and
+/// `sort` may refer to although a projection left it out.
+pub(crate) fn below(rel: &Rel) -> impl Iterator<Item = &Rel> {
+    std::iter::successors(rel.below(), |r| r.below())
+}

@@ -1,0 +1,287 @@
+//! Calls: arguments, higher-order functions, aggregates' modifiers, and the functions only the analyzer
+//! can type (`grouping`, `struct` with its field names).
+
+use std::collections::HashMap;
+
+use datafusion::logical_expr::Expr as DfExpr;
+use functions::registry::{self, LambdaArg, LambdaCall, TypedLambda};
+use functions::{Build, Call, Generator, Typed};
+use spark::expr::UnresolvedFunction;
+use spark::types::DataType;
+use spark::{Error, Expr, Result};
+
+use crate::context::{Analyzer, LambdaVariable};
+use crate::expr::Scope;
+use crate::expr::attribute::quoted;
+use crate::world::{Answer, Need};
+
+impl<'w> Analyzer<'w> {
+    /// Types a call.
+    ///
+    /// # Errors
+    /// `UNRESOLVED_ROUTINE`, and whatever the function's own typing refuses.
+    pub fn function(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        let Some(name) = builtin_name(&f.name) else { return self.user_function(f, scope) };
+        match name.as_str() {
+            "struct" => return self.structure(f, scope),
+            "grouping" | "grouping_id" => return self.grouping_call(&name, f, scope),
+            _ => {}
+        }
+        let Some(function) = registry::function(&name) else { return self.user_function(f, scope) };
+        match &function.build {
+            Build::Lambda(build) => self.lambda_call(&name, *build, f, scope),
+            Build::Scalar(build) => {
+                refuse_modifiers(f, &name)?;
+                let call = self.call_of(&name, f, scope)?;
+                build_call(call, *build)
+            }
+            Build::Aggregate(build) | Build::Window(build) => {
+                let call = self.call_of(&name, f, scope)?;
+                build_call(call, *build)
+            }
+            Build::Generator(_) => Err(Error::analysis("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS")
+                .param("expression", format!("\"{}\"", self.call_of(&name, f, scope)?.display_name()))
+                .at(scope.origin.as_ref())),
+        }
+    }
+
+    /// Types a generator; `None` if `f` is not one.
+    ///
+    /// # Errors
+    /// As [`Analyzer::function`].
+    pub fn generator(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Option<Generator>> {
+        let Some(name) = builtin_name(&f.name) else { return Ok(None) };
+        let Some(Build::Generator(build)) = registry::function(&name).map(|f| &f.build) else { return Ok(None) };
+        let call = self.call_of(&name, f, scope)?;
+        let origin = call.origin.clone();
+        build(call).map(Some).map_err(|e| e.at(origin.as_ref()))
+    }
+
+    /// The settings, for as long as the world lives.
+    fn world_settings(&self) -> &'w spark::Settings {
+        let world = self.world;
+        &world.settings
+    }
+
+    /// The call with its arguments typed.
+    fn call_of(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Call<'w>> {
+        let args = self.expand_args(name, f, scope)?;
+        let mut typed = Vec::with_capacity(args.len());
+        let mut names = Vec::with_capacity(args.len());
+        for arg in &args {
+            match arg.unpositioned() {
+                Expr::NamedArgument { name, value } => {
+                    names.push(name.clone());
+                    typed.push(self.resolve(value, scope)?);
+                }
+                _ => {
+                    names.push(String::new());
+                    typed.push(self.resolve(arg, scope)?);
+                }
+            }
+        }
+        let filter = f.filter.as_ref().map(|e| self.condition(e, scope)).transpose()?;
+        let mut order = Vec::new();
+        for key in &f.within_group {
+            let typed = self.resolve(&key.child, scope)?;
+            order.push((typed, key.ascending, key.nulls_first.unwrap_or(key.ascending)));
+        }
+        let mut call = Call::new(name, typed, self.world_settings());
+        call.arg_names = names;
+        call.distinct = f.distinct;
+        call.ignore_nulls = f.ignore_nulls;
+        call.filter = filter;
+        call.order = order;
+        call.is_operator = f.is_operator;
+        call.origin = scope.origin.clone();
+        Ok(call)
+    }
+
+    /// Arguments with stars written out; `count(*)` counts rows.
+    fn expand_args(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Vec<Expr>> {
+        if !f.args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
+            return Ok(f.args.clone());
+        }
+        if let [only] = f.args.as_slice()
+            && name == "count"
+            && !f.distinct
+            && matches!(only.unpositioned(), Expr::Star(s) if s.target.is_empty() && s.except.is_empty())
+        {
+            return Ok(vec![Expr::Literal(spark::Literal::Integer(1))]);
+        }
+        let mut out = Vec::new();
+        for arg in &f.args {
+            match self.star_columns(arg, scope)? {
+                Some(columns) => out.extend(columns.into_iter().map(|(_, attr, _)| self.bound(attr))),
+                None => out.push(arg.clone()),
+            }
+        }
+        Ok(out)
+    }
+
+    fn structure(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        let mut args = Vec::new();
+        let mut printed = Vec::new();
+        let exprs = self.expand_args("struct", f, scope)?;
+        for (i, arg) in exprs.iter().enumerate() {
+            let (name, typed) = self.struct_member(arg, i, scope)?;
+            printed.push(typed.name.clone());
+            args.push(self.literal_string(&name));
+            args.push(typed);
+        }
+        let mut call = Call::new("named_struct", args, &self.settings);
+        call.origin = scope.origin.clone();
+        match registry::function("named_struct").map(|f| &f.build) {
+            Some(Build::Scalar(build)) => Ok(build(call)?.named(format!("struct({})", printed.join(", ")))),
+            _ => Err(Error::unsupported("the function struct")),
+        }
+    }
+
+    /// A member of `struct(…)`: named by its alias or column, else by position.
+    fn struct_member(&mut self, arg: &Expr, i: usize, scope: &mut Scope) -> Result<(String, Typed)> {
+        let name = match arg.unpositioned() {
+            Expr::Alias { names, .. } => names.first().cloned(),
+            Expr::NamedArgument { name, .. } => Some(name.clone()),
+            Expr::Attribute(a) => a.parts.last().cloned(),
+            Expr::LambdaVariable(parts) => parts.last().cloned(),
+            Expr::ExtractValue { extraction, .. } => match extraction.unpositioned() {
+                Expr::Literal(spark::Literal::String(s)) => Some(s.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let typed = self.resolve(arg, scope)?;
+        let name = match arg.unpositioned() {
+            // A column keeps its own spelling.
+            Expr::Attribute(a) if a.parts.len() == 1 && self.same_name(&a.parts[0], &typed.name) => typed.name.clone(),
+            _ => name.unwrap_or_else(|| format!("col{}", i + 1)),
+        };
+        Ok((name, typed))
+    }
+
+    fn lambda_call(
+        &mut self,
+        name: &str,
+        build: fn(LambdaCall) -> Result<Typed>,
+        f: &UnresolvedFunction,
+        scope: &mut Scope,
+    ) -> Result<Typed> {
+        refuse_modifiers(f, name)?;
+        let mut args = Vec::with_capacity(f.args.len());
+        for arg in &f.args {
+            args.push(match arg.unpositioned() {
+                Expr::Lambda { .. } => LambdaArg::Lambda(arg),
+                _ => LambdaArg::Value(self.resolve(arg, scope)?),
+            });
+        }
+        let settings = self.world_settings();
+        let origin = scope.origin.clone();
+        let mut resolve =
+            |lambda: &Expr, params: &[(DataType, bool)]| self.typed_lambda(lambda, params, scope);
+        let call = LambdaCall { name: name.to_string(), args, settings, origin: origin.clone(), resolve: &mut resolve };
+        build(call).map_err(|e| e.at(origin.as_ref()))
+    }
+
+    /// Types a lambda's body for parameters of the given types.
+    fn typed_lambda(&mut self, lambda: &Expr, types: &[(DataType, bool)], scope: &mut Scope) -> Result<TypedLambda> {
+        let Expr::Lambda { body, params } = lambda.unpositioned() else {
+            return Err(Error::internal("a lambda was expected"));
+        };
+        if params.len() > types.len() {
+            return Err(Error::analysis("INVALID_LAMBDA_FUNCTION_CALL.NUM_ARGS_MISMATCH")
+                .param("expectedNumArgs", types.len().to_string())
+                .param("actualNumArgs", params.len().to_string()));
+        }
+        let mut variables = HashMap::new();
+        let mut unique = Vec::new();
+        for (param, (ty, nullable)) in params.iter().zip(types) {
+            let id = self.fresh_id();
+            let name = format!("${id}");
+            unique.push(name.clone());
+            let variable = LambdaVariable { unique: name, ty: ty.clone(), nullable: *nullable, printed: "namedlambdavariable()".into() };
+            if variables.insert(param.clone(), variable).is_some() {
+                return Err(Error::analysis("INVALID_LAMBDA_FUNCTION_CALL.DUPLICATE_ARG_NAMES")
+                    .param("args", format!("'{}'", params.join("', '")))
+                    .param("caseSensitiveConfig", "\"spark.sql.caseSensitive\""));
+            }
+        }
+        self.lambdas.push(variables);
+        let body = self.resolve(body, scope);
+        self.lambdas.pop();
+        let body = body?;
+        let printed: String = unique.iter().map(|_| ", namedlambdavariable()").collect();
+        Ok(TypedLambda {
+            name: format!("lambdafunction({}{printed})", body.name),
+            expr: DfExpr::Lambda(datafusion::logical_expr::expr::Lambda::new(unique.clone(), body.expr)),
+            ty: body.ty,
+            nullable: body.nullable,
+            parameters: unique.len(),
+        })
+    }
+
+    /// A function that is not built in: a user's SQL function, or none.
+    fn user_function(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        match self.ask_found(Need::Function(f.name.clone()))? {
+            Answer::SqlFunction(function) => {
+                let function = function.clone();
+                self.sql_function(&function, f, scope)
+            }
+            _ => Err(self.unresolved_routine(&f.name).at(scope.origin.as_ref())),
+        }
+    }
+
+    /// `UNRESOLVED_ROUTINE`.
+    pub fn unresolved_routine(&self, name: &[String]) -> Error {
+        let current = format!(
+            "`{}`.`{}`",
+            self.settings.current_catalog, self.settings.current_database
+        );
+        Error::analysis("UNRESOLVED_ROUTINE")
+            .param("routineName", quoted(name))
+            .param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
+            .with_message(format!("There is no function {}.", quoted(name)))
+    }
+}
+
+/// The name of a built-in function, if `parts` could be one.
+pub(crate) fn builtin_name(parts: &[String]) -> Option<String> {
+    let name = match parts {
+        [name] => name,
+        [schema, name] if schema.eq_ignore_ascii_case("builtin") => name,
+        [catalog, schema, name]
+            if catalog.eq_ignore_ascii_case("system") && schema.eq_ignore_ascii_case("builtin") =>
+        {
+            name
+        }
+        _ => return None,
+    };
+    Some(name.to_lowercase())
+}
+
+fn build_call(call: Call, build: fn(Call) -> Result<Typed>) -> Result<Typed> {
+    let origin = call.origin.clone();
+    build(call).map_err(|e| e.at(origin.as_ref()))
+}
+
+fn refuse_modifiers(f: &UnresolvedFunction, name: &str) -> Result<()> {
+    let error = |sub: &str| {
+        Error::analysis(format!("INVALID_SQL_SYNTAX.{sub}"))
+            .param("funcName", spark::types::quote_identifier(name))
+            .param("functionName", spark::types::quote_identifier(name))
+    };
+    if f.distinct || f.filter.is_some() {
+        let syntax = if f.distinct { "DISTINCT" } else { "FILTER CLAUSE" };
+        return Err(Error::analysis("FUNCTION_WITH_UNSUPPORTED_SYNTAX")
+            .param("prettyName", spark::types::quote_identifier(name))
+            .param("syntax", syntax));
+    }
+    if f.ignore_nulls == Some(true) {
+        return Err(Error::analysis("FUNCTION_WITH_UNSUPPORTED_SYNTAX")
+            .param("prettyName", spark::types::quote_identifier(name))
+            .param("syntax", "IGNORE NULLS"));
+    }
+    if !f.within_group.is_empty() {
+        return Err(error("FUNCTION_WITH_UNSUPPORTED_SYNTAX"));
+    }
+    Ok(())
+}

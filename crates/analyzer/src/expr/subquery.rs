@@ -1,0 +1,162 @@
+//! Subqueries as expressions: scalar, `EXISTS`, `IN`.
+
+use std::sync::Arc;
+
+use datafusion::common::Spans;
+use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Subquery as DfSubquery};
+use functions::Typed;
+use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
+use spark::types::DataType;
+use spark::{Error, Expr, Plan, Result};
+
+use crate::context::{Analyzer, OuterScope};
+use crate::expr::Scope;
+use crate::scope::{Attr, Rel};
+
+impl Analyzer<'_> {
+    /// Types a subquery.
+    ///
+    /// # Errors
+    /// `INVALID_SUBQUERY_EXPRESSION.*`, and what is wrong inside.
+    pub fn subquery(&mut self, subquery: &Subquery, scope: &mut Scope) -> Result<Typed> {
+        let plan = self.subquery_plan(&subquery.plan)?;
+        match &subquery.kind {
+            SubqueryKind::Scalar => self.scalar_subquery(&plan, scope),
+            SubqueryKind::Exists => {
+                let (rel, used) = self.inner(&plan, scope)?;
+                let name = format!("exists({})", outer_names(&used));
+                let expr = DfExpr::Exists(Exists::new(make(rel.plan, &used), false));
+                Ok(Typed::new(expr, DataType::Boolean, false, name))
+            }
+            SubqueryKind::In(values) => self.in_subquery(values, &plan, scope),
+            SubqueryKind::TableArg { .. } => Err(Error::unsupported("a table argument outside a table function")),
+        }
+    }
+
+    /// The plan of a subquery, also where it is a reference of the enclosing `WithRelations`.
+    ///
+    /// # Errors
+    /// If there is no such reference.
+    pub fn subquery_plan(&mut self, plan: &SubqueryPlan) -> Result<Plan> {
+        match plan {
+            SubqueryPlan::Plan(plan) => Ok((**plan).clone()),
+            SubqueryPlan::Ref(id) => self
+                .references
+                .iter()
+                .rev()
+                .flatten()
+                .find(|p| p.plan_id == Some(*id))
+                .cloned()
+                .ok_or_else(|| {
+                    Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.INVALID_ONE_OF_FIELD_NOT_SET")
+                        .with_message(format!("no relation with plan id {id} came with this query"))
+                }),
+        }
+    }
+
+    /// Analyses an inner query with the columns of `scope` in reach, and the columns it used.
+    ///
+    /// # Errors
+    /// What is wrong inside.
+    pub fn inner(&mut self, plan: &Plan, scope: &Scope) -> Result<(Rel, Vec<Attr>)> {
+        self.outer.push(OuterScope { rel: scope.rel.clone(), used: Vec::new() });
+        let rel = self.relation(plan);
+        let used = self.outer.pop().map(|s| s.used).unwrap_or_default();
+        Ok((rel?, used))
+    }
+
+    fn scalar_subquery(&mut self, plan: &Plan, scope: &Scope) -> Result<Typed> {
+        let (rel, used) = self.inner(plan, scope)?;
+        let [column] = rel.output.as_slice() else {
+            return Err(Error::analysis(
+                "INVALID_SUBQUERY_EXPRESSION.SCALAR_SUBQUERY_RETURN_MORE_THAN_ONE_OUTPUT_COLUMN",
+            )
+            .param("number", rel.output.len().to_string())
+            .at(scope.origin.as_ref()));
+        };
+        let name = format!("scalarsubquery({})", outer_names(&used));
+        let expr = DfExpr::ScalarSubquery(make(rel.exact_plan()?, &used));
+        Ok(Typed::new(expr, column.ty.clone(), true, name))
+    }
+
+    fn in_subquery(&mut self, values: &[Expr], plan: &Plan, scope: &mut Scope) -> Result<Typed> {
+        let mut typed = Vec::with_capacity(values.len());
+        for value in values {
+            typed.push(self.resolve(value, scope)?);
+        }
+        let (rel, used) = self.inner(plan, scope)?;
+        if typed.len() != rel.output.len() {
+            let left: Vec<String> = typed.iter().map(|t| format!("\"{}\"", t.name)).collect();
+            let right: Vec<String> = rel.output.iter().map(|a| format!("\"{}\"", a.name)).collect();
+            return Err(Error::analysis("DATATYPE_MISMATCH.IN_SUBQUERY_LENGTH_MISMATCH")
+                .param("sqlExpr", "\"IN\"")
+                .param("leftLength", typed.len().to_string())
+                .param("leftColumns", format!("[{}]", left.join(", ")))
+                .param("rightLength", rel.output.len().to_string())
+                .param("rightColumns", format!("[{}]", right.join(", ")))
+                .at(scope.origin.as_ref()));
+        }
+        let printed: Vec<String> = typed.iter().map(|t| t.name.clone()).collect();
+        let head = if printed.len() == 1 { printed[0].clone() } else { format!("named_struct({})", printed.join(", ")) };
+        let name = format!("({head} IN (listquery({})))", outer_names(&used));
+        let (left, inner) = self.in_operands(typed, &rel, scope)?;
+        let nullable = left.nullable || inner.output.iter().any(|a| a.nullable);
+        let subquery = make(inner.exact_plan()?, &used);
+        let expr = DfExpr::InSubquery(InSubquery::new(Box::new(left.expr), subquery, false));
+        Ok(Typed::new(expr, DataType::Boolean, nullable, name))
+    }
+
+    /// Both sides of an `IN` cast to their common type; several columns become one struct.
+    fn in_operands(&mut self, typed: Vec<Typed>, rel: &Rel, scope: &Scope) -> Result<(Typed, Rel)> {
+        let mut left = Vec::new();
+        let mut right = Vec::new();
+        for (value, column) in typed.iter().zip(&rel.output) {
+            let Some(common) = functions::coerce::wider_type(&value.ty, &column.ty, &self.settings) else {
+                return Err(Error::analysis("DATATYPE_MISMATCH.IN_SUBQUERY_DATA_TYPE_MISMATCH")
+                    .param("leftType", format!("\"{}\"", value.ty.sql()))
+                    .param("rightType", format!("\"{}\"", column.ty.sql()))
+                    .at(scope.origin.as_ref()));
+            };
+            left.push(functions::coerce::cast_implicitly(value, &common, &self.settings));
+            right.push(functions::coerce::cast_implicitly(&column.typed(), &common, &self.settings));
+        }
+        if let ([l], [r]) = (left.as_slice(), right.as_slice()) {
+            return Ok((l.clone(), self.single_column(rel, r.clone())?));
+        }
+        let pack = |this: &mut Self, values: Vec<Typed>| {
+            let mut args = Vec::new();
+            for (i, value) in values.into_iter().enumerate() {
+                args.push(this.literal_string(&format!("col{}", i + 1)));
+                args.push(value);
+            }
+            this.call("named_struct", args)
+        };
+        let l = pack(self, left)?;
+        let r = pack(self, right)?;
+        let inner = self.single_column(rel, r)?;
+        Ok((l, inner))
+    }
+
+    /// `SELECT value FROM rel`.
+    fn single_column(&mut self, rel: &Rel, value: Typed) -> Result<Rel> {
+        let item = crate::expr::list::Item::Value { attr: None, name: value.name.clone(), typed: value };
+        self.project_items(rel, vec![item])
+    }
+}
+
+/// A DataFusion subquery that uses the given columns of the enclosing query.
+pub(crate) fn make(plan: LogicalPlan, used: &[Attr]) -> DfSubquery {
+    let outer_ref_columns = used
+        .iter()
+        .map(|a| {
+            let field = arrow_schema::Field::new(a.column_name(), functions::types::to_arrow(&a.ty), true);
+            DfExpr::OuterReferenceColumn(field.into(), datafusion::common::Column::new_unqualified(a.column_name()))
+        })
+        .collect();
+    DfSubquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() }
+}
+
+fn outer_names(used: &[Attr]) -> String {
+    used.iter().map(|a| a.name.clone()).collect::<Vec<_>>().join(", ")
+}

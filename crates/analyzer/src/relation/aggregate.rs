@@ -1,0 +1,538 @@
+//! `GROUP BY`, `HAVING`, grouping sets, and how `ORDER BY` reaches aggregates that are not selected.
+//!
+//! A select list over groups is typed against the input as if there were no grouping; then every grouping
+//! expression and every aggregate in it is replaced by a column of the aggregation. What remains must not
+//! use any other column.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Aggregate as DfAggregate, Expr as DfExpr, Filter, GroupingSet, LogicalPlan};
+use functions::Typed;
+use functions::error::from_datafusion;
+use spark::expr::UnresolvedFunction;
+use spark::plan::{Aggregate, GroupKind};
+use spark::types::DataType;
+use spark::{Error, Expr, Plan, Result};
+
+use crate::context::Analyzer;
+use crate::expr::Scope;
+use crate::expr::function::builtin_name;
+use crate::expr::list::Item;
+use crate::scope::{Attr, Made, Rel, project};
+
+/// An aggregation with all it takes to build it again with more aggregates.
+#[derive(Clone)]
+pub(crate) struct Grouped {
+    pub input: Rel,
+    /// Grouping expressions over the input, and the columns they become.
+    pub keys: Vec<Key>,
+    /// Grouping sets as indexes into `keys`; `None` for a plain `GROUP BY`.
+    pub sets: Option<Vec<Vec<usize>>>,
+    /// Aggregates over the input, and the columns they become.
+    pub aggregates: Vec<(DfExpr, String)>,
+    /// The select list as typed against the input, for names in `HAVING` and `ORDER BY`.
+    pub selected: Vec<(String, Typed)>,
+    /// The select list over the aggregation.
+    pub values: Vec<(Typed, Option<Attr>, String)>,
+    /// `HAVING` over the aggregation.
+    pub having: Option<DfExpr>,
+    /// Attributes of the output, kept when the aggregation is built again.
+    pub output: Vec<Attr>,
+}
+
+/// A grouping key.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub expr: DfExpr,
+    pub attr: Attr,
+}
+
+/// True if there is an aggregate in `expr` that is not a window's.
+pub(crate) fn contains_aggregate(expr: &DfExpr) -> bool {
+    let mut found = false;
+    let _ = expr.apply(|e| {
+        Ok(match e {
+            DfExpr::AggregateFunction(_) => {
+                found = true;
+                TreeNodeRecursion::Stop
+            }
+            _ => TreeNodeRecursion::Continue,
+        })
+    });
+    found
+}
+
+impl Analyzer<'_> {
+    pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
+        if let GroupKind::Pivot { column, values } = &aggregate.kind {
+            return self.api_pivot(aggregate, column, values);
+        }
+        let grouped = self.grouped(aggregate)?;
+        self.build_grouped(grouped)
+    }
+
+    /// A select list with aggregates and no grouping.
+    ///
+    /// # Errors
+    /// `MISSING_GROUP_BY`.
+    pub fn global_aggregate(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
+        let grouped = self.group_items(rel.clone(), Vec::new(), None, items)?;
+        self.build_grouped(grouped)
+    }
+
+    fn grouped(&mut self, aggregate: &Aggregate) -> Result<Grouped> {
+        let rel = self.relation(&aggregate.input)?;
+        let mut scope = Scope::new(&rel, "GROUP BY");
+        let mut exprs = Vec::new();
+        if aggregate.prepend_grouping {
+            exprs.extend(aggregate.grouping.iter().filter(|g| analytic(g).is_none()).cloned());
+        }
+        exprs.extend(aggregate.aggregates.iter().cloned());
+        let items = self.select_list(&exprs, &mut scope)?;
+        let (keys, sets) = self.keys(&aggregate.kind, &aggregate.grouping, &items, &rel)?;
+        self.group_items(rel, keys, sets, items)
+    }
+
+    /// The keys and sets of a grouping.
+    #[allow(clippy::type_complexity)]
+    fn keys(
+        &mut self,
+        kind: &GroupKind,
+        grouping: &[Expr],
+        items: &[Item],
+        rel: &Rel,
+    ) -> Result<(Vec<Typed>, Option<Vec<Vec<usize>>>)> {
+        let mut keys: Vec<Typed> = Vec::new();
+        match kind {
+            GroupKind::All => {
+                for item in items {
+                    if let Item::Value { typed, .. } = item
+                        && !contains_aggregate(&typed.expr)
+                    {
+                        add_key(&mut keys, typed.clone());
+                    }
+                }
+                Ok((keys, None))
+            }
+            GroupKind::Rollup | GroupKind::Cube => {
+                let name = if *kind == GroupKind::Rollup { "rollup" } else { "cube" };
+                let call = Expr::call(name, grouping.to_vec());
+                self.keys(&GroupKind::GroupBy, &[call], items, rel)
+            }
+            GroupKind::GroupingSets(sets) => {
+                for g in grouping {
+                    let typed = self.key(g, items, rel)?;
+                    add_key(&mut keys, typed);
+                }
+                let mut out = Vec::new();
+                for set in sets {
+                    out.push(self.key_indexes(set, items, rel, &mut keys)?);
+                }
+                Ok((keys, Some(out)))
+            }
+            GroupKind::GroupBy | GroupKind::Pivot { .. } => {
+                let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
+                let mut is_analytic = false;
+                for g in grouping {
+                    let own = match analytic(g) {
+                        Some(f) => {
+                            is_analytic = true;
+                            self.analytic_sets(f, items, rel, &mut keys)?
+                        }
+                        None => vec![self.key_indexes(std::slice::from_ref(g), items, rel, &mut keys)?],
+                    };
+                    sets = sets.iter().flat_map(|a| own.iter().map(|b| union(a, b))).collect();
+                }
+                Ok((keys, is_analytic.then_some(sets)))
+            }
+        }
+    }
+
+    /// The sets of a `ROLLUP`, `CUBE` or `GROUPING SETS`.
+    fn analytic_sets(
+        &mut self,
+        f: &UnresolvedFunction,
+        items: &[Item],
+        rel: &Rel,
+        keys: &mut Vec<Typed>,
+    ) -> Result<Vec<Vec<usize>>> {
+        let name = builtin_name(&f.name).unwrap_or_default();
+        if name == "grouping_sets" {
+            let mut sets = Vec::new();
+            for arg in &f.args {
+                match analytic(arg) {
+                    Some(inner) => sets.extend(self.analytic_sets(inner, items, rel, keys)?),
+                    None => sets.push(self.key_indexes(row_members(arg), items, rel, keys)?),
+                }
+            }
+            return Ok(sets);
+        }
+        let mut groups = Vec::new();
+        for arg in &f.args {
+            groups.push(self.key_indexes(row_members(arg), items, rel, keys)?);
+        }
+        if name == "rollup" {
+            return Ok((0..=groups.len()).rev().map(|n| groups[..n].concat()).collect());
+        }
+        if groups.len() > 16 {
+            return Err(Error::analysis("GROUPING_SIZE_LIMIT_EXCEEDED").param("maxSize", "16"));
+        }
+        let all = 1usize << groups.len();
+        Ok((0..all)
+            .map(|mask| {
+                groups
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| mask & (1 << (groups.len() - 1 - i)) == 0)
+                    .flat_map(|(_, g)| g.clone())
+                    .collect()
+            })
+            .collect())
+    }
+
+    fn key_indexes(&mut self, exprs: &[Expr], items: &[Item], rel: &Rel, keys: &mut Vec<Typed>) -> Result<Vec<usize>> {
+        exprs
+            .iter()
+            .map(|e| {
+                let typed = self.key(e, items, rel)?;
+                Ok(add_key(keys, typed))
+            })
+            .collect()
+    }
+
+    /// One grouping expression: a position in the select list, an expression over the input, or an alias
+    /// of the select list.
+    fn key(&mut self, expr: &Expr, items: &[Item], rel: &Rel) -> Result<Typed> {
+        if let Expr::Literal(spark::Literal::Integer(n)) = expr.unpositioned()
+            && self.settings.group_by_ordinal
+        {
+            return ordinal(*n, items);
+        }
+        let mut scope = Scope::new(rel, "GROUP BY");
+        let typed = match self.resolve(expr, &mut scope) {
+            Ok(typed) => typed,
+            Err(e) => match self.alias_key(expr, items) {
+                Some(typed) => typed,
+                None => return Err(e),
+            },
+        };
+        if contains_aggregate(&typed.expr) {
+            return Err(Error::analysis("GROUP_BY_AGGREGATE").param("sqlExpr", typed.name.clone()));
+        }
+        if let DataType::Map { .. } | DataType::Variant = typed.ty {
+            return Err(Error::analysis("GROUP_EXPRESSION_TYPE_IS_NOT_ORDERABLE")
+                .param("sqlExpr", format!("\"{}\"", typed.name))
+                .param("dataType", format!("\"{}\"", typed.ty.sql())));
+        }
+        Ok(typed)
+    }
+
+    fn alias_key(&mut self, expr: &Expr, items: &[Item]) -> Option<Typed> {
+        let Expr::Attribute(a) = expr.unpositioned() else { return None };
+        let [name] = a.parts.as_slice() else { return None };
+        if !self.settings.group_by_aliases || !self.needs.is_empty() {
+            // A variable of that name may have been asked for; an alias settles it.
+            if !self.settings.group_by_aliases {
+                return None;
+            }
+            self.needs.retain(|n| !matches!(n, crate::Need::Variable(v) if v == &a.parts));
+        }
+        items.iter().find_map(|item| match item {
+            Item::Value { typed, name: n, .. } if self.same_name(n, name) => Some(typed.clone()),
+            _ => None,
+        })
+    }
+
+    /// The aggregation of a typed select list.
+    fn group_items(
+        &mut self,
+        rel: Rel,
+        keys: Vec<Typed>,
+        sets: Option<Vec<Vec<usize>>>,
+        items: Vec<Item>,
+    ) -> Result<Grouped> {
+        let keys = keys
+            .into_iter()
+            .map(|typed| {
+                let attr = match (&typed.expr, sets.is_some()) {
+                    (DfExpr::Column(c), false) => crate::scope::column_id(c),
+                    _ => None,
+                };
+                let attr = match attr {
+                    Some(id) => Attr { id, ..self.fresh_attr(typed.name.clone(), &typed) },
+                    None => self.fresh_attr(typed.name.clone(), &typed),
+                };
+                Key { expr: typed.expr, attr }
+            })
+            .collect();
+        let mut grouped = Grouped {
+            input: rel,
+            keys,
+            sets,
+            aggregates: Vec::new(),
+            selected: Vec::new(),
+            values: Vec::new(),
+            having: None,
+            output: Vec::new(),
+        };
+        for item in items {
+            let Item::Value { mut typed, attr, name } = item else {
+                return Err(Error::unsupported("a generator beside aggregates"));
+            };
+            grouped.selected.push((name.clone(), typed.clone()));
+            typed.expr = self.over_groups(typed.expr.clone(), &mut grouped)?;
+            // With grouping sets a key is null in the sets without it.
+            if grouped.sets.is_some() && grouped.keys.iter().any(|k| k.attr.expr() == typed.expr) {
+                typed.nullable = true;
+            }
+            let attr = attr.filter(|a| grouped.sets.is_none() && a.expr() == typed.expr);
+            grouped.values.push((typed, attr, name));
+        }
+        Ok(grouped)
+    }
+
+    /// `expr` with keys and aggregates replaced by columns of the aggregation.
+    pub(super) fn over_groups(&mut self, expr: DfExpr, grouped: &mut Grouped) -> Result<DfExpr> {
+        let mut missing: Option<String> = None;
+        let rewritten = expr.transform_down(|e| {
+            if let Some(key) = grouped.keys.iter().find(|k| k.expr == e) {
+                return Ok(Transformed::new(key.attr.expr(), true, TreeNodeRecursion::Jump));
+            }
+            match e {
+                DfExpr::AggregateFunction(_) => {
+                    let column = self.aggregate_column(e, grouped);
+                    Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+                }
+                DfExpr::Column(c) => {
+                    missing.get_or_insert(c.name.clone());
+                    Ok(Transformed::new(DfExpr::Column(c), false, TreeNodeRecursion::Stop))
+                }
+                other => Ok(Transformed::no(other)),
+            }
+        });
+        if let Some(name) = missing {
+            return Err(missing_aggregation(&name, grouped));
+        }
+        rewritten.map(|t| t.data).map_err(from_datafusion)
+    }
+
+    fn aggregate_column(&mut self, expr: DfExpr, grouped: &mut Grouped) -> DfExpr {
+        let expr = grouping_over_keys(expr, &grouped.keys);
+        let name = match grouped.aggregates.iter().find(|(e, _)| *e == expr) {
+            Some((_, name)) => name.clone(),
+            None => {
+                let name = format!("#{}", self.fresh_id());
+                grouped.aggregates.push((expr, name.clone()));
+                name
+            }
+        };
+        DfExpr::Column(datafusion::common::Column::new_unqualified(name))
+    }
+
+    /// Builds the plan: keys, aggregation, `HAVING`, select list.
+    pub(super) fn build_grouped(&mut self, mut grouped: Grouped) -> Result<Rel> {
+        let plan = self.aggregate_plan(&grouped)?;
+        let plan = match &grouped.having {
+            Some(having) => LogicalPlan::Filter(
+                Filter::try_new(having.clone(), Arc::new(plan)).map_err(from_datafusion)?,
+            ),
+            None => plan,
+        };
+        let keys: Vec<Attr> = grouped.keys.iter().map(|k| k.attr.clone()).collect();
+        let below = Rel::new(plan, keys, Made::Opaque, &[&grouped.input]);
+        let mut rel = self.project_values(&below, grouped.values.clone())?;
+        if !grouped.output.is_empty() {
+            rel = self.keep_ids(rel, &grouped.output)?;
+        }
+        grouped.output = rel.output.clone();
+        rel.made = std::rc::Rc::new(Made::Aggregate(Box::new(grouped)));
+        Ok(rel)
+    }
+
+    /// The first columns of `rel` under the attribute ids they had before.
+    fn keep_ids(&mut self, rel: Rel, output: &[Attr]) -> Result<Rel> {
+        let mut exprs = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        let mut all = Vec::new();
+        for (i, attr) in rel.output.iter().enumerate() {
+            let kept = output.get(i).cloned().unwrap_or_else(|| attr.clone());
+            if seen.insert(kept.id) {
+                exprs.push(attr.expr().alias(kept.column_name()));
+            }
+            all.push(kept);
+        }
+        Ok(Rel { plan: project(exprs, &rel.plan)?, output: all, ..rel })
+    }
+
+    fn aggregate_plan(&mut self, grouped: &Grouped) -> Result<LogicalPlan> {
+        let input = self.keyed_input(grouped)?;
+        let columns: Vec<DfExpr> = grouped.keys.iter().map(|k| k.attr.expr()).collect();
+        let group = match &grouped.sets {
+            None => columns,
+            Some(sets) => {
+                let sets = sets.iter().map(|set| set.iter().map(|i| columns[*i].clone()).collect()).collect();
+                vec![DfExpr::GroupingSet(GroupingSet::GroupingSets(sets))]
+            }
+        };
+        let mut aggregates: Vec<DfExpr> =
+            grouped.aggregates.iter().map(|(e, name)| e.clone().alias(name.clone())).collect();
+        if group.is_empty() && aggregates.is_empty() {
+            let count = datafusion::functions_aggregate::count::count(datafusion::logical_expr::lit(1i64));
+            aggregates.push(count.alias(format!("#{}", self.fresh_id())));
+        }
+        let aggregate = DfAggregate::try_new(Arc::new(input), group, aggregates).map_err(from_datafusion)?;
+        Ok(LogicalPlan::Aggregate(aggregate))
+    }
+
+    /// The input with a column for each key that is not one already.
+    fn keyed_input(&mut self, grouped: &Grouped) -> Result<LogicalPlan> {
+        let mut used: Vec<DfExpr> = grouped.aggregates.iter().map(|(e, _)| e.clone()).collect();
+        used.extend(grouped.keys.iter().map(|k| k.expr.clone()));
+        let needed = super::project::needed_columns(&used);
+        let source = grouped.input.with_columns(&needed).unwrap_or_else(|| grouped.input.clone());
+        let computed: Vec<&Key> = grouped.keys.iter().filter(|k| k.expr != k.attr.expr()).collect();
+        if computed.is_empty() {
+            return Ok(source.plan);
+        }
+        let mut exprs: Vec<DfExpr> = source
+            .plan
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| DfExpr::Column(datafusion::common::Column::new_unqualified(f.name())))
+            .collect();
+        exprs.extend(computed.iter().map(|k| k.expr.clone().alias(k.attr.column_name())));
+        project(exprs, &source.plan)
+    }
+
+    pub(super) fn having(&mut self, input: &Plan, condition: &Expr) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let Made::Aggregate(grouped) = &*rel.made else {
+            // `HAVING` without aggregates or grouping filters the one group there is.
+            return self.filter_rel(&rel, condition);
+        };
+        let mut grouped = (**grouped).clone();
+        let typed = self.over_selected(&grouped, "HAVING", |this, scope| this.condition(condition, scope))?;
+        let expr = self.over_groups(typed.expr, &mut grouped)?;
+        grouped.having = Some(match grouped.having.take() {
+            Some(before) => before.and(expr),
+            None => expr,
+        });
+        self.build_grouped(grouped)
+    }
+
+    /// Types something against the select list's names and, behind them, the aggregation's input.
+    pub(super) fn over_selected<T>(
+        &mut self,
+        grouped: &Grouped,
+        clause: &'static str,
+        resolve: impl FnOnce(&mut Self, &mut Scope) -> Result<T>,
+    ) -> Result<T> {
+        let input = grouped.input.clone();
+        let mut scope = Scope::new(&input, clause);
+        scope.selected = grouped.selected.clone();
+        resolve(self, &mut scope)
+    }
+
+    /// `grouping(key)` and `grouping_id(keys…)`.
+    pub fn grouping_call(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        let mut args = Vec::new();
+        for arg in &f.args {
+            args.push(self.resolve(arg, scope)?);
+        }
+        let names: Vec<&str> = args.iter().map(|a| a.name.as_str()).collect();
+        let printed = format!("{name}({})", names.join(", "));
+        let exprs: Vec<DfExpr> = args.iter().map(|a| a.expr.clone()).collect();
+        let call = DfExpr::AggregateFunction(datafusion::logical_expr::expr::AggregateFunction::new_udf(
+            datafusion::functions_aggregate::grouping::grouping_udaf(),
+            exprs,
+            false,
+            None,
+            vec![],
+            None,
+        ));
+        let ty = if name == "grouping" { DataType::Byte } else { DataType::Long };
+        let cast = datafusion::logical_expr::cast(call, functions::types::to_arrow(&ty));
+        Ok(Typed::new(cast, ty, false, printed))
+    }
+}
+
+/// `grouping(…)` is about keys, so its arguments are the keys' columns; without arguments, all of them.
+fn grouping_over_keys(expr: DfExpr, keys: &[Key]) -> DfExpr {
+    let DfExpr::AggregateFunction(mut f) = expr else { return expr };
+    if f.func.name() == "grouping" {
+        let column = |e: &DfExpr| keys.iter().find(|k| k.expr == *e).map(|k| k.attr.expr());
+        f.params.args = if f.params.args.is_empty() {
+            keys.iter().map(|k| k.attr.expr()).collect()
+        } else {
+            f.params.args.iter().map(|e| column(e).unwrap_or_else(|| e.clone())).collect()
+        };
+    }
+    DfExpr::AggregateFunction(f)
+}
+
+/// Adds a key unless it is there; its index.
+fn add_key(keys: &mut Vec<Typed>, typed: Typed) -> usize {
+    match keys.iter().position(|k| k.expr == typed.expr) {
+        Some(i) => i,
+        None => {
+            keys.push(typed);
+            keys.len() - 1
+        }
+    }
+}
+
+fn union(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let mut out = a.to_vec();
+    out.extend(b.iter().filter(|i| !a.contains(i)));
+    out
+}
+
+/// The call, if `expr` is `ROLLUP(…)`, `CUBE(…)` or `GROUPING SETS (…)`.
+fn analytic(expr: &Expr) -> Option<&UnresolvedFunction> {
+    let Expr::Function(f) = expr.unpositioned() else { return None };
+    let name = builtin_name(&f.name)?;
+    matches!(name.as_str(), "rollup" | "cube" | "grouping_sets").then_some(f)
+}
+
+/// The members of a row, or the expression itself.
+fn row_members(expr: &Expr) -> &[Expr] {
+    match expr.unpositioned() {
+        Expr::Row(members) => members,
+        _ => std::slice::from_ref(expr),
+    }
+}
+
+fn ordinal(n: i32, items: &[Item]) -> Result<Typed> {
+    let item = usize::try_from(n).ok().and_then(|n| n.checked_sub(1)).and_then(|i| items.get(i));
+    match item {
+        Some(Item::Value { typed, .. }) if contains_aggregate(&typed.expr) => {
+            Err(Error::analysis("GROUP_BY_POS_AGGREGATE")
+                .param("index", n.to_string())
+                .param("aggExpr", typed.name.clone()))
+        }
+        Some(Item::Value { typed, .. }) => Ok(typed.clone()),
+        _ => Err(Error::analysis("GROUP_BY_POS_OUT_OF_RANGE")
+            .param("index", n.to_string())
+            .param("size", items.len().to_string())),
+    }
+}
+
+fn missing_aggregation(column: &str, grouped: &Grouped) -> Error {
+    let name = grouped
+        .input
+        .output
+        .iter()
+        .chain(&grouped.input.hidden)
+        .find(|a| a.column_name() == column)
+        .map_or_else(|| column.to_string(), |a| a.name.clone());
+    if grouped.keys.is_empty() {
+        return Error::analysis("MISSING_GROUP_BY")
+            .with_message(format!("{name} is selected beside aggregates but there is no GROUP BY."));
+    }
+    Error::analysis("MISSING_AGGREGATION")
+        .param("expression", format!("\"{name}\""))
+        .param("expressionAnyValue", format!("\"any_value({name})\""))
+        .with_message(format!("{name} is neither grouped by nor aggregated."))
+}

@@ -1,0 +1,176 @@
+//! `WITH`, also recursive.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, RecursiveQuery, TableScanBuilder};
+use functions::coerce;
+use functions::error::from_datafusion;
+use spark::plan::{Cte, SetOp, SetOpKind};
+use spark::{Error, Node, Plan, Result};
+
+use crate::context::{Analyzer, CteDef, Working};
+use crate::scope::{Attr, Made, Rel, project};
+
+impl Analyzer<'_> {
+    pub(super) fn with(&mut self, ctes: &[Cte], recursive: bool, input: &Plan) -> Result<Rel> {
+        let visible = self.ctes.len();
+        let mut scope: HashMap<String, Rc<CteDef>> = HashMap::new();
+        for cte in ctes {
+            let key = cte.name.to_lowercase();
+            if scope.contains_key(&key) {
+                return Err(Error::parse("DUPLICATED_CTE_NAMES").param("duplicateNames", format!("`{}`", cte.name)));
+            }
+            let def = CteDef {
+                plan: cte.plan.clone(),
+                name: cte.name.clone(),
+                columns: cte.columns.clone(),
+                visible,
+                earlier: scope.clone(),
+                recursive,
+                max_recursion: cte.max_recursion,
+                working: Default::default(),
+            };
+            scope.insert(key, Rc::new(def));
+        }
+        // Definitions that nobody uses must be right all the same.
+        let unused: Vec<Rc<CteDef>> = scope.values().cloned().collect();
+        self.ctes.push(scope);
+        let rel = self.relation(input);
+        self.ctes.pop();
+        let rel = rel?;
+        for def in unused.iter().filter(|d| Rc::strong_count(d) <= 1) {
+            self.define(def)?;
+        }
+        Ok(rel)
+    }
+
+    /// The CTE of that name, analysed anew; `None` if there is none.
+    ///
+    /// # Errors
+    /// What is wrong in its definition.
+    pub(super) fn cte(&mut self, name: &str) -> Result<Option<Rel>> {
+        let key = name.to_lowercase();
+        let Some(def) = self.ctes.iter().rev().find_map(|scope| scope.get(&key).cloned()) else { return Ok(None) };
+        if let Some(working) = def.working.borrow().clone() {
+            return self.working_table(&working, &def).map(Some);
+        }
+        let rel = self.define(&def)?;
+        self.alias_rel(&rel, std::slice::from_ref(&def.name), &[]).map(Some)
+    }
+
+    fn define(&mut self, def: &Rc<CteDef>) -> Result<Rel> {
+        let inner = self.ctes.split_off(def.visible.min(self.ctes.len()));
+        let mut scope = def.earlier.clone();
+        if def.recursive {
+            scope.insert(def.name.to_lowercase(), def.clone());
+        }
+        self.ctes.push(scope);
+        let rel = match recursive_union(def) {
+            Some((plan, names, op)) => self.recursive(def, plan, names, op),
+            None => self.relation(&def.plan),
+        };
+        self.ctes.truncate(def.visible);
+        self.ctes.extend(inner);
+        let rel = rel?;
+        self.alias_rel(&rel, std::slice::from_ref(&def.name), &def.columns)
+    }
+
+    /// `anchor UNION [ALL] step`, where the step reads what the round before produced.
+    fn recursive(&mut self, def: &Rc<CteDef>, anchor_plan: &Plan, names: &[String], op: &SetOp) -> Result<Rel> {
+        let anchor = self.relation(anchor_plan)?;
+        let names = if names.is_empty() { &def.columns } else { names };
+        let output: Vec<Attr> = anchor
+            .output
+            .iter()
+            .enumerate()
+            .map(|(i, a)| Attr {
+                id: self.fresh_id(),
+                name: names.get(i).cloned().unwrap_or_else(|| a.name.clone()),
+                qualifier: vec![def.name.clone()],
+                nullable: true,
+                ..a.clone()
+            })
+            .collect();
+        let table = format!("{}#{}", def.name, self.fresh_id());
+        *def.working.borrow_mut() = Some(Working { table: table.clone(), output: output.clone() });
+        let step = self.relation(&op.right);
+        *def.working.borrow_mut() = None;
+        let step = step?;
+        if step.output.len() != output.len() {
+            return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
+                .param("operator", "UNION")
+                .param("firstNumColumns", output.len().to_string())
+                .param("invalidOrdinalNum", "second")
+                .param("invalidNumColumns", step.output.len().to_string()));
+        }
+        let settings = self.settings.clone();
+        let side = |rel: &Rel| {
+            let exprs = rel
+                .output
+                .iter()
+                .zip(&output)
+                .map(|(a, o)| coerce::cast_implicitly(&a.typed(), &o.ty, &settings).expr.alias(o.column_name()))
+                .collect();
+            project(exprs, &rel.plan).map(Arc::new)
+        };
+        let query = RecursiveQuery::try_new(table, side(&anchor)?, side(&step)?, !op.all).map_err(from_datafusion)?;
+        Ok(Rel::new(LogicalPlan::RecursiveQuery(query), output, Made::Opaque, &[]))
+    }
+
+    /// What the round before produced.
+    fn working_table(&mut self, working: &Working, def: &CteDef) -> Result<Rel> {
+        let fields: Vec<arrow_schema::Field> = working
+            .output
+            .iter()
+            .map(|a| arrow_schema::Field::new(a.column_name(), functions::types::to_arrow(&a.ty), true))
+            .collect();
+        let table = CteWorkTable::new(&working.table, Arc::new(arrow_schema::Schema::new(fields)));
+        let reference = TableReference::bare(working.table.clone());
+        let scan = TableScanBuilder::new(reference.clone(), provider_as_source(Arc::new(table)))
+            .build()
+            .map_err(from_datafusion)?;
+        let mut output = Vec::new();
+        let mut exprs = Vec::new();
+        for attr in &working.output {
+            let fresh = Attr { id: self.fresh_id(), qualifier: vec![def.name.clone()], ..attr.clone() };
+            let column = Column::new(Some(reference.clone()), attr.column_name());
+            exprs.push(DfExpr::Column(column).alias(fresh.column_name()));
+            output.push(fresh);
+        }
+        let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
+        Ok(Rel::new(plan, output, Made::Opaque, &[]))
+    }
+}
+
+/// The parts of a recursive definition: anchor, column names given inside, the union.
+fn recursive_union(def: &CteDef) -> Option<(&Plan, &[String], &SetOp)> {
+    if !def.recursive {
+        return None;
+    }
+    let mut plan = &def.plan;
+    let mut names: &[String] = &[];
+    while let Node::SubqueryAlias { input, columns, .. } = &plan.node {
+        if !columns.is_empty() {
+            names = columns;
+        }
+        plan = input;
+    }
+    match &plan.node {
+        Node::SetOp(op) if op.kind == SetOpKind::Union && mentions(&op.right, &def.name) => {
+            Some((&op.left, names, op))
+        }
+        _ => None,
+    }
+}
+
+/// True if `plan` reads a table of that name, by the text of the plan: cheap, and a false hit only means
+/// that the definition is treated as a recursion that ends after one round.
+fn mentions(plan: &Plan, name: &str) -> bool {
+    let text = format!("{plan:?}").to_lowercase();
+    text.contains(&format!("name: [\"{}\"]", name.to_lowercase()))
+}

@@ -1,0 +1,273 @@
+//! Joins.
+
+use std::sync::Arc;
+
+use datafusion::common::{JoinType as DfJoinType, NullEquality};
+use datafusion::logical_expr::{Join as DfJoin, JoinConstraint, LogicalPlan};
+use functions::error::from_datafusion;
+use functions::Typed;
+use spark::plan::{Join, JoinCriteria, JoinType};
+use spark::types::DataType;
+use spark::{Error, Node, Plan, Result};
+
+use crate::context::Analyzer;
+use crate::expr::Scope;
+use crate::expr::subquery::make;
+use crate::relation::aggregate::contains_aggregate;
+use crate::scope::{Attr, Made, Rel};
+
+/// The names shared by the sides of a `USING` or `NATURAL` join, as pairs of columns.
+type Pairs = Vec<(Attr, Attr)>;
+
+impl Analyzer<'_> {
+    pub(super) fn join(&mut self, join: &Join) -> Result<Rel> {
+        let left = self.relation(&join.left)?;
+        if join.lateral {
+            return self.lateral_join(join, left);
+        }
+        let right = self.relation(&join.right)?;
+        self.join_rels(left, right, join.join_type, &join.criteria)
+    }
+
+    /// Joins two analysed relations.
+    ///
+    /// # Errors
+    /// As the condition; `UNRESOLVED_USING_COLUMN_FOR_JOIN`.
+    pub fn join_rels(&mut self, left: Rel, right: Rel, kind: JoinType, criteria: &JoinCriteria) -> Result<Rel> {
+        match criteria {
+            JoinCriteria::None => self.join_on(&left, &right, kind, None),
+            JoinCriteria::On(condition) => {
+                let both = both_sides(&left, &right);
+                let mut scope = Scope::new(&both, "JOIN");
+                let typed = self.resolve(condition, &mut scope)?;
+                if typed.ty != DataType::Boolean && typed.ty != DataType::Null {
+                    return Err(Error::analysis("JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE")
+                        .param("joinCondition", format!("\"{}\"", typed.name))
+                        .param("conditionType", format!("\"{}\"", typed.ty.sql())));
+                }
+                if contains_aggregate(&typed.expr) {
+                    return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+                        .param("invalidExprSqls", format!("\"{}\"", typed.name)));
+                }
+                let typed = self.as_condition(typed)?;
+                self.join_on(&left, &right, kind, Some(typed))
+            }
+            JoinCriteria::Using(names) => {
+                let pairs = names
+                    .iter()
+                    .map(|name| Ok((self.using_column(name, &left, "left")?, self.using_column(name, &right, "right")?)))
+                    .collect::<Result<Pairs>>()?;
+                self.join_using(left, right, kind, pairs)
+            }
+            JoinCriteria::Natural => {
+                let mut pairs = Vec::new();
+                for l in &left.output {
+                    if let Some(r) = right.output.iter().find(|r| self.same_name(&r.name, &l.name)) {
+                        pairs.push((l.clone(), r.clone()));
+                    }
+                }
+                self.join_using(left, right, kind, pairs)
+            }
+        }
+    }
+
+    fn join_on(&mut self, left: &Rel, right: &Rel, kind: JoinType, condition: Option<Typed>) -> Result<Rel> {
+        let used: Vec<u64> =
+            condition.as_ref().map(|c| super::project::needed_columns(std::slice::from_ref(&c.expr))).unwrap_or_default();
+        let reach = |rel: &Rel| {
+            let own: Vec<u64> =
+                used.iter().copied().filter(|id| rel.hidden.iter().chain(&rel.output).any(|a| a.id == *id)).collect();
+            rel.with_columns(&own).unwrap_or_else(|| rel.clone())
+        };
+        let (l, r) = (reach(left), reach(right));
+        let kind = match (kind, &condition) {
+            (JoinType::Cross, _) => JoinType::Inner,
+            (kind, _) => kind,
+        };
+        // Outer, semi and anti joins without a condition match everything.
+        let filter = condition.map(|c| c.expr).or_else(|| {
+            (kind != JoinType::Inner).then(|| datafusion::logical_expr::lit(true))
+        });
+        let join = DfJoin::try_new(
+            Arc::new(l.plan),
+            Arc::new(r.plan),
+            vec![],
+            filter,
+            df_type(kind),
+            JoinConstraint::On,
+            NullEquality::NullEqualsNothing,
+            false,
+        )
+        .map_err(from_datafusion)?;
+        let (lo, ro) = sides(left, right, kind);
+        let (lh, rh) = hidden_sides(left, right, kind);
+        let output = lo.into_iter().chain(ro).collect();
+        Ok(Rel::new(LogicalPlan::Join(join), output, Made::Opaque, &[left, right])
+            .with_hidden(lh.into_iter().chain(rh).collect()))
+    }
+
+    /// A join that shows its keys once.
+    fn join_using(&mut self, left: Rel, right: Rel, kind: JoinType, pairs: Pairs) -> Result<Rel> {
+        let mut condition: Option<Typed> = None;
+        for (l, r) in &pairs {
+            let equal = self.call("=", vec![l.typed(), r.typed()])?;
+            condition = Some(match condition {
+                None => equal,
+                Some(before) => self.call("and", vec![before, equal])?,
+            });
+        }
+        let joined = self.join_on(&left, &right, kind, condition)?;
+        if matches!(kind, JoinType::LeftSemi | JoinType::LeftAnti) {
+            let shown = keys_first(&left.output, pairs.iter().map(|(l, _)| l));
+            return Ok(joined.renamed(shown));
+        }
+        let nullable = |attr: &Attr| joined.output.iter().find(|a| a.id == attr.id).cloned().unwrap_or_else(|| attr.clone());
+        let mut values: Vec<(Typed, Option<Attr>, String)> = Vec::new();
+        for (l, r) in &pairs {
+            let (l, r) = (nullable(l), nullable(r));
+            match kind {
+                JoinType::RightOuter => values.push((r.typed(), Some(r.clone()), r.name)),
+                JoinType::FullOuter => {
+                    let merged = self.call("coalesce", vec![l.typed(), r.typed()])?;
+                    values.push((merged, None, l.name));
+                }
+                _ => values.push((l.typed(), Some(l.clone()), l.name)),
+            }
+        }
+        let is_key = |a: &Attr| pairs.iter().any(|(l, r)| l.id == a.id || r.id == a.id);
+        values.extend(
+            joined.output.iter().filter(|a| !is_key(a)).map(|a| (a.typed(), Some(a.clone()), a.name.clone())),
+        );
+        let hidden: Vec<Attr> = pairs.iter().flat_map(|(l, r)| [nullable(l), nullable(r)]).collect();
+        let visible = self.project_values(&joined, values)?;
+        // The keys of both sides stay in reach: `a.id`, `b.id`.
+        let keys: Vec<u64> = hidden.iter().map(|a| a.id).collect();
+        let visible = visible.with_columns(&keys).unwrap_or(visible);
+        let mut all = hidden;
+        all.extend(joined.hidden.iter().cloned());
+        Ok(visible.with_hidden(all))
+    }
+
+    fn using_column(&self, name: &str, rel: &Rel, side: &str) -> Result<Attr> {
+        let found: Vec<&Attr> = rel.output.iter().filter(|a| self.same_name(&a.name, name)).collect();
+        match found.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => {
+                let suggestions = crate::expr::attribute::suggestions(&[name.to_string()], &rel.output);
+                Err(Error::analysis("UNRESOLVED_USING_COLUMN_FOR_JOIN")
+                    .param("colName", spark::types::quote_identifier(name))
+                    .param("side", side)
+                    .param("suggestion", suggestions.join(", "))
+                    .with_message(format!("The {side} side of the join has no column {name}.")))
+            }
+            many => Err(Error::analysis("AMBIGUOUS_REFERENCE")
+                .param("name", spark::types::quote_identifier(name))
+                .param(
+                    "referenceNames",
+                    format!(
+                        "[{}]",
+                        many.iter()
+                            .map(|a| {
+                                crate::expr::attribute::quoted(
+                                    &a.qualifier.iter().chain([&a.name]).cloned().collect::<Vec<_>>(),
+                                )
+                            })
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ),
+                )),
+        }
+    }
+
+    /// `left JOIN LATERAL right`: the right side sees the columns of the left.
+    fn lateral_join(&mut self, join: &Join, left: Rel) -> Result<Rel> {
+        if let Some(rel) = self.lateral_generator(join, &left)? {
+            return Ok(rel);
+        }
+        let scope = Scope::new(&left, "LATERAL");
+        let (mut right, used) = self.inner(&join.right, &scope)?;
+        if !used.is_empty() {
+            right.plan = LogicalPlan::Subquery(make(right.exact_plan()?, &used));
+            right.made = std::rc::Rc::new(Made::Opaque);
+        }
+        self.join_rels(left, right, join.join_type, &join.criteria)
+    }
+
+    /// A generator as the right side of a lateral join adds columns to the left side's rows.
+    fn lateral_generator(&mut self, join: &Join, left: &Rel) -> Result<Option<Rel>> {
+        if !matches!(join.join_type, JoinType::Inner | JoinType::Cross | JoinType::LeftOuter) {
+            return Ok(None);
+        }
+        if !matches!(join.criteria, JoinCriteria::None) {
+            return Ok(None);
+        }
+        let (alias, names, plan) = strip_alias(&join.right);
+        let Node::TableFunction { name, args } = &plan.node else { return Ok(None) };
+        let call = spark::expr::UnresolvedFunction { name: name.clone(), args: args.clone(), ..Default::default() };
+        let mut scope = Scope::new(left, "LATERAL");
+        let Some(mut generator) = self.generator(&call, &mut scope)? else { return Ok(None) };
+        generator.outer |= join.join_type == JoinType::LeftOuter;
+        let (rel, mut columns) = self.generate(left, generator, names)?;
+        for column in &mut columns {
+            column.qualifier = alias.to_vec();
+        }
+        let mut output = left.output.clone();
+        output.extend(columns);
+        let shown = rel.renamed(output);
+        Ok(Some(shown.tagged(join.right.plan_id)))
+    }
+}
+
+/// An alias with its column names around a plan.
+fn strip_alias(plan: &Plan) -> (&[String], &[String], &Plan) {
+    match &plan.node {
+        Node::SubqueryAlias { input, alias, columns } => (alias, columns, input),
+        _ => (&[], &[], plan),
+    }
+}
+
+/// The scope of a join's condition.
+pub(crate) fn both_sides(left: &Rel, right: &Rel) -> Rel {
+    let output = left.output.iter().chain(&right.output).cloned().collect();
+    let hidden = left.hidden.iter().chain(&right.hidden).cloned().collect();
+    Rel::new(left.plan.clone(), output, Made::Opaque, &[left, right]).with_hidden(hidden)
+}
+
+/// Output columns of the sides, nullable where the join may leave them out.
+fn sides(left: &Rel, right: &Rel, kind: JoinType) -> (Vec<Attr>, Vec<Attr>) {
+    outer_nullable(&left.output, &right.output, kind)
+}
+
+fn hidden_sides(left: &Rel, right: &Rel, kind: JoinType) -> (Vec<Attr>, Vec<Attr>) {
+    outer_nullable(&left.hidden, &right.hidden, kind)
+}
+
+fn outer_nullable(left: &[Attr], right: &[Attr], kind: JoinType) -> (Vec<Attr>, Vec<Attr>) {
+    let nullable = |attrs: &[Attr]| attrs.iter().map(Attr::as_nullable).collect::<Vec<_>>();
+    match kind {
+        JoinType::Inner | JoinType::Cross => (left.to_vec(), right.to_vec()),
+        JoinType::LeftOuter => (left.to_vec(), nullable(right)),
+        JoinType::RightOuter => (nullable(left), right.to_vec()),
+        JoinType::FullOuter => (nullable(left), nullable(right)),
+        JoinType::LeftSemi | JoinType::LeftAnti => (left.to_vec(), Vec::new()),
+    }
+}
+
+fn df_type(kind: JoinType) -> DfJoinType {
+    match kind {
+        JoinType::Inner | JoinType::Cross => DfJoinType::Inner,
+        JoinType::LeftOuter => DfJoinType::Left,
+        JoinType::RightOuter => DfJoinType::Right,
+        JoinType::FullOuter => DfJoinType::Full,
+        JoinType::LeftSemi => DfJoinType::LeftSemi,
+        JoinType::LeftAnti => DfJoinType::LeftAnti,
+    }
+}
+
+/// `keys`, then the other columns.
+fn keys_first<'a>(output: &[Attr], keys: impl Iterator<Item = &'a Attr>) -> Vec<Attr> {
+    let mut out: Vec<Attr> = keys.cloned().collect();
+    let ids: Vec<u64> = out.iter().map(|a| a.id).collect();
+    out.extend(output.iter().filter(|a| !ids.contains(&a.id)).cloned());
+    out
+}

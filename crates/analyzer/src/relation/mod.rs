@@ -1,0 +1,130 @@
+//! Relations: from unresolved nodes to DataFusion plans. The match here only dispatches; each family of
+//! nodes has its file.
+
+pub(crate) mod aggregate;
+mod columns;
+mod cte;
+mod generate;
+mod join;
+mod leaf;
+mod na;
+mod pivot;
+mod project;
+mod set_op;
+mod sort;
+mod sql;
+mod stat;
+mod view;
+
+use std::sync::Arc;
+
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use spark::{Error, Node, Plan, Result};
+
+use crate::context::Analyzer;
+use crate::scope::{Made, Rel};
+
+/// One row without columns.
+pub(crate) fn one_row() -> Rel {
+    let plan = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: true,
+        schema: Arc::new(DFSchema::empty()),
+    });
+    Rel::new(plan, Vec::new(), Made::Opaque, &[])
+}
+
+impl Analyzer<'_> {
+    /// Analyses a relation.
+    ///
+    /// # Errors
+    /// Spark's condition for what is wrong with it, with its position.
+    pub fn relation(&mut self, plan: &Plan) -> Result<Rel> {
+        stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
+            let rel = self.node(&plan.node, plan).map_err(|e| e.at(plan.origin.as_ref()))?;
+            Ok(rel.tagged(plan.plan_id))
+        })
+    }
+
+    fn node(&mut self, node: &Node, plan: &Plan) -> Result<Rel> {
+        match node {
+            Node::OneRow => Ok(one_row()),
+            Node::Table { name, options, time_travel, .. } => self.table(name, options, time_travel.is_some(), plan),
+            Node::TableByIdentifier { name, options } => {
+                let parts = self.identifier_parts(name)?;
+                self.table(&parts, options, false, plan)
+            }
+            Node::DataSource(source) => self.data_source(source),
+            Node::LocalRelation { data, schema } => self.local_relation(data.as_deref(), schema.as_deref()),
+            Node::CachedRemoteRelation { id } => self.remote_relation(id),
+            Node::InlineTable { rows } => self.inline_table(rows),
+            Node::Range { start, end, step, partitions } => self.range(*start, *end, *step, *partitions),
+            Node::TableFunction { name, args } => self.table_function(name, args),
+            Node::Sql { text, named_args, positional_args } => self.sql(text, named_args, positional_args),
+            Node::Command(_) | Node::Catalog(_) => self.command_result(plan),
+            Node::WithRelations { root, references } => self.with_relations(root, references),
+            Node::Project { input, exprs } => self.project(input, exprs),
+            Node::Filter { input, condition } => self.filter(input, condition),
+            Node::Having { input, condition } => self.having(input, condition),
+            Node::Qualify { input, condition } => self.qualify(input, condition),
+            Node::Join(join) => self.join(join),
+            Node::SetOp(op) => self.set_op(op),
+            Node::Aggregate(aggregate) => self.aggregate(aggregate),
+            Node::Pivot(pivot) => self.sql_pivot(pivot),
+            Node::Unpivot(unpivot) => self.unpivot(unpivot),
+            Node::Sort { input, order, global } => self.sort(input, order, *global),
+            Node::Limit { input, limit } => self.limit(input, limit),
+            Node::Offset { input, offset } => self.offset(input, offset),
+            Node::Distinct { input } => self.distinct(input),
+            Node::Deduplicate { input, columns, all_columns, .. } => self.deduplicate(input, columns, *all_columns),
+            Node::SubqueryAlias { input, alias, columns } => self.subquery_alias(input, alias, columns),
+            Node::With { ctes, recursive, input } => self.with(ctes, *recursive, input),
+            Node::WithWindows { input, windows } => self.with_windows(input, windows),
+            Node::LateralView(view) => self.lateral_view(view),
+            Node::Sample(sample) => self.sample(sample),
+            Node::Repartition { input, .. } => self.relation(input),
+            Node::RepartitionBy { input, exprs, .. } => self.repartition_by(input, exprs),
+            Node::ToDf { input, names } => self.to_df(input, names),
+            Node::WithColumns { input, columns } => self.with_columns(input, columns),
+            Node::WithColumnsRenamed { input, renames } => self.with_columns_renamed(input, renames),
+            Node::Drop { input, columns, names, must_exist } => self.drop_columns(input, columns, names, *must_exist),
+            Node::Hint { input, name, params } => self.hint(input, name, params),
+            Node::ToSchema { input, schema } => self.to_schema(input, schema),
+            Node::WithWatermark { input, .. } => self.relation(input),
+            Node::CollectMetrics { input, name, metrics } => self.collect_metrics(input, name, metrics, plan.plan_id),
+            Node::FillNa { input, columns, values } => self.fill_na(input, columns, values),
+            Node::DropNa { input, columns, min_non_nulls } => self.drop_na(input, columns, *min_non_nulls),
+            Node::Replace { input, columns, replacements } => self.replace(input, columns, replacements),
+            Node::Describe { input, columns } => self.describe(input, columns),
+            Node::Summary { input, statistics } => self.summary(input, statistics),
+            Node::Cov { input, col1, col2 } => self.two_columns(input, "covar_samp", "cov", col1, col2),
+            Node::Corr { input, col1, col2, .. } => self.two_columns(input, "corr", "corr", col1, col2),
+            Node::Crosstab { input, col1, col2 } => self.crosstab(input, col1, col2),
+            Node::ShowString { input, rows, .. } | Node::HtmlString { input, rows, .. } => self.show(input, *rows),
+            other => Err(unsupported(other)),
+        }
+    }
+}
+
+/// A node that this server knows of and does not run yet, refused by name.
+fn unsupported(node: &Node) -> Error {
+    let what = match node {
+        Node::Unsupported { what } => what.clone(),
+        Node::AsOfJoin(_) => "an as-of join".into(),
+        Node::NearestByJoin(_) => "a nearest-by join".into(),
+        Node::Zip { .. } => "zip".into(),
+        Node::Tail { .. } => "tail below the top of a query".into(),
+        Node::Transpose { .. } => "transpose".into(),
+        Node::Parse { .. } => "parsing text columns into relations".into(),
+        Node::ApproxQuantile { .. } => "approxQuantile".into(),
+        Node::FreqItems { .. } => "freqItems".into(),
+        Node::SampleBy { .. } => "sampleBy".into(),
+        Node::MapPartitions { .. } | Node::GroupMap { .. } | Node::CoGroupMap { .. } => "Python code over partitions".into(),
+        Node::CachedLocalRelation { .. } | Node::ChunkedLocalRelation { .. } => "a local relation that was not uploaded".into(),
+        other => {
+            let text = format!("{other:?}");
+            text.split([' ', '(', '{']).next().unwrap_or_default().to_string()
+        }
+    };
+    Error::unsupported(what)
+}

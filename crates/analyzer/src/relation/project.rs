@@ -1,0 +1,484 @@
+//! `SELECT`, `WHERE`, aliases, limits and the other operators over one input.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Distinct, DistinctOn, Expr as DfExpr, Filter, Limit, LogicalPlan, LogicalPlanBuilder};
+use functions::error::from_datafusion;
+use functions::{Generator, Typed, fold};
+use spark::expr::WindowSpec;
+use spark::types::DataType;
+use spark::{Error, Expr, Plan, Result};
+
+use crate::Observation;
+use crate::context::Analyzer;
+use crate::expr::Scope;
+use crate::expr::list::Item;
+use crate::expr::window::contains_window;
+use crate::relation::aggregate::contains_aggregate;
+use crate::scope::{Attr, Made, Rel, project};
+
+impl Analyzer<'_> {
+    pub(super) fn project(&mut self, input: &Plan, exprs: &[Expr]) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        self.project_rel(&rel, exprs)
+    }
+
+    /// `SELECT exprs FROM rel`: a global aggregation if an aggregate is among them.
+    ///
+    /// # Errors
+    /// As the expressions.
+    pub fn project_rel(&mut self, rel: &Rel, exprs: &[Expr]) -> Result<Rel> {
+        let mut scope = Scope::new(rel, "SELECT");
+        let items = self.select_list(exprs, &mut scope)?;
+        if items.iter().any(|i| matches!(i, Item::Value { typed, .. } if contains_aggregate(&typed.expr))) {
+            return self.global_aggregate(rel, items);
+        }
+        self.project_items(rel, items)
+    }
+
+    /// A projection of typed entries; generators and window functions get operators of their own.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_GENERATOR.MULTI_GENERATOR`.
+    pub fn project_items(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
+        let generators = items.iter().filter(|i| matches!(i, Item::Generator { .. })).count();
+        if generators > 1 {
+            let names: Vec<String> = items
+                .iter()
+                .filter_map(|i| match i {
+                    Item::Generator { generator, .. } => Some(format!("\"{}\"", generator.name)),
+                    Item::Value { .. } => None,
+                })
+                .collect();
+            return Err(Error::analysis("UNSUPPORTED_GENERATOR.MULTI_GENERATOR")
+                .param("num", generators.to_string())
+                .param("generators", names.join(", ")));
+        }
+        if generators == 1 {
+            return self.project_generator(rel, items);
+        }
+        let values = items.into_iter().filter_map(|i| match i {
+            Item::Value { typed, attr, name } => Some((typed, attr, name)),
+            Item::Generator { .. } => None,
+        });
+        self.project_values(rel, values.collect())
+    }
+
+    /// A projection of plain values.
+    ///
+    /// # Errors
+    /// If the plan cannot be built: a defect.
+    pub fn project_values(&mut self, rel: &Rel, values: Vec<(Typed, Option<Attr>, String)>) -> Result<Rel> {
+        let (rel, values) = self.lift_windows(rel, values)?;
+        let mut output = Vec::with_capacity(values.len());
+        let mut exprs: Vec<DfExpr> = Vec::with_capacity(values.len());
+        let mut seen = std::collections::HashSet::new();
+        for (typed, attr, name) in values {
+            match attr {
+                Some(attr) => {
+                    if seen.insert(attr.id) {
+                        exprs.push(attr.expr());
+                    }
+                    output.push(Attr { name, ..attr });
+                }
+                None => {
+                    let attr = self.fresh_attr(name, &typed);
+                    exprs.push(typed.expr.alias(attr.column_name()));
+                    output.push(attr);
+                }
+            }
+        }
+        let needed = needed_columns(&exprs);
+        let source = rel.with_columns(&needed).unwrap_or_else(|| rel.clone());
+        let plan = if exprs.is_empty() {
+            // DataFusion keeps the row count of a projection without columns only below operators that ask.
+            project(vec![datafusion::logical_expr::lit(true).alias("#0")], &source.plan)?
+        } else {
+            project(exprs.clone(), &source.plan)?
+        };
+        Ok(Rel::new(plan, output, Made::Project { input: source, exprs }, &[&rel]))
+    }
+
+    /// Computes window functions in operators of their own, below the projection.
+    #[allow(clippy::type_complexity)]
+    fn lift_windows(
+        &mut self,
+        rel: &Rel,
+        mut values: Vec<(Typed, Option<Attr>, String)>,
+    ) -> Result<(Rel, Vec<(Typed, Option<Attr>, String)>)> {
+        if !values.iter().any(|(t, _, _)| contains_window(&t.expr)) {
+            return Ok((rel.clone(), values));
+        }
+        let mut found: Vec<(DfExpr, String)> = Vec::new();
+        for (typed, _, _) in &mut values {
+            typed.expr = self.replace_windows(typed.expr.clone(), &mut found)?;
+        }
+        let mut used: Vec<DfExpr> = found.iter().map(|(e, _)| e.clone()).collect();
+        used.extend(values.iter().map(|(t, _, _)| t.expr.clone()));
+        let source = rel.with_columns(&needed_columns(&used)).unwrap_or_else(|| rel.clone());
+        let exprs: Vec<DfExpr> = found.into_iter().map(|(e, name)| e.alias(name)).collect();
+        let plan = LogicalPlanBuilder::window_plan(source.plan.clone(), exprs).map_err(from_datafusion)?;
+        let mut lifted = Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]);
+        lifted.hidden = rel.hidden.clone();
+        lifted.tree = rel.tree.clone();
+        Ok((lifted, values))
+    }
+
+    /// `expr` with window functions replaced by columns, which are added to `found`.
+    fn replace_windows(&mut self, expr: DfExpr, found: &mut Vec<(DfExpr, String)>) -> Result<DfExpr> {
+        expr.transform_down(|e| match e {
+            DfExpr::WindowFunction(_) => {
+                let name = match found.iter().find(|(f, _)| *f == e) {
+                    Some((_, name)) => name.clone(),
+                    None => {
+                        let name = format!("#{}", self.fresh_id());
+                        found.push((e, name.clone()));
+                        name
+                    }
+                };
+                let column = DfExpr::Column(datafusion::common::Column::new_unqualified(name));
+                Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+        .map(|t| t.data)
+        .map_err(from_datafusion)
+    }
+
+    pub(super) fn filter(&mut self, input: &Plan, condition: &Expr) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        self.filter_rel(&rel, condition)
+    }
+
+    /// `rel WHERE condition`; columns that a projection below left out can be used.
+    ///
+    /// # Errors
+    /// As the condition; `INVALID_WHERE_CONDITION` with aggregates.
+    pub fn filter_rel(&mut self, rel: &Rel, condition: &Expr) -> Result<Rel> {
+        let (typed, source) = self.resolve_reaching(rel, "WHERE", |this, scope| this.condition(condition, scope))?;
+        if contains_aggregate(&typed.expr) || contains_window(&typed.expr) {
+            return Err(Error::analysis("INVALID_WHERE_CONDITION")
+                .param("condition", format!("\"{}\"", typed.name))
+                .param("expressionList", typed.name.clone()));
+        }
+        self.filter_typed(&source, typed, rel)
+    }
+
+    /// A filter by a typed condition over `source`, showing the columns of `shown`.
+    ///
+    /// # Errors
+    /// If the plan cannot be built: a defect.
+    pub fn filter_typed(&mut self, source: &Rel, condition: Typed, shown: &Rel) -> Result<Rel> {
+        let filter = Filter::try_new(condition.expr, Arc::new(source.plan.clone())).map_err(from_datafusion)?;
+        let made = Made::Pass { input: source.clone() };
+        let mut out = Rel::new(LogicalPlan::Filter(filter), shown.output.clone(), made, &[shown]);
+        out.hidden = shown.hidden.clone();
+        Ok(out.with_hidden(shown.hidden.clone()))
+    }
+
+    /// Types something against `rel` and, where a column is missing, against the relations it was made
+    /// from; the relation returned has the columns that were used.
+    ///
+    /// # Errors
+    /// The error against `rel` itself if nothing below helps.
+    pub fn resolve_reaching<T: Reaching>(
+        &mut self,
+        rel: &Rel,
+        clause: &'static str,
+        mut resolve: impl FnMut(&mut Self, &mut Scope) -> Result<T>,
+    ) -> Result<(T, Rel)> {
+        let first = match resolve(self, &mut Scope::new(rel, clause)) {
+            Ok(typed) => {
+                let source = rel.with_columns(&typed.columns()).unwrap_or_else(|| rel.clone());
+                return Ok((typed, source));
+            }
+            Err(e) => e,
+        };
+        if !self.needs.is_empty() || !is_missing_column(&first) {
+            return Err(first);
+        }
+        let mut candidates: Vec<Rel> = crate::expr::attribute::below(rel).cloned().collect();
+        candidates.truncate(64);
+        for below in candidates {
+            // Columns of `rel` come first, then what only the relation below has.
+            let mut scope_rel = rel.clone();
+            let shown: Vec<u64> = rel.output.iter().map(|a| a.id).collect();
+            scope_rel.hidden.extend(below.output.iter().filter(|a| !shown.contains(&a.id)).cloned());
+            scope_rel.tree = tree_with(&rel.tree, &below);
+            if let Ok(typed) = resolve(self, &mut Scope::new(&scope_rel, clause))
+                && let Some(source) = rel.with_columns(&typed.columns())
+            {
+                return Ok((typed, source));
+            }
+        }
+        Err(first)
+    }
+
+    pub(super) fn limit(&mut self, input: &Plan, limit: &Expr) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let n = self.row_count(limit, "limit")?;
+        Ok(self.limit_rel(&rel, 0, Some(n)))
+    }
+
+    pub(super) fn offset(&mut self, input: &Plan, offset: &Expr) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let n = self.row_count(offset, "offset")?;
+        Ok(self.limit_rel(&rel, n, None))
+    }
+
+    /// `rel OFFSET skip LIMIT fetch`.
+    pub fn limit_rel(&mut self, rel: &Rel, skip: i64, fetch: Option<i64>) -> Rel {
+        let lit = datafusion::logical_expr::lit::<i64>;
+        let plan = LogicalPlan::Limit(Limit {
+            skip: (skip > 0).then(|| Box::new(lit(skip))),
+            fetch: fetch.map(|n| Box::new(lit(n))),
+            input: Arc::new(rel.plan.clone()),
+        });
+        Rel::new(plan, rel.output.clone(), Made::Pass { input: rel.clone() }, &[rel]).with_hidden(rel.hidden.clone())
+    }
+
+    fn row_count(&mut self, expr: &Expr, what: &str) -> Result<i64> {
+        let rel = super::one_row();
+        let mut scope = Scope::new(&rel, "LIMIT");
+        let typed = self.resolve(expr, &mut scope)?;
+        let error = |sub: &str| {
+            Error::analysis(format!("INVALID_LIMIT_LIKE_EXPRESSION.{sub}"))
+                .param("name", what)
+                .param("expr", format!("\"{}\"", typed.name))
+        };
+        if !typed.foldable() {
+            return Err(error("IS_UNFOLDABLE"));
+        }
+        if typed.is_null_literal() || typed.ty == DataType::Null {
+            return Err(error("IS_NULL"));
+        }
+        if typed.ty != DataType::Integer {
+            return Err(error("DATA_TYPE").param("dataType", format!("\"{}\"", typed.ty.sql())));
+        }
+        match fold::integer(&typed) {
+            None => Err(error("IS_NULL")),
+            Some(n) if n < 0 => Err(error("IS_NEGATIVE").param("v", n.to_string())),
+            Some(n) => Ok(n),
+        }
+    }
+
+    pub(super) fn distinct(&mut self, input: &Plan) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        self.distinct_rel(&rel)
+    }
+
+    /// `SELECT DISTINCT * FROM rel`.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE` for columns without equality.
+    pub fn distinct_rel(&mut self, rel: &Rel) -> Result<Rel> {
+        self.check_comparable(rel)?;
+        let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(rel.exact_plan()?)));
+        Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]))
+    }
+
+    pub(super) fn check_comparable(&self, rel: &Rel) -> Result<()> {
+        for attr in &rel.output {
+            let sub = match &attr.ty {
+                DataType::Map { .. } => "SET_OPERATION_ON_MAP_TYPE",
+                DataType::Variant => "SET_OPERATION_ON_VARIANT_TYPE",
+                _ => continue,
+            };
+            return Err(Error::analysis(format!("UNSUPPORTED_FEATURE.{sub}"))
+                .param("colName", spark::types::quote_identifier(&attr.name))
+                .param("dataType", format!("\"{}\"", attr.ty.sql())));
+        }
+        Ok(())
+    }
+
+    pub(super) fn deduplicate(&mut self, input: &Plan, columns: &[String], all: bool) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        if all || columns.is_empty() {
+            return self.distinct_rel(&rel);
+        }
+        let mut on = Vec::new();
+        for name in columns {
+            let matches: Vec<&Attr> = rel.output.iter().filter(|a| self.same_name(&a.name, name)).collect();
+            if matches.is_empty() {
+                let scope = Scope::new(&rel, "dropDuplicates");
+                return Err(self.unresolved(std::slice::from_ref(name), &scope));
+            }
+            on.extend(matches.into_iter().map(Attr::expr));
+        }
+        let select: Vec<DfExpr> = dedup_columns(&rel.output);
+        let distinct = DistinctOn::try_new(on, select, None, Arc::new(rel.plan.clone())).map_err(from_datafusion)?;
+        let plan = LogicalPlan::Distinct(Distinct::On(distinct));
+        Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[&rel]))
+    }
+
+    pub(super) fn subquery_alias(&mut self, input: &Plan, alias: &[String], columns: &[String]) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        self.alias_rel(&rel, alias, columns)
+    }
+
+    /// `rel AS alias(columns)`.
+    ///
+    /// # Errors
+    /// `ASSIGNMENT_ARITY_MISMATCH`-like if the number of names is wrong.
+    pub fn alias_rel(&mut self, rel: &Rel, alias: &[String], columns: &[String]) -> Result<Rel> {
+        if !columns.is_empty() && columns.len() != rel.output.len() {
+            return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
+                .param("operator", "SUBQUERY ALIAS")
+                .param("refNumColumns", rel.output.len().to_string())
+                .param("invalidOrdinalNum", "alias")
+                .param("invalidNumColumns", columns.len().to_string())
+                .with_message(format!("{} names were given to {} columns.", columns.len(), rel.output.len())));
+        }
+        let mut output = rel.output.clone();
+        for (i, attr) in output.iter_mut().enumerate() {
+            attr.qualifier = alias.to_vec();
+            if let Some(name) = columns.get(i) {
+                attr.name = name.clone();
+                attr.metadata = attr.metadata.without("__autoGeneratedAlias");
+            }
+        }
+        Ok(rel.renamed(output))
+    }
+
+    pub(super) fn with_windows(&mut self, input: &Plan, windows: &[(String, WindowSpec)]) -> Result<Rel> {
+        self.windows.push(windows.iter().cloned().collect());
+        let rel = self.relation(input);
+        self.windows.pop();
+        rel
+    }
+
+    pub(super) fn hint(&mut self, input: &Plan, name: &str, _params: &[Expr]) -> Result<Rel> {
+        // Join and partitioning hints ask for a strategy, not for another answer; Spark ignores those it
+        // does not know with a warning.
+        let _ = name;
+        self.relation(input)
+    }
+
+    pub(super) fn repartition_by(&mut self, input: &Plan, exprs: &[Expr]) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let mut scope = Scope::new(&rel, "DISTRIBUTE BY");
+        for expr in exprs {
+            match expr.unpositioned() {
+                Expr::DirectShufflePartitionId(inner) => self.resolve(inner, &mut scope)?,
+                _ => self.resolve(expr, &mut scope)?,
+            };
+        }
+        Ok(rel)
+    }
+
+    pub(super) fn collect_metrics(
+        &mut self,
+        input: &Plan,
+        name: &str,
+        metrics: &[Expr],
+        plan_id: Option<i64>,
+    ) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let observed = self.project_rel(&rel, metrics)?;
+        self.observations.push(Observation {
+            name: name.to_string(),
+            schema: observed.schema(),
+            plan: observed.exact_plan()?,
+            plan_id,
+        });
+        Ok(rel)
+    }
+
+    /// The first rows as text, one string column for each column; the scheduler lays them out.
+    pub(super) fn show(&mut self, input: &Plan, rows: i32) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let mut values = Vec::new();
+        for attr in rel.output.clone() {
+            let name = attr.name.clone();
+            let typed = self.call("to_pretty_string", vec![attr.typed()])?;
+            values.push((typed, None, name));
+        }
+        let shown = self.limit_rel(&rel, 0, Some(i64::from(rows.max(0)) + 1));
+        self.project_values(&shown, values)
+    }
+
+    /// A generator among the entries of a select list.
+    fn project_generator(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
+        let mut values: Vec<Option<(Typed, Option<Attr>, String)>> = Vec::new();
+        let mut found: Option<(Generator, Vec<String>)> = None;
+        for item in items {
+            match item {
+                Item::Value { typed, attr, name } => values.push(Some((typed, attr, name))),
+                Item::Generator { generator, names } => {
+                    values.push(None);
+                    found = Some((generator, names));
+                }
+            }
+        }
+        let Some((generator, names)) = found else {
+            return Err(Error::internal("a generator was expected"));
+        };
+        let (generated, columns) = self.generate(rel, generator, &names)?;
+        let mut out = Vec::new();
+        for value in values {
+            match value {
+                Some(value) => out.push(value),
+                None => out.extend(columns.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone()))),
+            }
+        }
+        self.project_values(&generated, out)
+    }
+}
+
+/// What [`Analyzer::resolve_reaching`] can carry: it knows the columns it uses.
+pub(crate) trait Reaching {
+    fn columns(&self) -> Vec<u64>;
+}
+
+impl Reaching for Typed {
+    fn columns(&self) -> Vec<u64> {
+        needed_columns(std::slice::from_ref(&self.expr))
+    }
+}
+
+impl Reaching for Vec<crate::expr::window::Order> {
+    fn columns(&self) -> Vec<u64> {
+        let exprs: Vec<DfExpr> = self.iter().map(|o| o.typed.expr.clone()).collect();
+        needed_columns(&exprs)
+    }
+}
+
+/// The attributes that expressions use.
+pub(crate) fn needed_columns(exprs: &[DfExpr]) -> Vec<u64> {
+    let mut out = Vec::new();
+    for expr in exprs {
+        for column in expr.column_refs() {
+            if let Some(id) = crate::scope::column_id(column)
+                && !out.contains(&id)
+            {
+                out.push(id);
+            }
+        }
+    }
+    out
+}
+
+/// Each column of an output once.
+pub(crate) fn dedup_columns(output: &[Attr]) -> Vec<DfExpr> {
+    let mut seen = std::collections::HashSet::new();
+    output.iter().filter(|a| seen.insert(a.id)).map(Attr::expr).collect()
+}
+
+fn is_missing_column(error: &Error) -> bool {
+    let condition = error.condition();
+    condition.starts_with("UNRESOLVED_COLUMN") || condition == "CANNOT_RESOLVE_DATAFRAME_COLUMN"
+}
+
+/// The tree of `rel` in which the columns of `below` count as visible.
+fn tree_with(tree: &std::rc::Rc<crate::scope::Tree>, below: &Rel) -> std::rc::Rc<crate::scope::Tree> {
+    let mut hidden = tree.hidden.clone();
+    hidden.extend(below.output.iter().cloned());
+    std::rc::Rc::new(crate::scope::Tree {
+        plan_id: None,
+        output: tree.output.clone(),
+        hidden,
+        children: vec![below.tree.clone()],
+    })
+}
+

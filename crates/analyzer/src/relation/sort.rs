@@ -1,0 +1,142 @@
+//! `ORDER BY` and its kin.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{LogicalPlan, Sort as DfSort};
+use spark::expr::SortOrder;
+use spark::plan::SortKeys;
+use spark::{Error, Expr, Plan, Result};
+
+use crate::context::Analyzer;
+use crate::expr::Scope;
+use crate::expr::window::{Order, contains_window};
+use crate::relation::aggregate::{Grouped, contains_aggregate};
+use crate::scope::{Made, Rel};
+
+impl Analyzer<'_> {
+    pub(super) fn sort(&mut self, input: &Plan, keys: &SortKeys, _global: bool) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        match keys {
+            SortKeys::All { ascending, nulls_first } => {
+                let columns: Vec<_> = rel.output.iter().map(|a| a.typed()).collect();
+                let orders = columns
+                    .into_iter()
+                    .map(|t| self.order(t, *ascending, *nulls_first))
+                    .collect::<Result<Vec<_>>>()?;
+                Ok(sorted(&rel, &rel, &orders))
+            }
+            SortKeys::Keys(keys) => self.sort_rel(&rel, keys),
+        }
+    }
+
+    /// `rel ORDER BY keys`: keys may use columns and aggregates that were not selected.
+    ///
+    /// # Errors
+    /// As the keys; `ORDER_BY_POS_OUT_OF_RANGE`.
+    pub fn sort_rel(&mut self, rel: &Rel, keys: &[SortOrder]) -> Result<Rel> {
+        let keys = self.ordinals(rel, keys)?;
+        if let Made::Aggregate(grouped) = &*rel.made {
+            let grouped = (**grouped).clone();
+            return self.sort_groups(rel, grouped, &keys);
+        }
+        let (orders, source) = self.resolve_reaching(rel, "ORDER BY", |this, scope| this.orders(&keys, scope))?;
+        if orders.iter().any(|o| contains_window(&o.typed.expr)) {
+            return self.sort_by_window(&source, rel, orders);
+        }
+        Ok(sorted(&source, rel, &orders))
+    }
+
+    /// Sorts by window functions: they are computed first.
+    fn sort_by_window(&mut self, source: &Rel, rel: &Rel, mut orders: Vec<Order>) -> Result<Rel> {
+        let mut values: Vec<_> =
+            source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
+        let first = values.len();
+        values.extend(orders.iter().map(|o| (o.typed.clone(), None, o.typed.name.clone())));
+        let wide = self.project_values(source, values)?;
+        for (i, order) in orders.iter_mut().enumerate() {
+            order.typed = wide.output[first + i].typed();
+        }
+        Ok(sorted(&wide, rel, &orders))
+    }
+
+    /// Sorts an aggregation. What is not among its output is computed as more columns of it.
+    fn sort_groups(&mut self, rel: &Rel, mut grouped: Grouped, keys: &[SortOrder]) -> Result<Rel> {
+        let plain = self.orders(keys, &mut Scope::new(rel, "ORDER BY"));
+        match plain {
+            Ok(orders) if !orders.iter().any(|o| contains_aggregate(&o.typed.expr) || contains_window(&o.typed.expr)) => {
+                return Ok(sorted(rel, rel, &orders));
+            }
+            Err(e) if !self.needs.is_empty() => {
+                // A variable was asked for in vain if the aggregation's input has the column.
+                let before = self.needs.len();
+                self.needs.retain(|n| !matches!(n, crate::Need::Variable(_)));
+                if self.needs.len() == before {
+                    return Err(e);
+                }
+            }
+            _ => {}
+        }
+        let mut orders = self.over_selected(&grouped, "ORDER BY", |this, scope| this.orders(keys, scope))?;
+        let first = grouped.values.len();
+        for order in &orders {
+            let mut typed = order.typed.clone();
+            typed.expr = self.over_groups(typed.expr, &mut grouped)?;
+            let name = typed.name.clone();
+            grouped.values.push((typed, None, name));
+        }
+        let wide = self.build_grouped(grouped)?;
+        for (i, order) in orders.iter_mut().enumerate() {
+            order.typed = wide.output[first + i].typed();
+        }
+        Ok(sorted(&wide, rel, &orders))
+    }
+
+    /// Keys with positions replaced by the columns they stand for.
+    fn ordinals(&mut self, rel: &Rel, keys: &[SortOrder]) -> Result<Vec<SortOrder>> {
+        keys.iter()
+            .map(|key| {
+                let Expr::Literal(spark::Literal::Integer(n)) = key.child.unpositioned() else { return Ok(key.clone()) };
+                if !self.settings.order_by_ordinal {
+                    return Ok(key.clone());
+                }
+                let attr = usize::try_from(*n).ok().and_then(|n| n.checked_sub(1)).and_then(|i| rel.output.get(i));
+                let Some(attr) = attr.cloned() else {
+                    let error = Error::analysis("ORDER_BY_POS_OUT_OF_RANGE")
+                        .param("index", n.to_string())
+                        .param("size", rel.output.len().to_string());
+                    return Err(match &key.child {
+                        Expr::At { origin, .. } => error.at(Some(origin)),
+                        _ => error,
+                    });
+                };
+                let bound = crate::expr::list::Bound { typed: attr.typed(), attr: Some(attr) };
+                Ok(SortOrder { child: self.bound(bound), ..key.clone() })
+            })
+            .collect()
+    }
+
+    pub(super) fn qualify(&mut self, input: &Plan, condition: &Expr) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let (typed, source) =
+            self.resolve_reaching(&rel, "QUALIFY", |this, scope| this.condition(condition, scope))?;
+        let mut values: Vec<_> =
+            source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
+        values.push((typed, None, "qualify".into()));
+        let wide = self.project_values(&source, values)?;
+        let Some(flag) = wide.output.last().map(|a| a.typed()) else {
+            return Err(Error::internal("the condition is a column"));
+        };
+        self.filter_typed(&wide, flag, &rel)
+    }
+}
+
+/// `source` sorted, showing the columns of `shown`.
+fn sorted(source: &Rel, shown: &Rel, orders: &[Order]) -> Rel {
+    let plan = LogicalPlan::Sort(DfSort {
+        expr: orders.iter().map(Order::sort).collect(),
+        input: Arc::new(source.plan.clone()),
+        fetch: None,
+    });
+    Rel::new(plan, shown.output.clone(), Made::Pass { input: source.clone() }, &[shown])
+        .with_hidden(shown.hidden.clone())
+}

@@ -1,0 +1,238 @@
+//! SQL text inside plans, its arguments, and SQL functions.
+
+use std::collections::HashMap;
+
+use datafusion::logical_expr::Expr as DfExpr;
+use functions::{Typed, cast, coerce};
+use spark::expr::{CastMode, UnresolvedFunction};
+use spark::types::StructType;
+use spark::{Error, Expr, Node, Plan, Result};
+
+use crate::context::{Analyzer, Parameters};
+use crate::expr::Scope;
+use crate::expr::attribute::quoted;
+use crate::scope::Rel;
+use crate::world::{SqlFunction, SqlFunctionBody};
+
+/// How deep SQL functions may call each other.
+const MAX_FUNCTION_DEPTH: usize = 64;
+
+impl Analyzer<'_> {
+    pub(super) fn sql(&mut self, text: &str, named: &[(String, Expr)], positional: &[Expr]) -> Result<Rel> {
+        let statement = sql::parse_statement(text, &self.parse_options())?;
+        let sql::Statement::Query(plan) = statement else {
+            let plan: Plan = Node::Sql {
+                text: text.to_string(),
+                named_args: named.to_vec(),
+                positional_args: positional.to_vec(),
+            }
+            .into();
+            return self.command_result(&plan);
+        };
+        let parameters = self.arguments(named, positional)?;
+        self.parameters.push(parameters);
+        let rel = self.relation(&plan);
+        self.parameters.pop();
+        rel
+    }
+
+    /// The arguments of a parameterized query, which must be constants.
+    fn arguments(&mut self, named: &[(String, Expr)], positional: &[Expr]) -> Result<Parameters> {
+        let empty = super::one_row();
+        let mut parameters = Parameters::default();
+        for (name, expr) in named {
+            let typed = self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"))?;
+            parameters.named.insert(name.clone(), typed);
+        }
+        for expr in positional {
+            parameters.positional.push(self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"))?);
+        }
+        Ok(parameters)
+    }
+
+    pub(super) fn with_relations(&mut self, root: &Plan, references: &[Plan]) -> Result<Rel> {
+        self.references.push(references.to_vec());
+        let rel = self.relation(root);
+        self.references.pop();
+        rel
+    }
+
+    /// Settings of the parser in this session.
+    pub fn parse_options(&self) -> sql::ParseOptions {
+        sql::ParseOptions::from(&self.settings)
+    }
+
+    /// # Errors
+    /// `PARSE_*`.
+    pub fn parse_expression(&mut self, text: &str) -> Result<Expr> {
+        sql::parse_expression(text, &self.parse_options())
+    }
+
+    /// # Errors
+    /// `PARSE_*`.
+    pub fn parse_identifier(&self, text: &str) -> Result<Vec<String>> {
+        sql::parse_multipart_identifier(text, &self.parse_options())
+    }
+
+    /// # Errors
+    /// `PARSE_*`.
+    pub fn parse_schema(&self, text: &str) -> Result<StructType> {
+        sql::parse_table_schema(text, &self.parse_options())
+    }
+
+    /// A call of a SQL function: its body with the parameters replaced by the arguments.
+    pub fn sql_function(&mut self, function: &SqlFunction, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        let SqlFunctionBody::Scalar { expr, returns } = &function.body else {
+            return Err(self.unresolved_routine(&f.name).at(scope.origin.as_ref()));
+        };
+        let arguments = self.bind_arguments(function, &f.args, scope)?;
+        let names: Vec<String> = arguments.iter().map(|(_, t)| t.name.clone()).collect();
+        self.enter(&function.name)?;
+        let result = self.in_parameters(arguments, function, |this, inner| this.resolve(expr, inner));
+        self.views.pop();
+        let mut typed = result?;
+        if let Some(returns) = returns {
+            typed = cast::explicit(&typed, returns, CastMode::Session, &self.settings)?;
+        }
+        typed.nullable = true;
+        Ok(typed.named(format!("{}({})", function.name.join("."), names.join(", "))))
+    }
+
+    pub(super) fn sql_table_function(&mut self, function: &SqlFunction, args: &[Expr]) -> Result<Rel> {
+        let SqlFunctionBody::Table { plan, returns } = &function.body else {
+            return Err(Error::analysis("NOT_A_TABLE_FUNCTION").param("functionName", quoted(&function.name)));
+        };
+        let empty = super::one_row();
+        let arguments = self.bind_arguments(function, args, &mut Scope::new(&empty, "FROM"))?;
+        self.enter(&function.name)?;
+        let values: Vec<(Typed, Option<crate::scope::Attr>, String)> =
+            arguments.into_iter().map(|(name, typed)| (typed, None, name)).collect();
+        let row = self.project_values(&empty, values)?;
+        let plan = plan.clone();
+        let result = self.inner_of_row(&plan, &row);
+        self.views.pop();
+        let rel = result?;
+        match returns {
+            Some(returns) => self.as_schema(&rel, returns, &function.name),
+            None => Ok(rel),
+        }
+    }
+
+    /// A query that sees one constant row as its outer query; the row's values are put in place.
+    fn inner_of_row(&mut self, plan: &Plan, row: &Rel) -> Result<Rel> {
+        let scope = self.lambdas.len();
+        let constants: HashMap<String, Typed> = row
+            .output
+            .iter()
+            .zip(constant_exprs(row))
+            .map(|(a, e)| (a.name.to_lowercase(), Typed { expr: e, ..a.typed() }))
+            .collect();
+        self.constants.push(constants);
+        let result = self.relation(plan);
+        self.constants.pop();
+        self.lambdas.truncate(scope);
+        result
+    }
+
+    /// The relation under another schema, by position.
+    ///
+    /// # Errors
+    /// If the number of columns differs or a cast does not exist.
+    pub fn as_schema(&mut self, rel: &Rel, schema: &StructType, name: &[String]) -> Result<Rel> {
+        if rel.output.len() != schema.fields.len() {
+            return Err(Error::analysis("INCOMPATIBLE_VIEW_SCHEMA_CHANGE")
+                .param("viewName", quoted(name))
+                .param("colName", "")
+                .param("expectedNum", schema.fields.len().to_string())
+                .param("actualCols", "")
+                .param("suggestion", ""));
+        }
+        let mut values = Vec::new();
+        for (attr, field) in rel.output.iter().zip(&schema.fields) {
+            let mut typed = cast::explicit(&attr.typed(), &field.data_type, CastMode::Session, &self.settings)?;
+            typed.nullable = true;
+            typed.metadata = field.metadata.clone();
+            values.push((typed, None, field.name.clone()));
+        }
+        self.project_values(rel, values)
+    }
+
+    /// Arguments by parameter name, cast to the parameters' types, defaults filled in.
+    fn bind_arguments(&mut self, function: &SqlFunction, args: &[Expr], scope: &mut Scope) -> Result<Vec<(String, Typed)>> {
+        let required = function.parameters.iter().filter(|p| p.2.is_none()).count();
+        if args.len() > function.parameters.len() || args.len() < required {
+            let expected = if required == function.parameters.len() {
+                required.to_string()
+            } else {
+                format!("[{required}, {}]", function.parameters.len())
+            };
+            return Err(Error::analysis("WRONG_NUM_ARGS.WITHOUT_SUGGESTION")
+                .param("functionName", quoted(&function.name))
+                .param("expectedNum", expected)
+                .param("actualNum", args.len().to_string())
+                .param("docroot", "https://spark.apache.org/docs/latest"));
+        }
+        let mut out: Vec<(String, Typed)> = Vec::new();
+        for (i, (name, ty, default)) in function.parameters.iter().enumerate() {
+            let by_name = args.iter().find_map(|a| match a.unpositioned() {
+                Expr::NamedArgument { name: n, value } if self.same_name(n, name) => Some((**value).clone()),
+                _ => None,
+            });
+            let positional = args.get(i).filter(|a| !matches!(a.unpositioned(), Expr::NamedArgument { .. })).cloned();
+            let Some(expr) = by_name.or(positional).or_else(|| default.clone()) else {
+                return Err(Error::analysis("REQUIRED_PARAMETER_NOT_FOUND")
+                    .param("routineName", quoted(&function.name))
+                    .param("parameterName", spark::types::quote_identifier(name))
+                    .param("index", i.to_string()));
+            };
+            let typed = self.resolve(&expr, scope)?;
+            let printed = typed.name.clone();
+            let typed = coerce::cast_implicitly(&typed, ty, &self.settings).named(printed);
+            out.push((name.clone(), typed));
+        }
+        Ok(out)
+    }
+
+    fn in_parameters<T>(
+        &mut self,
+        arguments: Vec<(String, Typed)>,
+        function: &SqlFunction,
+        f: impl FnOnce(&mut Self, &mut Scope) -> Result<T>,
+    ) -> Result<T> {
+        let mut constants: HashMap<String, Typed> = HashMap::new();
+        for (name, typed) in arguments {
+            let qualified = function.name.last().map(|f| format!("{f}.{name}").to_lowercase());
+            constants.extend(qualified.map(|q| (q, typed.clone())));
+            constants.insert(name.to_lowercase(), typed);
+        }
+        self.constants.push(constants);
+        let empty = super::one_row();
+        let result = f(self, &mut Scope::new(&empty, "function body"));
+        self.constants.pop();
+        result
+    }
+
+    /// Notes that a view or function is being expanded.
+    ///
+    /// # Errors
+    /// `RECURSIVE_VIEW`-like if it is inside itself.
+    pub fn enter(&mut self, name: &[String]) -> Result<()> {
+        if self.views.len() >= MAX_FUNCTION_DEPTH {
+            return Err(Error::analysis("VIEW_EXCEED_MAX_NESTED_DEPTH")
+                .param("viewName", quoted(name))
+                .param("maxNestedDepth", MAX_FUNCTION_DEPTH.to_string()));
+        }
+        self.views.push(name.to_vec());
+        Ok(())
+    }
+}
+
+/// The expressions that a one-row projection computes.
+fn constant_exprs(row: &Rel) -> Vec<DfExpr> {
+    match &row.plan {
+        datafusion::logical_expr::LogicalPlan::Projection(p) => {
+            p.expr.iter().map(|e| e.clone().unalias()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
