@@ -9,6 +9,9 @@ pub mod conditional;
 pub mod operators;
 pub mod predicate;
 pub mod window;
+pub mod collation;
+pub mod regex;
+pub mod string;
 
 use crate::aggregate::AggregateKernel;
 use crate::kernel::Kernel;
@@ -16,6 +19,27 @@ use crate::registry::Function;
 
 /// All functions users can call.
 pub const FUNCTIONS: &[&[Function]] = &[
+    string::base::FUNCTIONS,
+    string::case::FUNCTIONS,
+    string::chars::FUNCTIONS,
+    string::charset::FUNCTIONS,
+    string::concat::FUNCTIONS,
+    string::distance::FUNCTIONS,
+    string::edit::FUNCTIONS,
+    string::length::FUNCTIONS,
+    string::mask::FUNCTIONS,
+    string::pad::FUNCTIONS,
+    string::search::FUNCTIONS,
+    string::split_part::FUNCTIONS,
+    string::substring::FUNCTIONS,
+    string::trim::FUNCTIONS,
+    string::utf8::FUNCTIONS,
+    regex::extract::FUNCTIONS,
+    regex::like::FUNCTIONS,
+    regex::replace::FUNCTIONS,
+    regex::rlike::FUNCTIONS,
+    regex::split::FUNCTIONS,
+    collation::FUNCTIONS,
     aggregate::basic::FUNCTIONS,
     window::FUNCTIONS,
     operators::FUNCTIONS,
@@ -31,6 +55,27 @@ pub const FUNCTIONS: &[&[Function]] = &[
 
 /// All scalar kernels.
 pub const KERNELS: &[&[Kernel]] = &[
+    string::base::KERNELS,
+    string::case::KERNELS,
+    string::chars::KERNELS,
+    string::charset::KERNELS,
+    string::concat::KERNELS,
+    string::distance::KERNELS,
+    string::edit::KERNELS,
+    string::length::KERNELS,
+    string::mask::KERNELS,
+    string::pad::KERNELS,
+    string::search::KERNELS,
+    string::split_part::KERNELS,
+    string::substring::KERNELS,
+    string::trim::KERNELS,
+    string::utf8::KERNELS,
+    regex::extract::KERNELS,
+    regex::like::KERNELS,
+    regex::replace::KERNELS,
+    regex::rlike::KERNELS,
+    regex::split::KERNELS,
+    collation::KERNELS,
     crate::cast::KERNELS,
     window::KERNELS,
     operators::KERNELS,

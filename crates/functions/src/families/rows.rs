@@ -287,6 +287,14 @@ pub fn plain(mut call: Call, expected: &[Expected], kernel: &'static Kernel, ty:
     Ok(call.kernel(kernel, ty, nullable))
 }
 
+/// [`Call::expect`] for functions that cast nothing but nulls.
+pub fn strict(call: &mut Call, i: usize, expected: Expected) -> spark::Result<()> {
+    if call.args[i].ty == DataType::Null || expected.accepts(&call.args[i].ty) {
+        return call.expect(i, expected);
+    }
+    Err(call.unexpected_type(i, &expected.describe()))
+}
+
 /// An integer constant, printed as itself; for arguments that Spark fills in.
 pub fn int_literal(value: i32) -> Typed {
     Typed::new(Expr::Literal(ScalarValue::Int32(Some(value)), None), DataType::Integer, false, value.to_string())

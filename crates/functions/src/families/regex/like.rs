@@ -1,0 +1,303 @@
+//! `like`, `ilike` and their forms over several patterns.
+
+use datafusion::common::Result;
+use datafusion::logical_expr::ColumnarValue;
+use spark::types::DataType;
+use spark::{Error, Result as SparkResult};
+
+use super::rlike::{IGNORE_CASE, lower_case_options, regex_argument};
+use crate::call::Call;
+use crate::coerce::Expected;
+use crate::error::fail;
+use crate::families::collation;
+use crate::families::rows::{self, Text};
+use crate::fold;
+use crate::kernel::{Kernel, KernelArgs};
+use crate::registry::{Build, Function};
+use crate::typed::Typed;
+
+/// Functions of this file. Those over several patterns are how the parser names `LIKE ALL` and its kin.
+pub const FUNCTIONS: &[Function] = &[
+    Function { name: "like", build: Build::Scalar(like) },
+    Function { name: "ilike", build: Build::Scalar(ilike) },
+    Function { name: "likeall", build: Build::Scalar(|call| several(call, &LIKE_ALL)) },
+    Function { name: "likeany", build: Build::Scalar(|call| several(call, &LIKE_ANY)) },
+    Function { name: "notlikeall", build: Build::Scalar(|call| several(call, &NOT_LIKE_ALL)) },
+    Function { name: "notlikeany", build: Build::Scalar(|call| several(call, &NOT_LIKE_ANY)) },
+];
+
+const LIKE: Kernel = Kernel::new("like", |args| eval(args, false));
+const ILIKE: Kernel = Kernel::new("ilike", |args| eval(args, true));
+const LIKE_ALL: Kernel = Kernel::new("likeall", |args| eval_several(args, false, true));
+const LIKE_ANY: Kernel = Kernel::new("likeany", |args| eval_several(args, false, false));
+const NOT_LIKE_ALL: Kernel = Kernel::new("notlikeall", |args| eval_several(args, true, true));
+const NOT_LIKE_ANY: Kernel = Kernel::new("notlikeany", |args| eval_several(args, true, false));
+
+/// Kernels of this file.
+pub const KERNELS: &[Kernel] = &[LIKE, ILIKE, LIKE_ALL, LIKE_ANY, NOT_LIKE_ALL, NOT_LIKE_ANY];
+
+fn like(call: Call) -> SparkResult<Typed> {
+    typed(call, &LIKE)
+}
+
+fn ilike(call: Call) -> SparkResult<Typed> {
+    typed(call, &ILIKE)
+}
+
+fn typed(mut call: Call, kernel: &'static Kernel) -> SparkResult<Typed> {
+    call.arity(2..=3)?;
+    let escape = escape_character(&call)?;
+    call.args.truncate(2);
+    let name = if kernel.name == "ilike" {
+        format!("ilike({}, {})", call.args[0].name, call.args[1].name)
+    } else {
+        let suffix = if escape == '\\' { String::new() } else { format!(" ESCAPE '{escape}'") };
+        format!("{} LIKE {}{suffix}", call.args[0].name, call.args[1].name)
+    };
+    for i in 0..2 {
+        regex_argument(&mut call, i).map_err(|e| e.param("sqlExpr", format!("\"{name}\"")))?;
+        call.expect(i, Expected::String).map_err(|e| e.param("sqlExpr", format!("\"{name}\"")))?;
+    }
+    if let Some(pattern) = fold::string(&call.args[1]) {
+        Matcher::new(&pattern, escape).map_err(|e| e.with_kind(spark::ErrorKind::Analysis).at(call.origin.as_ref()))?;
+    }
+    let collation = collation::unify(&mut call, &[0, 1])?;
+    let ignore = lower_case_options(&call, &collation).extra.is_some();
+    let extra = format!("{escape}{}", if ignore { IGNORE_CASE } else { "" });
+    let (options, nullable) = (call.options().with_extra(extra), call.any_nullable());
+    Ok(call.kernel_with(kernel, options, DataType::Boolean, nullable).named(name))
+}
+
+/// The third argument, a constant of one character; a back-slash without one.
+fn escape_character(call: &Call) -> SparkResult<char> {
+    let Some(arg) = call.args.get(2) else { return Ok('\\') };
+    let text = fold::string(arg).unwrap_or_default();
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => Ok(c),
+        _ => Err(Error::analysis("INVALID_ESCAPE_CHAR")
+            .param("sqlExpr", format!("\"{}\"", arg.name))
+            .with_message("The escape must be one character.")
+            .at(call.origin.as_ref())),
+    }
+}
+
+/// The value and constant patterns, of which the printed form shows only the value.
+fn several(mut call: Call, kernel: &'static Kernel) -> SparkResult<Typed> {
+    if call.args.is_empty() {
+        return Err(call.wrong_arity("> 0"));
+    }
+    let name = format!("{}({})", call.name, call.args[0].name);
+    for i in 0..call.args.len() {
+        call.expect(i, Expected::String)?;
+    }
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    let collation = collation::unify(&mut call, &all)?;
+    let ignore = lower_case_options(&call, &collation).extra.is_some();
+    let options = call.options().with_extra(format!("\\{}", if ignore { IGNORE_CASE } else { "" }));
+    Ok(call.kernel_with(kernel, options, DataType::Boolean, true).named(name))
+}
+
+/// A part of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Token {
+    Char(char),
+    /// `_`
+    One,
+    /// `%`
+    Any,
+}
+
+/// A compiled `LIKE` pattern.
+pub enum Matcher {
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+    Contains(String),
+    General(Vec<Token>),
+}
+
+impl Matcher {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// `INVALID_FORMAT.ESC_IN_THE_MIDDLE`, `INVALID_FORMAT.ESC_AT_THE_END`.
+    pub fn new(pattern: &str, escape: char) -> SparkResult<Self> {
+        let mut tokens = Vec::with_capacity(pattern.len());
+        let mut chars = pattern.chars();
+        while let Some(c) = chars.next() {
+            tokens.push(if c == escape {
+                match chars.next() {
+                    Some(c) if c == '_' || c == '%' || c == escape => Token::Char(c),
+                    Some(c) => return Err(misplaced("ESC_IN_THE_MIDDLE", pattern).param("char", format!("'{c}'"))),
+                    None => return Err(misplaced("ESC_AT_THE_END", pattern)),
+                }
+            } else {
+                match c {
+                    '_' => Token::One,
+                    '%' => Token::Any,
+                    c => Token::Char(c),
+                }
+            });
+        }
+        Ok(Self::classify(tokens))
+    }
+
+    /// The cheapest form for the tokens.
+    fn classify(mut tokens: Vec<Token>) -> Self {
+        tokens.dedup_by(|a, b| *a == Token::Any && *b == Token::Any);
+        let literal = |tokens: &[Token]| {
+            tokens.iter().map(|t| if let Token::Char(c) = t { Some(*c) } else { None }).collect::<Option<String>>()
+        };
+        if let Some(exact) = literal(&tokens) {
+            return Matcher::Exact(exact);
+        }
+        let special = match tokens.as_slice() {
+            [Token::Any, inner @ .., Token::Any] => literal(inner).map(Matcher::Contains),
+            [Token::Any, rest @ ..] => literal(rest).map(Matcher::Suffix),
+            [rest @ .., Token::Any] => literal(rest).map(Matcher::Prefix),
+            _ => None,
+        };
+        special.unwrap_or(Matcher::General(tokens))
+    }
+
+    /// True if all of `s` fits the pattern.
+    pub fn matches(&self, s: &str) -> bool {
+        match self {
+            Matcher::Exact(p) => s == p,
+            Matcher::Prefix(p) => s.starts_with(p.as_str()),
+            Matcher::Suffix(p) => s.ends_with(p.as_str()),
+            Matcher::Contains(p) => s.contains(p.as_str()),
+            Matcher::General(tokens) => general(tokens, s),
+        }
+    }
+}
+
+/// Greedy with one place to step back to: linear in practice, never exponential.
+fn general(tokens: &[Token], s: &str) -> bool {
+    let (mut t, mut at) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    loop {
+        let here = s[at..].chars().next();
+        match (tokens.get(t), here) {
+            (Some(Token::Any), _) => {
+                back = Some((t + 1, at));
+                t += 1;
+                continue;
+            }
+            (Some(Token::One), Some(c)) => {
+                t += 1;
+                at += c.len_utf8();
+                continue;
+            }
+            (Some(Token::Char(p)), Some(c)) if *p == c => {
+                t += 1;
+                at += c.len_utf8();
+                continue;
+            }
+            (None, None) => return true,
+            _ => {}
+        }
+        let Some((token, from)) = back else { return false };
+        let Some(c) = s[from..].chars().next() else { return false };
+        let next = from + c.len_utf8();
+        back = Some((token, next));
+        (t, at) = (token, next);
+    }
+}
+
+fn misplaced(sub: &str, pattern: &str) -> Error {
+    Error::runtime(format!("INVALID_FORMAT.{sub}"))
+        .param("format", format!("'{}'", pattern.replace('\\', "\\\\")))
+        .with_message(format!("The escape character stands in a wrong place of the pattern '{pattern}'."))
+}
+
+/// Escape character and whether case is ignored.
+fn settings(args: &KernelArgs) -> (char, bool) {
+    let extra = args.extra();
+    let escape = extra.chars().next().unwrap_or('\\');
+    (escape, extra[escape.len_utf8().min(extra.len())..] == *IGNORE_CASE)
+}
+
+fn eval(args: &KernelArgs, lower: bool) -> Result<ColumnarValue> {
+    let (text, pattern) = (Text::of(args, 0)?, Text::of(args, 1)?);
+    let (escape, ignore_case) = settings(args);
+    let lower = lower || ignore_case;
+    let mut last: Option<(String, Matcher)> = None;
+    let mut lowered = String::new();
+    rows::booleans(args, |row| {
+        let (Some(s), Some(p)) = (text.get(row), pattern.get(row)) else { return Ok(None) };
+        if last.as_ref().is_none_or(|(text, _)| text != p) {
+            last = Some((p.to_string(), compile(p, escape, lower)?));
+        }
+        let Some((_, matcher)) = &last else { return Ok(None) };
+        if !lower {
+            return Ok(Some(matcher.matches(s)));
+        }
+        lowered.clear();
+        crate::families::string::case::push_lower(s, &mut lowered);
+        Ok(Some(matcher.matches(&lowered)))
+    })
+}
+
+fn compile(pattern: &str, escape: char, lower: bool) -> Result<Matcher> {
+    let made = if lower { Matcher::new(&pattern.to_lowercase(), escape) } else { Matcher::new(pattern, escape) };
+    made.or_else(fail)
+}
+
+fn eval_several(args: &KernelArgs, negated: bool, all: bool) -> Result<ColumnarValue> {
+    let text = Text::of(args, 0)?;
+    let (escape, lower) = settings(args);
+    let mut matchers = Vec::with_capacity(args.args.len());
+    for i in 1..args.args.len() {
+        matchers.push(match Text::of(args, i)?.get(0) {
+            Some(p) => Some(compile(p, escape, lower)?),
+            None => None,
+        });
+    }
+    rows::booleans(args, |row| {
+        let Some(s) = text.get(row) else { return Ok(None) };
+        let s = if lower { s.to_lowercase() } else { s.to_string() };
+        let mut unknown = false;
+        for matcher in &matchers {
+            match matcher {
+                None => unknown = true,
+                Some(m) if (m.matches(&s) != negated) != all => return Ok(Some(!all)),
+                Some(_) => {}
+            }
+        }
+        Ok((!unknown).then_some(all))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("_park", "Spark", true),
+            ("a%", "abc", true),
+            ("%c", "abc", true),
+            ("%b%", "abc", true),
+            ("a\\_c", "a_c", true),
+            ("a\\_c", "abc", false),
+            ("%a%b%", "xaxbx", true),
+            ("a%b_", "aXbYbZ", true),
+            ("", "", true),
+            ("%", "", true),
+            ("_", "😀", true),
+            ("a_b", "a\nb", true),
+            ("abc", "abcd", false),
+        ] {
+            let matcher = Matcher::new(pattern, '\\').map(|m| m.matches(text));
+            assert_eq!(matcher.ok(), Some(expected), "{text} LIKE {pattern}");
+        }
+        for (pattern, condition) in
+            [("a\\x", "INVALID_FORMAT.ESC_IN_THE_MIDDLE"), ("abc\\", "INVALID_FORMAT.ESC_AT_THE_END")]
+        {
+            assert_eq!(Matcher::new(pattern, '\\').err().map(|e| e.condition().to_string()).as_deref(), Some(condition));
+        }
+    }
+}
