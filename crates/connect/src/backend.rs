@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use spark::command::Command;
 use spark::conf::ConfView;
 use spark::{Error, Literal, Plan, Result, StructType};
+use scheduler::Progress;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,7 @@ pub trait Backend: Send + Sync + 'static {
 #[async_trait]
 pub trait Session: Send + Sync + 'static {
     /// The configuration as it is now.
-    fn conf(&self) -> ConfView;
+    fn conf(&self) -> Arc<ConfView>;
 
     /// Sets a key, if a session may.
     fn set_conf(&self, key: &str, value: &str) -> Result<()>;
@@ -92,23 +93,6 @@ pub struct OperationContext {
     pub cancel: CancellationToken,
     /// Where the engine says how far it is.
     pub progress: watch::Sender<Progress>,
-}
-
-/// How far an operation is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Progress {
-    pub stages: Vec<StageProgress>,
-    pub inflight_tasks: i64,
-}
-
-/// How far a stage is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct StageProgress {
-    pub stage_id: i64,
-    pub tasks: i64,
-    pub completed_tasks: i64,
-    pub input_bytes: i64,
-    pub done: bool,
 }
 
 /// A running query. Dropping the stream cancels it.

@@ -8,13 +8,14 @@ use futures::StreamExt;
 use proto::spark_connect as pb;
 use proto::spark_connect::execute_plan_request::request_option::RequestOption;
 use proto::spark_connect::execute_plan_response::{self as wire, ResponseType};
+use scheduler::Progress;
 use spark::{Plan, Result};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::backend::{CommandOutcome, Finished, OperationContext, Progress, QueryResult, SqlOutcome};
+use crate::backend::{CommandOutcome, Finished, OperationContext, QueryResult, SqlOutcome};
 use crate::from_proto::{CommandKind, Decoded, Pending, Reader, on_plan_stack};
 use crate::ipc::{BatchEncoder, ipc_table};
 use crate::operation::{Operation, cancelled};
@@ -328,11 +329,15 @@ impl Reporter {
 
 fn progress_message(progress: &Progress) -> wire::ExecutionProgress {
     let stages = progress.stages.iter().map(|s| wire::execution_progress::StageInfo {
-        stage_id: s.stage_id,
-        num_tasks: s.tasks,
-        num_completed_tasks: s.completed_tasks,
-        input_bytes_read: s.input_bytes,
-        done: s.done,
+        stage_id: count(s.id),
+        num_tasks: count(s.partitions),
+        num_completed_tasks: count(s.done),
+        input_bytes_read: 0,
+        done: s.finished,
     });
-    wire::ExecutionProgress { stages: stages.collect(), num_inflight_tasks: progress.inflight_tasks }
+    wire::ExecutionProgress { stages: stages.collect(), num_inflight_tasks: count(progress.running_tasks) }
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

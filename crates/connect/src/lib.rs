@@ -5,6 +5,7 @@ mod analyze;
 mod artifacts;
 pub mod backend;
 mod config;
+mod engine;
 mod execute;
 pub mod from_proto;
 mod ipc;
@@ -20,5 +21,5 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use server::{ServeOptions, serve_backend};
+pub use server::{ServeOptions, serve, serve_backend};
 pub use text::TextReader;

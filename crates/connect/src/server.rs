@@ -14,6 +14,7 @@ use tonic::transport::Server;
 use tonic::{Request, Status};
 
 use crate::backend::Backend;
+use crate::engine::EngineBackend;
 use crate::service::Service;
 use crate::sessions::Sessions;
 
@@ -36,6 +37,16 @@ impl Default for ServeOptions {
     fn default() -> Self {
         ServeOptions { token: None, drain: Duration::from_secs(10) }
     }
+}
+
+/// Serves an engine; see [`serve_backend`].
+pub async fn serve(
+    engine: scheduler::Engine,
+    listener: TcpListener,
+    options: ServeOptions,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    serve_backend(Arc::new(EngineBackend(engine)), listener, options, shutdown).await
 }
 
 /// Serves until `shutdown` is cancelled and what runs has ended, or the time for that is over.

@@ -14,7 +14,7 @@ pub struct TextReader {
 
 impl TextReader {
     /// A reader under the session's configuration.
-    pub fn from_conf(conf: &ConfView) -> Self {
+    pub fn from_conf(conf: &Arc<ConfView>) -> Self {
         let defaults = Settings::default();
         let settings = Settings {
             ansi: conf.get_bool("spark.sql.ansi.enabled", true),
@@ -22,7 +22,7 @@ impl TextReader {
                 .get("spark.sql.timestampType")
                 .is_some_and(|t| t.eq_ignore_ascii_case("TIMESTAMP_NTZ")),
             time_zone: conf.get("spark.sql.session.timeZone").map_or(defaults.time_zone.clone(), Arc::from),
-            conf: Arc::new(conf.clone()),
+            conf: conf.clone(),
             ..defaults
         };
         TextReader { options: ParseOptions::from(&settings) }

@@ -1,0 +1,142 @@
+//! The engine behind the service: [`scheduler::Engine`] as a [`Backend`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use spark::command::Command;
+use spark::conf::ConfView;
+use spark::{Error, Plan, Result, StructType};
+
+use crate::backend::{
+    Backend, CommandOutcome, Finished, Observed, OperationContext, OperatorMetrics, QueryResult, Session, SqlOutcome,
+    StorageLevel,
+};
+
+/// The engine as the service sees it.
+pub struct EngineBackend(pub scheduler::Engine);
+
+impl Backend for EngineBackend {
+    fn create_session(&self, user: &str, session_id: &str) -> Arc<dyn Session> {
+        Arc::new(EngineSession(self.0.create_session(user, session_id)))
+    }
+}
+
+struct EngineSession(Arc<scheduler::Session>);
+
+#[async_trait]
+impl Session for EngineSession {
+    fn conf(&self) -> Arc<ConfView> {
+        self.0.conf().view()
+    }
+
+    fn set_conf(&self, key: &str, value: &str) -> Result<()> {
+        self.0.conf().set(key, value)
+    }
+
+    fn unset_conf(&self, key: &str) -> Result<()> {
+        self.0.conf().unset(key)
+    }
+
+    async fn execute(&self, plan: Plan, operation: &OperationContext) -> Result<QueryResult> {
+        let result = self.0.execute(plan, &context(operation)).await?;
+        let (metrics, observed) = (result.metrics, result.observed);
+        let finished = async move {
+            Finished {
+                metrics: metrics.collect().into_iter().map(operator).collect(),
+                observed: observed.lock().drain(..).map(observation).collect(),
+            }
+        };
+        Ok(QueryResult {
+            schema: result.schema,
+            arrow_schema: result.arrow_schema,
+            stream: result.stream,
+            finished: Box::pin(finished),
+        })
+    }
+
+    async fn sql_command(&self, plan: Plan, _operation: &OperationContext) -> Result<SqlOutcome> {
+        self.0.analyze_schema(plan).await?;
+        Ok(SqlOutcome::Query)
+    }
+
+    async fn command(&self, _command: Command, _operation: &OperationContext) -> Result<CommandOutcome> {
+        Err(Error::unsupported("command"))
+    }
+
+    async fn schema(&self, plan: Plan) -> Result<StructType> {
+        self.0.analyze_schema(plan).await
+    }
+
+    async fn explain(&self, _plan: Plan, _mode: &str) -> Result<String> {
+        Err(Error::unsupported("explain"))
+    }
+
+    async fn is_local(&self, _plan: Plan) -> Result<bool> {
+        Err(Error::unsupported("isLocal"))
+    }
+
+    async fn is_streaming(&self, _plan: Plan) -> Result<bool> {
+        Err(Error::unsupported("isStreaming"))
+    }
+
+    async fn input_files(&self, _plan: Plan) -> Result<Vec<String>> {
+        Err(Error::unsupported("inputFiles"))
+    }
+
+    async fn same_semantics(&self, _left: Plan, _right: Plan) -> Result<bool> {
+        Err(Error::unsupported("sameSemantics"))
+    }
+
+    async fn semantic_hash(&self, _plan: Plan) -> Result<i32> {
+        Err(Error::unsupported("semanticHash"))
+    }
+
+    async fn persist(&self, _plan: Plan, _level: StorageLevel) -> Result<()> {
+        Err(Error::unsupported("persist"))
+    }
+
+    async fn unpersist(&self, _plan: Plan) -> Result<()> {
+        Err(Error::unsupported("unpersist"))
+    }
+
+    async fn storage_level(&self, _plan: Plan) -> Result<StorageLevel> {
+        Err(Error::unsupported("storageLevel"))
+    }
+
+    fn clone_session(&self, new_id: &str) -> Arc<dyn Session> {
+        Arc::new(EngineSession(self.0.clone_session(new_id)))
+    }
+
+    fn put_artifact(&self, name: &str, _bytes: Vec<u8>) -> Result<()> {
+        Err(Error::unsupported(format!("artifact {name}")))
+    }
+
+    fn has_artifact(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn close(&self) {}
+}
+
+/// The operation as the engine wants it; what the engine tells of its progress is passed on.
+fn context(operation: &OperationContext) -> scheduler::OperationContext {
+    scheduler::OperationContext {
+        operation_id: operation.operation_id.clone(),
+        tags: operation.tags.clone(),
+        cancel: operation.cancel.clone(),
+        progress: operation.progress.clone(),
+    }
+}
+
+fn operator(metrics: scheduler::operation::OperatorMetrics) -> OperatorMetrics {
+    OperatorMetrics { name: metrics.name, plan_id: metrics.id, parent: metrics.parent, values: metrics.values }
+}
+
+fn observation(observed: scheduler::Observed) -> Observed {
+    Observed {
+        name: observed.name,
+        plan_id: observed.plan_id.unwrap_or_default(),
+        values: observed.keys.into_iter().zip(observed.values).collect(),
+        error: observed.error,
+    }
+}
