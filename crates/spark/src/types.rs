@@ -4,10 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 
 /// One of Spark SQL's data types.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DataType {
     /// `VOID`, the type of an untyped `NULL`.
     Null,
@@ -56,13 +57,13 @@ pub enum DataType {
 }
 
 /// An ordered list of fields: the schema of a relation or the type of a struct.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct StructType {
     pub fields: Vec<StructField>,
 }
 
 /// A field of a struct, or a column of a schema.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StructField {
     pub name: String,
     pub data_type: DataType,
@@ -72,7 +73,7 @@ pub struct StructField {
 }
 
 /// Column metadata as Spark keeps it: a JSON object. Compared by its text.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Metadata(pub Option<Arc<JsonMap<String, Json>>>);
 
 impl Metadata {
