@@ -171,6 +171,7 @@ impl<'a> Call<'a> {
             ansi: self.settings.ansi,
             time_zone: None,
             extra: None,
+            tolerant: false,
             context: self.origin.as_ref().map(|o| Arc::new(QueryContext::from(&**o))),
         }
     }

@@ -45,7 +45,8 @@ impl Expected {
         }
     }
 
-    fn accepts(&self, ty: &DataType) -> bool {
+    /// True if a value of the type is taken as it is.
+    pub fn accepts(&self, ty: &DataType) -> bool {
         match self {
             Expected::Any => true,
             Expected::Type(DataType::String { .. }) | Expected::String => ty.is_string(),

@@ -53,6 +53,9 @@ pub struct Options {
     /// A kernel's own parameters, in whatever text form it chooses (often JSON).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Arc<str>>,
+    /// A row whose evaluation fails is null instead (the `try_` functions).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tolerant: bool,
     /// Where the call stands in the query, for errors. Not part of equality: `GROUP BY a + 1` and
     /// `SELECT a + 1` are the same expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,13 +83,14 @@ impl Options {
 
 impl PartialEq for Options {
     fn eq(&self, other: &Self) -> bool {
-        (self.ansi, &self.time_zone, &self.extra) == (other.ansi, &other.time_zone, &other.extra)
+        (self.ansi, self.tolerant, &self.time_zone, &self.extra)
+            == (other.ansi, other.tolerant, &other.time_zone, &other.extra)
     }
 }
 impl Eq for Options {}
 impl Hash for Options {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.ansi, &self.time_zone, &self.extra).hash(state);
+        (self.ansi, self.tolerant, &self.time_zone, &self.extra).hash(state);
     }
 }
 
@@ -153,7 +157,50 @@ impl ScalarUDFImpl for KernelUdf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let args = KernelArgs { args: &args.args, rows: args.number_rows, udf: self };
-        (self.kernel.eval)(&args).map_err(|e| crate::error::with_context(e, self.options.context.as_ref()))
+        match (self.kernel.eval)(&args) {
+            Err(e) if self.options.tolerant && crate::error::spark_error(&e).is_some() => self.row_by_row(&args),
+            done => done.map_err(|e| crate::error::with_context(e, self.options.context.as_ref())),
+        }
+    }
+}
+
+impl KernelUdf {
+    /// Evaluates each row alone; null where that fails with an error of Spark's.
+    fn row_by_row(&self, args: &KernelArgs) -> Result<ColumnarValue> {
+        let mut rows: Vec<ArrayRef> = Vec::with_capacity(args.rows);
+        for row in 0..args.rows {
+            let one: Vec<ColumnarValue> = args
+                .args
+                .iter()
+                .map(|a| match a {
+                    ColumnarValue::Array(array) => ColumnarValue::Array(array.slice(row, 1)),
+                    scalar => scalar.clone(),
+                })
+                .collect();
+            let value = match (self.kernel.eval)(&KernelArgs { args: &one, rows: 1, udf: self }) {
+                Ok(value) => value.to_array(1)?,
+                Err(e) if crate::error::spark_error(&e).is_some() => {
+                    arrow::array::new_null_array(&self.return_type, 1)
+                }
+                Err(e) => return Err(e),
+            };
+            rows.push(value);
+        }
+        if rows.is_empty() {
+            return Ok(ColumnarValue::Array(arrow::array::new_empty_array(&self.return_type)));
+        }
+        let parts: Vec<&dyn Array> = rows.iter().map(AsRef::as_ref).collect();
+        Ok(ColumnarValue::Array(arrow::compute::concat(&parts)?))
+    }
+
+    /// `expr` with null in place of an error, if it is the call of a kernel; else as it is.
+    pub fn lenient(expr: Expr) -> Expr {
+        let Expr::ScalarFunction(call) = &expr else { return expr };
+        let Some(udf) = (call.func.inner().as_ref() as &dyn std::any::Any).downcast_ref::<KernelUdf>() else {
+            return expr;
+        };
+        let options = Options { tolerant: true, ..udf.options.clone() };
+        KernelUdf::call(udf.kernel, udf.return_type.clone(), options, call.args.clone())
     }
 }
 

@@ -1,39 +1,132 @@
 //! Casts, to the letter of Spark: which are allowed, how each value is converted, what overflows.
+//!
+//! A widening that cannot fail is DataFusion's own cast, so that pushdown sees through it; all else is
+//! one kernel that carries both Spark types, the mode and the time zone.
 
-use datafusion::logical_expr::cast as df_cast;
+mod binary;
+pub mod convert;
+mod datetime;
+pub mod format;
+pub mod interval;
+mod nested;
+mod numeric;
+pub mod parse;
+pub mod pretty;
+mod rules;
+
+use datafusion::logical_expr::{Expr, cast as df_cast};
 use spark::expr::CastMode;
 use spark::types::DataType;
 use spark::{Result, Settings};
 
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, KernelUdf, Options};
 use crate::typed::Typed;
 use crate::types::to_arrow;
 
+pub use convert::{Context, Mode, convert};
+pub use pretty::to_pretty_string;
+
 /// The kernels of this module.
-pub const KERNELS: &[Kernel] = &[];
+pub const KERNELS: &[Kernel] = &[convert::CAST, pretty::PRETTY];
 
 /// `CAST(typed AS to)` as the user wrote it.
 ///
 /// # Errors
 /// `DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION` and its kin where Spark has no such cast.
 pub fn explicit(typed: &Typed, to: &DataType, mode: CastMode, settings: &Settings) -> Result<Typed> {
-    let _ = mode;
-    let name = format!("CAST({} AS {})", typed.name, to.sql());
-    Ok(implicit(typed, to, settings).named(name))
+    let to = without_lengths(to);
+    let word = if mode == CastMode::Try { "TRY_CAST" } else { "CAST" };
+    let name =
+        if to.is_complex() { typed.name.clone() } else { format!("{word}({} AS {})", typed.name, to.sql()) };
+    let mode_of_values = match mode {
+        CastMode::Session if settings.ansi => Mode::Ansi,
+        CastMode::Session | CastMode::Legacy => Mode::Legacy,
+        CastMode::Ansi => Mode::Ansi,
+        CastMode::Try => Mode::Try,
+    };
+    let allowed = match mode_of_values {
+        Mode::Legacy => rules::can_legacy_cast(&typed.ty, &to),
+        _ => rules::can_ansi_cast(&typed.ty, &to),
+    };
+    if !allowed {
+        return Err(rules::refused(typed, &to, mode, &name, settings));
+    }
+    Ok(cast_with(typed, &to, mode_of_values, settings).named(name))
+}
+
+/// A cast treats lengths of `CHAR` and `VARCHAR` as if they were not written.
+fn without_lengths(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Char(_) | DataType::Varchar(_) => DataType::STRING,
+        other => other.clone(),
+    }
+}
+
+/// True if Spark has a cast between the types, in ANSI mode or out of it.
+pub fn can_cast(from: &DataType, to: &DataType, ansi: bool) -> bool {
+    if ansi { rules::can_ansi_cast(from, to) } else { rules::can_legacy_cast(from, to) }
 }
 
 /// A cast that Spark inserts itself: the name stays.
-pub fn implicit(typed: &Typed, to: &DataType, _settings: &Settings) -> Typed {
+pub fn implicit(typed: &Typed, to: &DataType, settings: &Settings) -> Typed {
+    cast_with(typed, to, if settings.ansi { Mode::Ansi } else { Mode::Legacy }, settings)
+}
+
+/// A cast in a mode of one's own; the name stays.
+pub fn cast_with(typed: &Typed, to: &DataType, mode: Mode, settings: &Settings) -> Typed {
     if typed.ty == *to {
         return typed.clone();
     }
     let mut out = typed.clone();
-    if to_arrow(&typed.ty) != to_arrow(to) {
-        out.expr = df_cast(typed.expr.clone(), to_arrow(to));
-    }
+    out.expr = value_expr(typed, to, mode, settings);
     out.nullable = typed.nullable || force_nullable(&typed.ty, to);
     out.ty = to.clone();
     out
+}
+
+fn value_expr(typed: &Typed, to: &DataType, mode: Mode, settings: &Settings) -> Expr {
+    let arrow = to_arrow(to);
+    if typed.is_null_literal() {
+        return Typed::null(to.clone()).expr;
+    }
+    if same_values(&typed.ty, to) {
+        return typed.expr.clone();
+    }
+    if is_lossless(&typed.ty, to) {
+        return df_cast(typed.expr.clone(), arrow);
+    }
+    let spec = convert::Spec::new(&typed.ty, to, mode, settings);
+    let options = Options { ansi: mode == Mode::Ansi, ..Options::default() }
+        .with_time_zone(settings.time_zone.clone())
+        .with_extra(spec.to_text());
+    KernelUdf::call(&convert::CAST, arrow, options, vec![typed.expr.clone()])
+}
+
+/// True if every value stays as it is: same Arrow type and same meaning.
+fn same_values(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (f, t) if f.same_type(t) => to_arrow(f) == to_arrow(t),
+        (f, t) if f.is_string() && t.is_string() => true,
+        (DataType::YearMonthInterval { end: a, .. }, DataType::YearMonthInterval { end: b, .. })
+        | (DataType::DayTimeInterval { end: a, .. }, DataType::DayTimeInterval { end: b, .. }) => b >= a,
+        (DataType::Time(a), DataType::Time(b)) => b >= a,
+        (DataType::Geometry(_), DataType::Geometry(_)) | (DataType::Geography(_), DataType::Geography(_)) => true,
+        (DataType::Udt { sql_type, .. }, t) => same_values(sql_type, t),
+        _ => false,
+    }
+}
+
+/// True for widenings in which no value fails or is rounded, and that Arrow does as Spark does.
+fn is_lossless(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        (T::Byte, T::Short | T::Integer | T::Long | T::Float | T::Double) => true,
+        (T::Short, T::Integer | T::Long | T::Float | T::Double) => true,
+        (T::Integer, T::Long | T::Double) | (T::Float, T::Double) => true,
+        (f, T::Decimal { .. }) if f.is_integral() => safe_to_decimal(f, to),
+        (T::Decimal { scale: s1, .. }, T::Decimal { scale: s2, .. }) => s2 >= s1 && safe_to_decimal(from, to),
+        _ => false,
+    }
 }
 
 /// True if a cast between these types may turn a value into null, or is said to by Spark.
@@ -43,12 +136,12 @@ pub fn force_nullable(from: &DataType, to: &DataType) -> bool {
         (T::Null, _) => false,
         (a, b) if a == b => false,
         (T::Variant, _) => true,
-        (f, t) if f.is_string() => !(t.is_string() || *t == T::Binary),
+        (f, t) if f.is_string() => !(t.is_string() || *t == T::Binary || *t == T::Variant),
         (_, t) if t.is_string() => false,
         (T::Timestamp, T::Byte | T::Short | T::Integer) => true,
         (T::Float | T::Double, T::Timestamp) => true,
-        (T::Timestamp | T::TimestampNtz, T::Date) => false,
-        (T::Date, T::Timestamp | T::TimestampNtz) => false,
+        (T::Timestamp, T::Date) => false,
+        (T::Date, T::Timestamp | T::TimestampNtz | T::Variant) => false,
         (T::Date, _) | (_, T::Date | T::CalendarInterval) => true,
         (f, T::Decimal { .. }) => !safe_to_decimal(f, to),
         (T::Float | T::Double | T::Decimal { .. }, t) if t.is_integral() => true,

@@ -162,7 +162,7 @@ pub fn comparison_key(typed: &Typed) -> Expr {
         DataType::Float | DataType::Double => {
             KernelUdf::call(&NORMALIZE, to_arrow(&typed.ty), Options::default(), vec![typed.expr.clone()])
         }
-        _ => typed.expr.clone(),
+        ty => super::collation::key_expr(typed.expr.clone(), ty),
     }
 }
 

@@ -9,6 +9,8 @@ use super::decimal::{self, Operation, allows_precision_loss};
 use super::{decimal_kernels, float_kernels, int_kernels};
 use crate::call::Call;
 use crate::coerce::{cast_implicitly, decimal_for, promote_string, tightest_type};
+use crate::families::datetime::arithmetic as datetime;
+use crate::families::interval;
 use crate::kernel::{Kernel, KernelUdf, Options};
 use crate::typed::Typed;
 use crate::types::to_arrow;
@@ -127,6 +129,9 @@ pub fn arithmetic(call: Call, op: Op, lenient: bool) -> Result<Typed> {
 
 impl Binary<'_> {
     fn build(mut self) -> Result<Typed> {
+        if let Some(temporal) = self.temporal() {
+            return self.finish_temporal(temporal?);
+        }
         self.resolve_nulls();
         let (l, r) = self.operands()?;
         let both = (l.ty.clone(), r.ty.clone());
@@ -137,6 +142,33 @@ impl Binary<'_> {
             (DataType::Float | DataType::Double, _) => self.floats(l, r),
             _ => self.integers(l, r),
         }
+    }
+
+    /// Arithmetic on dates, timestamps and intervals; `None` if neither side is one.
+    fn temporal(&self) -> Option<Result<Typed>> {
+        let (l, r) = (self.call.args[0].clone(), self.call.args[1].clone());
+        let is_temporal = |t: &DataType| {
+            t.is_datetime() || t.is_ansi_interval() || matches!(t, DataType::CalendarInterval | DataType::Time(_))
+        };
+        if !is_temporal(&l.ty) && !is_temporal(&r.ty) {
+            return None;
+        }
+        let (settings, origin) = (self.call.settings, self.call.origin.as_ref());
+        match self.op {
+            Op::Add => datetime::add(l, r, settings, origin),
+            Op::Subtract => datetime::subtract(l, r, settings, origin),
+            Op::Multiply => interval::multiply(l, r, settings, origin),
+            Op::Divide => interval::divide(l, r, settings, origin),
+            _ => None,
+        }
+    }
+
+    /// The `try_` forms yield null where the calculation fails.
+    fn finish_temporal(self, typed: Typed) -> Result<Typed> {
+        if !self.lenient {
+            return Ok(typed);
+        }
+        Ok(Typed::new(KernelUdf::lenient(typed.expr), typed.ty, true, self.name))
     }
 
     /// An untyped null takes the other side's type.
