@@ -245,7 +245,7 @@ impl Analyzer<'_> {
     }
 
     /// The aggregation of a typed select list.
-    fn group_items(
+    pub(super) fn group_items(
         &mut self,
         rel: Rel,
         keys: Vec<Typed>,

@@ -117,7 +117,7 @@ impl Analyzer<'_> {
         let mut used: Vec<DfExpr> = found.iter().map(|(e, _)| e.clone()).collect();
         used.extend(values.iter().map(|(t, _, _)| t.expr.clone()));
         let source = rel.with_columns(&needed_columns(&used)).unwrap_or_else(|| rel.clone());
-        let exprs: Vec<DfExpr> = found.into_iter().map(|(e, name)| e.alias(name)).collect();
+        let exprs: Vec<DfExpr> = found.into_iter().map(|(e, _)| e).collect();
         let plan = LogicalPlanBuilder::window_plan(source.plan.clone(), exprs).map_err(from_datafusion)?;
         let mut lifted = Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]);
         lifted.hidden = rel.hidden.clone();
@@ -126,13 +126,14 @@ impl Analyzer<'_> {
     }
 
     /// `expr` with window functions replaced by columns, which are added to `found`.
-    fn replace_windows(&mut self, expr: DfExpr, found: &mut Vec<(DfExpr, String)>) -> Result<DfExpr> {
+    fn replace_windows(&self, expr: DfExpr, found: &mut Vec<(DfExpr, String)>) -> Result<DfExpr> {
         expr.transform_down(|e| match e {
             DfExpr::WindowFunction(_) => {
                 let name = match found.iter().find(|(f, _)| *f == e) {
                     Some((_, name)) => name.clone(),
                     None => {
-                        let name = format!("#{}", self.fresh_id());
+                        // DataFusion names the columns of a window operator itself.
+                        let name = e.schema_name().to_string();
                         found.push((e, name.clone()));
                         name
                     }
