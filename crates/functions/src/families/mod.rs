@@ -1,5 +1,11 @@
 //! The families of functions; a family is a file or a folder with its slices.
 
+pub mod structs;
+pub mod map;
+pub mod lists;
+pub mod generator;
+pub mod extract;
+pub mod array;
 pub mod rows;
 pub mod interval;
 pub mod datetime;
@@ -7,11 +13,11 @@ pub mod aggregate;
 pub mod bitwise;
 pub mod conditional;
 pub mod operators;
-pub mod predicate;
-pub mod window;
 pub mod collation;
 pub mod regex;
 pub mod string;
+pub mod predicate;
+pub mod window;
 
 use crate::aggregate::AggregateKernel;
 use crate::kernel::Kernel;
@@ -51,10 +57,20 @@ pub const FUNCTIONS: &[&[Function]] = &[
     datetime::now::FUNCTIONS,
     datetime::trunc::FUNCTIONS,
     interval::FUNCTIONS,
+    array::construct::FUNCTIONS,
+    array::edit::FUNCTIONS,
+    array::search::FUNCTIONS,
+    array::sequence::FUNCTIONS,
+    array::sets::FUNCTIONS,
+    array::shuffle::FUNCTIONS,
+    generator::FUNCTIONS,
+    map::FUNCTIONS,
+    structs::FUNCTIONS,
 ];
 
 /// All scalar kernels.
 pub const KERNELS: &[&[Kernel]] = &[
+    crate::cast::KERNELS,
     string::base::KERNELS,
     string::case::KERNELS,
     string::chars::KERNELS,
@@ -76,7 +92,6 @@ pub const KERNELS: &[&[Kernel]] = &[
     regex::rlike::KERNELS,
     regex::split::KERNELS,
     collation::KERNELS,
-    crate::cast::KERNELS,
     window::KERNELS,
     operators::KERNELS,
     predicate::KERNELS,
@@ -85,6 +100,15 @@ pub const KERNELS: &[&[Kernel]] = &[
     datetime::fields::KERNELS,
     datetime::trunc::KERNELS,
     interval::KERNELS,
+    array::construct::KERNELS,
+    array::edit::KERNELS,
+    array::search::KERNELS,
+    array::sequence::KERNELS,
+    array::sets::KERNELS,
+    array::shuffle::KERNELS,
+    generator::KERNELS,
+    map::KERNELS,
+    structs::KERNELS,
 ];
 
 /// All aggregate kernels.
