@@ -242,12 +242,12 @@ pub struct Merge {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeClause {
     pub condition: Option<Expr>,
-    pub action: MergeAction,
+    pub action: MergeChange,
 }
 
 /// What a merge does with a row. Assignments pair a column with its value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum MergeAction {
+pub enum MergeChange {
     Delete,
     UpdateAll,
     Update(Vec<(Expr, Expr)>),

@@ -121,6 +121,13 @@ pub enum Node {
     ApproxQuantile { input: Box<Plan>, columns: Vec<String>, probabilities: Vec<f64>, relative_error: f64 },
     FreqItems { input: Box<Plan>, columns: Vec<String>, support: Option<f64> },
     SampleBy { input: Box<Plan>, column: Expr, fractions: Vec<(Literal, f64)>, seed: Option<i64> },
+    /// `|> EXTEND`: the columns of `input` and these; no aggregate functions.
+    PipeExtend { input: Box<Plan>, exprs: Vec<Expr> },
+    /// `|> SET`: columns that exist are replaced in place, one assignment after the other; no
+    /// aggregate functions.
+    PipeSet { input: Box<Plan>, assignments: Vec<(String, Expr)> },
+    /// `|> AGGREGATE`: every one of `aggregates` has an aggregate function, and the grouping comes first.
+    PipeAggregate(Box<Aggregate>),
     /// The table as text, as `df.show()` prints it: one string cell.
     ShowString { input: Box<Plan>, rows: i32, truncate: i32, vertical: bool },
     HtmlString { input: Box<Plan>, rows: i32, truncate: i32 },

@@ -165,12 +165,13 @@ impl Parser<'_> {
     }
 
     fn in_list(&mut self, mark: usize, value: Expr, negated: bool) -> Result<Expr> {
+        let word = self.mark() - negated as usize;
         self.advance();
         if self.sym_at(1, ")") {
             self.advance();
             self.advance();
             return Err(self
-                .error(mark, "INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE")
+                .error(word, "INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE")
                 .with_message("IN needs at least one value"));
         }
         if let Some(plan) = self.parenthesized_query()? {
@@ -219,12 +220,12 @@ impl Parser<'_> {
     fn quantified_like(&mut self, mark: usize, name: &str, value: Expr, negated: bool) -> Result<Expr> {
         let all = self.at_kw(Kw::ALL);
         self.advance();
-        let list = self.mark();
+        let list = self.mark().saturating_sub(2 + negated as usize);
         if self.sym_at(1, ")") {
             self.advance();
             self.advance();
             return Err(self
-                .error(list, "_LEGACY_ERROR_TEMP_0064")
+                .error(list, "INVALID_SQL_SYNTAX.EMPTY_QUANTIFIED_PATTERN")
                 .with_message("LIKE ANY and LIKE ALL need at least one pattern"));
         }
         let patterns = self.paren_list(Self::expression)?;

@@ -45,26 +45,35 @@ pub fn singular(unit: &str) -> String {
     lower.strip_suffix('s').map(str::to_string).unwrap_or(lower)
 }
 
-/// The literal over the smallest type that has every unit named; `None` if the two families mix.
-pub fn narrow(interval: Interval, units: &[String]) -> Option<Literal> {
+/// Why a list of units makes no ANSI interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NarrowError {
+    /// Years or months together with days or times.
+    Mixed,
+    Overflow,
+}
+
+/// The literal over the smallest type that has every unit named.
+pub fn narrow(interval: Interval, units: &[String]) -> Result<Literal, NarrowError> {
     let (mut year_month, mut day_time) = (Vec::new(), Vec::new());
     for unit in units {
         match field_of(unit) {
             Some(Field::YearMonth(field)) => year_month.push(field),
             Some(Field::DayTime(field)) => day_time.push(field),
-            None => return None,
+            None => return Err(NarrowError::Mixed),
         }
     }
     let bounds = |fields: &[u8]| (fields.iter().min().copied(), fields.iter().max().copied());
     match (bounds(&year_month), bounds(&day_time)) {
         ((Some(start), Some(end)), (None, _)) => {
-            Some(Literal::YearMonthInterval { months: interval.months, start, end })
+            Ok(Literal::YearMonthInterval { months: interval.months, start, end })
         }
         ((None, _), (Some(start), Some(end))) => {
-            let micros = (interval.days as i64).checked_mul(MICROS_PER_DAY)?.checked_add(interval.micros)?;
-            Some(Literal::DayTimeInterval { micros, start, end })
+            let days = (interval.days as i64).checked_mul(MICROS_PER_DAY);
+            let micros = days.and_then(|days| days.checked_add(interval.micros)).ok_or(NarrowError::Overflow)?;
+            Ok(Literal::DayTimeInterval { micros, start, end })
         }
-        _ => None,
+        _ => Err(NarrowError::Mixed),
     }
 }
 

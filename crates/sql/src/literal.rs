@@ -4,7 +4,7 @@ use spark::{DataType, Error, Expr, Literal, Result};
 
 use crate::datetime::{self, Zone};
 use crate::error;
-use crate::interval::{self, Interval};
+use crate::interval::{self, Interval, NarrowError};
 use crate::keywords::Kw;
 use crate::lexer::Tok;
 use crate::parser::Parser;
@@ -181,11 +181,16 @@ impl Parser<'_> {
             let Interval { months, days, micros } = value;
             return Ok(Expr::Literal(Literal::CalendarInterval { months, days, micros }));
         }
-        interval::narrow(value, units).map(Expr::Literal).ok_or_else(|| {
+        interval::narrow(value, units).map(Expr::Literal).map_err(|e| {
             let literal = self.source_since(mark).to_string();
-            self.error(mark, "_LEGACY_ERROR_TEMP_0029")
-                .param("literal", &literal)
-                .with_message(format!("An interval has either years and months, or days and times: {literal}"))
+            match e {
+                NarrowError::Overflow => Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION")
+                    .with_message(format!("The interval does not fit into its type: {literal}")),
+                NarrowError::Mixed => self
+                    .error(mark, "_LEGACY_ERROR_TEMP_0029")
+                    .param("literal", &literal)
+                    .with_message(format!("An interval has either years and months, or days and times: {literal}")),
+            }
         })
     }
 

@@ -42,3 +42,14 @@ fn constant_text(expr: &Expr) -> Option<String> {
         _ => None,
     }
 }
+
+/// The value of a literal as text, for property lists.
+pub fn constant_value(expr: &Expr) -> Option<String> {
+    match expr.unpositioned() {
+        Expr::Literal(Literal::String(text)) => Some(text.clone()),
+        Expr::Literal(Literal::Boolean(value)) => Some(value.to_string()),
+        Expr::Literal(Literal::Integer(value)) => Some(value.to_string()),
+        Expr::Literal(Literal::Long(value)) => Some(value.to_string()),
+        _ => constant_text(expr),
+    }
+}

@@ -80,6 +80,14 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The keyword of a token by its place in the text.
+    pub fn keyword_of(&self, at: usize) -> Option<Kw> {
+        match self.tokens.get(at)?.tok {
+            Tok::Word(keyword) => keyword,
+            _ => None,
+        }
+    }
+
     pub fn at_kw(&self, keyword: Kw) -> bool {
         self.keyword_at(0) == Some(keyword)
     }

@@ -87,6 +87,7 @@ impl Parser<'_> {
                 Ok(Expr::Literal(Literal::Boolean(keyword == Kw::TRUE)))
             }
             Kw::INTERVAL if self.at_interval() => self.interval().map(|e| self.at(mark, e)),
+            Kw::CASE if self.string_at(1) => self.case(),
             _ if self.string_at(1) && matches!(self.peek(), Tok::Word(_)) && keyword != Kw::COLLATE => {
                 self.typed_literal().map(|e| self.at(mark, e))
             }

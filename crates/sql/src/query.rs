@@ -26,7 +26,7 @@ impl Parser<'_> {
             let ctes = p.ctes()?;
             let term = p.query_term()?;
             let plan = p.query_organization(term)?;
-            let plan = p.pipes(plan)?;
+            let plan = p.pipes(mark, plan)?;
             Ok(match ctes {
                 Some((ctes, recursive)) => p.located(mark, Node::With { ctes, recursive, input: Box::new(plan) }),
                 None => plan,
@@ -55,8 +55,8 @@ impl Parser<'_> {
             if ctes[..i].iter().any(|other| other.name.eq_ignore_ascii_case(&cte.name)) {
                 let name = spark::types::quote_identifier(&cte.name);
                 return Err(self
-                    .error(mark, "_LEGACY_ERROR_TEMP_0038")
-                    .param("duplicateNames", format!("'{}'", cte.name))
+                    .error(mark, "DUPLICATED_CTE_NAMES")
+                    .param("duplicateNames", &name)
                     .with_message(format!("WITH defines {name} more than once")));
             }
         }
@@ -256,6 +256,27 @@ impl Parser<'_> {
         let distinct = self.set_quantifier() == Some(true);
         let items = self.comma_list(Self::named_expression)?;
         Ok(SelectClause { hints, distinct, items })
+    }
+
+    /// `SELECT` of a pipe: the items and `WINDOW` over `input`.
+    pub fn select_items_over(&mut self, mark: usize, clause: SelectClause, input: Plan) -> Result<Plan> {
+        let mut plan = self.located(mark, Node::Project { input: Box::new(input), exprs: clause.items });
+        if clause.distinct {
+            plan = self.located(mark, Node::Distinct { input: Box::new(plan) });
+        }
+        if self.at_window_clause() {
+            let windows = self.window_clause()?;
+            plan = self.located(mark, Node::WithWindows { input: Box::new(plan), windows });
+        }
+        for (name, params) in clause.hints.into_iter().rev() {
+            plan = self.located(mark, Node::Hint { input: Box::new(plan), name, params });
+        }
+        Ok(plan)
+    }
+
+    /// `SELECT …` over a relation written before it.
+    pub fn select_over(&mut self, from: Plan, mark: usize) -> Result<Plan> {
+        self.select(Some(from), mark)
     }
 
     /// True if `TRANSFORM (…) … USING 'script'` is next rather than the function.

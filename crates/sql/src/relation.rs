@@ -174,6 +174,14 @@ impl Parser<'_> {
         }
         let name = self.object_name()?;
         if self.at_sym("(") {
+            if let [only] = name.as_slice() {
+                if only.eq_ignore_ascii_case("unnest") {
+                    return self.unnest(mark);
+                }
+                if only.eq_ignore_ascii_case("json_table") {
+                    return Err(Error::unsupported("JSON_TABLE").at(Some(&self.origin(mark))));
+                }
+            }
             return self.table_function(mark, name);
         }
         self.table(mark, name, quoted)
@@ -321,7 +329,7 @@ impl Parser<'_> {
         let mark = self.mark();
         self.expect_kw(Kw::VALUES)?;
         let rows = self.comma_list(|p| p.expression().map(values_row))?;
-        let last = self.mark();
+        let last = self.origin(mark);
         let alias = self.table_alias()?;
         let named = alias.as_ref().map(|(_, columns)| columns.len()).filter(|n| *n > 0);
         let expected = named.or_else(|| rows.first().map(Vec::len)).unwrap_or_default();
@@ -333,9 +341,7 @@ impl Parser<'_> {
                 .param("rowIndex", index.to_string())
                 .with_message(format!("Row {index} of VALUES has {} columns, not {expected}", row.len())));
         }
-        let after = self.mark();
-        let table = Plan { plan_id: None, origin: Some(self.origin(mark)), node: Node::InlineTable { rows } };
-        debug_assert!(last <= after);
+        let table = Plan { plan_id: None, origin: Some(last), node: Node::InlineTable { rows } };
         Ok(match alias {
             Some((alias, columns)) => {
                 self.located(mark, Node::SubqueryAlias { input: Box::new(table), alias: vec![alias], columns })
@@ -352,6 +358,17 @@ impl Parser<'_> {
         let args = if self.at_sym(")") { Vec::new() } else { self.comma_list(Self::table_function_argument)? };
         self.expect_sym(")")?;
         let plan = self.located(mark, Node::TableFunction { name, args });
+        self.aliased(mark, plan)
+    }
+
+    /// `UNNEST(arrays) [WITH ORDINALITY] [alias]`; the ordinality is an argument by name.
+    fn unnest(&mut self, mark: usize) -> Result<Plan> {
+        let mut args = self.paren_list(Self::expression)?;
+        if self.eat_kws(&[Kw::WITH, Kw::ORDINALITY]) {
+            let value = Box::new(Expr::Literal(Literal::Boolean(true)));
+            args.push(Expr::NamedArgument { name: "with_ordinality".into(), value });
+        }
+        let plan = self.located(mark, Node::TableFunction { name: vec!["unnest".into()], args });
         self.aliased(mark, plan)
     }
 
@@ -597,9 +614,4 @@ fn join_type_name(join_type: JoinType) -> &'static str {
         JoinType::LeftSemi => "LEFT SEMI",
         JoinType::Cross => "CROSS",
     }
-}
-
-/// A literal, for the places where the grammar has a bare number.
-pub fn int_literal(value: i64) -> Expr {
-    Expr::Literal(i32::try_from(value).map_or(Literal::Long(value), Literal::Integer))
 }

@@ -18,6 +18,9 @@ pub enum Statement {
 impl Parser<'_> {
     /// A statement without its end.
     pub fn statement(&mut self) -> Result<Statement> {
+        if self.at_script() {
+            return self.script().map(Statement::Script);
+        }
         if self.at_query() {
             return self.query_or_insert();
         }
@@ -26,7 +29,7 @@ impl Parser<'_> {
 
     /// True if a query begins here.
     fn at_query(&self) -> bool {
-        self.query_begins(0) || self.at_any(&[Kw::SELECT, Kw::FROM, Kw::VALUES, Kw::WITH])
+        self.query_begins(0) || self.at_any(&[Kw::SELECT, Kw::FROM, Kw::VALUES, Kw::WITH]) || self.at_sym("(")
     }
 
     /// A query, or an insert that begins like one.
@@ -40,16 +43,37 @@ impl Parser<'_> {
     /// A statement that is no query.
     pub fn command(&mut self) -> Result<Command> {
         let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
+        let mark = self.mark();
         match keyword {
             Kw::CREATE => self.create(),
+            Kw::REPLACE => self.replace_table(),
+            Kw::ALTER => self.alter(),
+            Kw::DROP => self.drop_statement(),
             Kw::INSERT => self.insert(),
+            Kw::DELETE => self.delete(),
+            Kw::UPDATE => self.update(),
+            Kw::MERGE => self.merge(),
             Kw::SET => self.set(),
             Kw::RESET => self.reset_conf(),
+            Kw::DECLARE => self.declare(),
+            Kw::EXECUTE => self.execute_immediate(),
             Kw::SHOW => self.show(),
             Kw::DESC | Kw::DESCRIBE => self.describe(),
             Kw::EXPLAIN => self.explain(),
-            Kw::DROP => self.drop_statement(),
             Kw::USE => self.use_statement(),
+            Kw::COMMENT => self.comment_on(),
+            Kw::CACHE => self.cache(),
+            Kw::UNCACHE => self.uncache(),
+            Kw::CLEAR => self.expect_kws(&[Kw::CLEAR, Kw::CACHE]).map(|()| Command::ClearCache),
+            Kw::REFRESH => self.refresh(),
+            Kw::TRUNCATE => self.truncate(),
+            Kw::ANALYZE => self.analyze(),
+            Kw::MSCK | Kw::REPAIR => self.repair(),
+            Kw::LOAD => self.load_data(),
+            Kw::ADD | Kw::LIST => self.resource(),
+            Kw::CALL => self.call_procedure(),
+            Kw::GRANT | Kw::REVOKE | Kw::EXPORT | Kw::IMPORT | Kw::LOCK | Kw::UNLOCK | Kw::START | Kw::COMMIT
+            | Kw::ROLLBACK | Kw::DFS => Err(self.native_command(mark)),
             _ => Err(self.syntax_error()),
         }
     }
@@ -62,8 +86,8 @@ impl Parser<'_> {
         let mode = match self.eat_any(&modes) {
             Some(Kw::LOGICAL) => {
                 return Err(self
-                    .error(mark, "_LEGACY_ERROR_TEMP_0035")
-                    .param("message", "EXPLAIN LOGICAL")
+                    .error(mark.saturating_sub(1), "INVALID_STATEMENT_OR_CLAUSE")
+                    .param("operation", "EXPLAIN LOGICAL")
                     .with_message("EXPLAIN has no mode LOGICAL"));
             }
             Some(keyword) => keyword.text().to_string(),
@@ -76,10 +100,14 @@ impl Parser<'_> {
         })
     }
 
-    /// `CREATE [OR REPLACE] [[GLOBAL] TEMPORARY] VIEW …` behind those words.
-    pub fn create_view(&mut self, replace: bool, global: bool, temporary: bool) -> Result<Command> {
-        let if_not_exists = self.eat_kws(&[Kw::IF, Kw::NOT, Kw::EXISTS]);
+    /// `CREATE [OR REPLACE] [[GLOBAL] TEMPORARY] VIEW` behind those words.
+    pub fn create_view(&mut self, mark: usize, replace: bool, global: bool, temporary: bool) -> Result<Command> {
+        let if_not_exists = self.if_not_exists();
         let name = self.object_name()?;
+        let typed = self.at_sym("(") && self.name_at(1) && self.name_at(2) && self.keyword_at(2) != Some(Kw::COMMENT);
+        if temporary && (typed || self.at_kw(Kw::USING)) {
+            return self.temp_view_using(name, replace, global);
+        }
         let columns = if self.at_sym("(") { self.paren_list(Self::view_column)? } else { Vec::new() };
         let mut view = CreateView {
             name,
@@ -93,12 +121,53 @@ impl Parser<'_> {
             replace,
             if_not_exists,
         };
-        self.view_clauses(&mut view)?;
+        self.view_clauses(mark, &mut view)?;
         self.expect_kw(Kw::AS)?;
         let start = self.mark();
         view.plan = self.query()?;
         view.text = Some(self.source_since(start).to_string());
+        self.check_view(mark, &view)?;
         Ok(Command::CreateView(view))
+    }
+
+    /// Combinations of words that contradict each other.
+    fn check_view(&self, mark: usize, view: &CreateView) -> Result<()> {
+        let Some((last, qualifier)) = view.name.split_last() else { return Ok(()) };
+        if view.if_not_exists && view.temporary {
+            return Err(self
+                .error(mark, "_LEGACY_ERROR_TEMP_0053")
+                .with_message("A temporary view has no IF NOT EXISTS"));
+        }
+        if view.if_not_exists && view.replace {
+            return Err(self
+                .error(mark, "CREATE_VIEW_WITH_IF_NOT_EXISTS_AND_REPLACE")
+                .param("viewName", view.name.join("."))
+                .with_message("OR REPLACE and IF NOT EXISTS do not go together"));
+        }
+        let session = matches!(qualifier, [a] if a.eq_ignore_ascii_case("session"))
+            || matches!(qualifier, [a, b] if a.eq_ignore_ascii_case("system") && b.eq_ignore_ascii_case("session"));
+        if view.temporary && !view.global && !qualifier.is_empty() && !session {
+            return Err(self
+                .error(mark, "INVALID_TEMP_OBJ_QUALIFIER")
+                .param("objectType", "VIEW")
+                .param("objectName", spark::types::quote_identifier(last))
+                .param("qualifier", crate::error::shown_name(qualifier))
+                .with_message("A temporary view belongs to no catalog or schema"));
+        }
+        Ok(())
+    }
+
+    /// `name [(columns)] USING format [OPTIONS (…)]`.
+    fn temp_view_using(&mut self, name: Vec<String>, replace: bool, global: bool) -> Result<Command> {
+        let mut schema = None;
+        if self.eat_sym("(") {
+            schema = Some(self.table_schema()?);
+            self.expect_sym(")")?;
+        }
+        self.expect_kw(Kw::USING)?;
+        let provider = self.object_name()?.join(".");
+        let options = if self.eat_kw(Kw::OPTIONS) { self.properties()? } else { Vec::new() };
+        Ok(Command::CreateTempViewUsing { name, schema, global, replace, provider, options })
     }
 
     fn view_column(&mut self) -> Result<(String, Option<String>)> {
@@ -107,17 +176,26 @@ impl Parser<'_> {
         Ok((name, comment))
     }
 
-    fn view_clauses(&mut self, view: &mut CreateView) -> Result<()> {
+    fn view_clauses(&mut self, mark: usize, view: &mut CreateView) -> Result<()> {
         loop {
-            if self.eat_kw(Kw::COMMENT) {
+            if self.at_kw(Kw::COMMENT) {
+                self.once(mark, "COMMENT", view.comment.is_some())?;
+                self.advance();
                 view.comment = Some(self.string()?);
-            } else if self.eat_kw(Kw::TBLPROPERTIES) {
+            } else if self.at_kw(Kw::TBLPROPERTIES) {
+                self.once(mark, "TBLPROPERTIES", !view.properties.is_empty())?;
+                self.advance();
                 view.properties = self.properties()?;
             } else if self.eat_kws(&[Kw::WITH, Kw::SCHEMA]) {
-                self.advance();
-                self.eat_kw(Kw::EVOLUTION);
+                let mode = self.schema_binding()?;
+                if view.temporary {
+                    return Err(self
+                        .error(mark, "UNSUPPORTED_FEATURE.TEMPORARY_VIEW_WITH_SCHEMA_BINDING_MODE")
+                        .with_message("A temporary view has no WITH SCHEMA"));
+                }
+                view.properties.push(("view.schemaMode".into(), mode));
             } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
-                let name = self.identifier()?;
+                let name = self.object_name()?.join(".");
                 view.properties.push(("collation".into(), name));
             } else {
                 return Ok(());

@@ -1,0 +1,244 @@
+//! `ALTER TABLE` and `ALTER VIEW`.
+
+use spark::Result;
+use spark::command::{AlterColumn, AlterTableAction, ColumnDef, ColumnPosition};
+
+use crate::keywords::Kw;
+use crate::parser::Parser;
+
+impl Parser<'_> {
+    /// What follows the table's name.
+    pub fn alter_table_action(&mut self, mark: usize) -> Result<AlterTableAction> {
+        let partition = self.optional_partition()?;
+        let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
+        match keyword {
+            Kw::RENAME => self.alter_rename(partition),
+            Kw::ADD => self.alter_add(),
+            Kw::DROP => self.alter_drop(),
+            Kw::SET => self.alter_set(partition),
+            Kw::UNSET => {
+                self.advance();
+                self.expect_kw(Kw::TBLPROPERTIES)?;
+                let if_exists = self.if_exists();
+                Ok(AlterTableAction::UnsetProperties { keys: self.property_keys()?, if_exists })
+            }
+            Kw::ALTER => self.alter_columns(mark),
+            Kw::CHANGE => self.change_column(),
+            Kw::REPLACE => {
+                self.expect_kws(&[Kw::REPLACE, Kw::COLUMNS])?;
+                let columns = self.added_columns()?;
+                Ok(AlterTableAction::ReplaceColumns { partition, columns })
+            }
+            Kw::RECOVER => {
+                self.expect_kws(&[Kw::RECOVER, Kw::PARTITIONS])?;
+                Ok(AlterTableAction::RecoverPartitions)
+            }
+            Kw::CLUSTER => {
+                self.expect_kws(&[Kw::CLUSTER, Kw::BY])?;
+                if self.eat_kw(Kw::NONE) {
+                    return Ok(AlterTableAction::ClusterBy(None));
+                }
+                Ok(AlterTableAction::ClusterBy(Some(self.paren_list(Self::dotted_name)?)))
+            }
+            Kw::DEFAULT => {
+                self.expect_kws(&[Kw::DEFAULT, Kw::COLLATION])?;
+                Ok(AlterTableAction::SetCollation(self.object_name()?.join(".")))
+            }
+            Kw::TOUCH | Kw::ARCHIVE | Kw::UNARCHIVE | Kw::COMPACT | Kw::CONCATENATE | Kw::NOT | Kw::SKEWED
+            | Kw::CLUSTERED | Kw::EXCHANGE => Err(self.native_command(mark)),
+            _ => Err(self.syntax_error()),
+        }
+    }
+
+    fn alter_rename(&mut self, partition: spark::command::PartitionSpec) -> Result<AlterTableAction> {
+        self.advance();
+        if self.eat_kw(Kw::COLUMN) {
+            let from = self.dotted_name()?;
+            self.expect_kw(Kw::TO)?;
+            return Ok(AlterTableAction::RenameColumn { from, to: self.identifier()? });
+        }
+        self.expect_kw(Kw::TO)?;
+        if !partition.is_empty() {
+            let to = self.optional_partition()?;
+            if to.is_empty() {
+                return Err(self.syntax_error());
+            }
+            return Ok(AlterTableAction::RenamePartition { from: partition, to });
+        }
+        Ok(AlterTableAction::Rename(self.object_name()?))
+    }
+
+    fn alter_add(&mut self) -> Result<AlterTableAction> {
+        self.advance();
+        if self.eat_any(&[Kw::COLUMN, Kw::COLUMNS]).is_some() {
+            return self.added_columns().map(AlterTableAction::AddColumns);
+        }
+        let if_not_exists = self.if_not_exists();
+        if self.at_kw(Kw::PARTITION) {
+            let mut partitions = Vec::new();
+            while self.at_kw(Kw::PARTITION) {
+                let spec = self.optional_partition()?;
+                if spec.is_empty() {
+                    return Err(self.syntax_error());
+                }
+                let location = if self.eat_kw(Kw::LOCATION) { Some(self.string()?) } else { None };
+                partitions.push((spec, location));
+            }
+            return Ok(AlterTableAction::AddPartitions { partitions, if_not_exists });
+        }
+        self.table_constraint().map(AlterTableAction::AddConstraint)
+    }
+
+    /// Columns with or without parentheses around them.
+    fn added_columns(&mut self) -> Result<Vec<ColumnDef>> {
+        let column = |p: &mut Self| {
+            let name = p.dotted_name()?;
+            p.column_definition(name)
+        };
+        if self.at_sym("(") { self.paren_list(column) } else { self.comma_list(column) }
+    }
+
+    fn alter_drop(&mut self) -> Result<AlterTableAction> {
+        self.advance();
+        if self.eat_any(&[Kw::COLUMN, Kw::COLUMNS]).is_some() {
+            let if_exists = self.if_exists();
+            let columns = if self.at_sym("(") {
+                self.paren_list(Self::dotted_name)?
+            } else {
+                self.comma_list(Self::dotted_name)?
+            };
+            return Ok(AlterTableAction::DropColumns { columns, if_exists });
+        }
+        if self.eat_kw(Kw::CONSTRAINT) {
+            let if_exists = self.if_exists();
+            let name = self.identifier()?;
+            let cascade = self.eat_any(&[Kw::RESTRICT, Kw::CASCADE]) == Some(Kw::CASCADE);
+            return Ok(AlterTableAction::DropConstraint { name, if_exists, cascade });
+        }
+        let if_exists = self.if_exists();
+        let partitions = self.comma_list(|p| {
+            let spec = p.optional_partition()?;
+            if spec.is_empty() { Err(p.syntax_error()) } else { Ok(spec) }
+        })?;
+        let purge = self.eat_kw(Kw::PURGE);
+        Ok(AlterTableAction::DropPartitions { partitions, if_exists, purge })
+    }
+
+    fn alter_set(&mut self, partition: spark::command::PartitionSpec) -> Result<AlterTableAction> {
+        self.advance();
+        if self.eat_kw(Kw::TBLPROPERTIES) {
+            return Ok(AlterTableAction::SetProperties(self.properties()?));
+        }
+        if self.eat_kw(Kw::LOCATION) {
+            return Ok(AlterTableAction::SetLocation { partition, location: self.string()? });
+        }
+        if self.eat_kw(Kw::SERDEPROPERTIES) {
+            let properties = self.properties()?;
+            return Ok(AlterTableAction::SetSerde { partition, serde: None, properties });
+        }
+        self.expect_kw(Kw::SERDE)?;
+        let serde = Some(self.string()?);
+        let properties =
+            if self.eat_kws(&[Kw::WITH, Kw::SERDEPROPERTIES]) { self.properties()? } else { Vec::new() };
+        Ok(AlterTableAction::SetSerde { partition, serde, properties })
+    }
+
+    /// `ALTER [COLUMN] a …, b …`.
+    fn alter_columns(&mut self, mark: usize) -> Result<AlterTableAction> {
+        self.advance();
+        self.eat_kw(Kw::COLUMN);
+        let specs = self.comma_list(|p| p.alter_column(mark))?;
+        for (i, spec) in specs.iter().enumerate() {
+            if specs[..i].iter().any(|other| other.name == spec.name) {
+                return Err(self
+                    .error(mark, "NOT_SUPPORTED_CHANGE_SAME_COLUMN")
+                    .param("table", "")
+                    .param("fieldName", crate::error::shown_name(&spec.name))
+                    .with_message("A column is changed twice in one statement"));
+            }
+        }
+        Ok(AlterTableAction::AlterColumns(specs))
+    }
+
+    fn alter_column(&mut self, mark: usize) -> Result<AlterColumn> {
+        let mut change = AlterColumn { name: self.dotted_name()?, ..Default::default() };
+        let Some(keyword) = self.keyword_at(0) else { return Err(self.alter_nothing(mark)) };
+        match keyword {
+            Kw::TYPE => {
+                self.advance();
+                change.data_type = Some(self.data_type()?);
+            }
+            Kw::COMMENT => {
+                self.advance();
+                change.comment = Some(self.string()?);
+            }
+            Kw::FIRST | Kw::AFTER => change.position = self.column_position()?,
+            Kw::SET | Kw::DROP => {
+                self.advance();
+                if self.eat_kws(&[Kw::NOT, Kw::NULL]) {
+                    change.nullable = Some(keyword == Kw::DROP);
+                } else {
+                    self.expect_kw(Kw::DEFAULT)?;
+                    let default = if keyword == Kw::SET { Some(self.expression_with_text()?) } else { None };
+                    change.default = Some(default);
+                }
+            }
+            _ => return Err(self.alter_nothing(mark)),
+        }
+        Ok(change)
+    }
+
+    fn alter_nothing(&self, mark: usize) -> spark::Error {
+        if !self.at_end() {
+            return self.syntax_error();
+        }
+        self.error(mark, "_LEGACY_ERROR_TEMP_0035")
+            .param("message", "ALTER TABLE table ALTER COLUMN requires a TYPE, a SET/DROP, a COMMENT, or a FIRST/AFTER")
+            .with_message("ALTER COLUMN says what to change: TYPE, SET, DROP, COMMENT, FIRST or AFTER")
+    }
+
+    fn column_position(&mut self) -> Result<Option<ColumnPosition>> {
+        match self.eat_any(&[Kw::FIRST, Kw::AFTER]) {
+            Some(Kw::FIRST) => Ok(Some(ColumnPosition::First)),
+            Some(_) => Ok(Some(ColumnPosition::After(self.identifier()?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Hive's `CHANGE [COLUMN] a b type [COMMENT …]`, or Spark's `CHANGE COLUMN a TYPE …`.
+    fn change_column(&mut self) -> Result<AlterTableAction> {
+        let mark = self.mark();
+        self.advance();
+        self.eat_kw(Kw::COLUMN);
+        let start = self.mark();
+        let name = self.dotted_name()?;
+        let is_spark = matches!(self.keyword_at(0), Some(Kw::TYPE | Kw::SET | Kw::DROP | Kw::COMMENT | Kw::FIRST | Kw::AFTER))
+            && !self.name_at_end(1);
+        if is_spark {
+            self.reset(start);
+            return Ok(AlterTableAction::AlterColumns(vec![self.alter_column(mark)?]));
+        }
+        let new_name = self.identifier()?;
+        if name.last().is_none_or(|last| !last.eq_ignore_ascii_case(&new_name)) {
+            return Err(self
+                .error(mark, "_LEGACY_ERROR_TEMP_0034")
+                .param("operation", "Renaming column")
+                .param("command", "ALTER COLUMN")
+                .param("msg", ", please run RENAME COLUMN instead")
+                .with_message("CHANGE COLUMN does not rename; use RENAME COLUMN"));
+        }
+        let column = self.column_definition(name)?;
+        Ok(AlterTableAction::AlterColumns(vec![AlterColumn {
+            name: column.name,
+            data_type: Some(column.data_type),
+            nullable: (!column.nullable).then_some(false),
+            comment: column.comment,
+            position: column.position,
+            default: None,
+        }]))
+    }
+
+    fn name_at_end(&self, ahead: usize) -> bool {
+        !self.name_at(ahead) && !self.string_at(ahead)
+    }
+}

@@ -1,0 +1,158 @@
+//! `CREATE FUNCTION`, of a class and in SQL.
+
+use spark::command::{Command, FunctionBody, FunctionParam, FunctionReturn, SqlFunction};
+use spark::types::{Metadata, StructField};
+use spark::{Error, Result};
+
+use crate::keywords::Kw;
+use crate::parser::Parser;
+
+impl Parser<'_> {
+    /// `CREATE [OR REPLACE] [TEMPORARY] FUNCTION` behind those words.
+    pub fn create_function(&mut self, mark: usize, replace: bool, temporary: bool) -> Result<Command> {
+        let if_not_exists = self.if_not_exists();
+        if replace && if_not_exists {
+            return Err(self
+                .error(mark, "INVALID_SQL_SYNTAX.CREATE_ROUTINE_WITH_IF_NOT_EXISTS_AND_REPLACE")
+                .with_message("OR REPLACE and IF NOT EXISTS do not go together"));
+        }
+        let name = self.object_name()?;
+        if temporary && if_not_exists {
+            return Err(self
+                .error(mark, "INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_IF_NOT_EXISTS")
+                .with_message("A temporary function has no IF NOT EXISTS"));
+        }
+        if temporary && name.len() > 1 {
+            let database = name[..name.len() - 1].iter().map(|p| spark::types::quote_identifier(p)).collect::<Vec<_>>();
+            return Err(self
+                .error(mark, "INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_DATABASE")
+                .param("database", database.join("."))
+                .with_message("A temporary function belongs to no database"));
+        }
+        if self.eat_kw(Kw::AS) {
+            return self.class_function(name, temporary, replace, if_not_exists);
+        }
+        self.sql_function(name, temporary, replace, if_not_exists)
+    }
+
+    /// `AS 'class' [USING JAR 'path', …]`.
+    fn class_function(
+        &mut self, name: Vec<String>, temporary: bool, replace: bool, if_not_exists: bool,
+    ) -> Result<Command> {
+        let class = self.string()?;
+        let mut resources = Vec::new();
+        if self.eat_kw(Kw::USING) {
+            resources = self.comma_list(|p| {
+                let kind = p.identifier()?.to_lowercase();
+                Ok((kind, p.string()?))
+            })?;
+        }
+        Ok(Command::CreateFunction { name, class, resources, temporary, replace, if_not_exists })
+    }
+
+    /// `(params) [RETURNS type|TABLE(…)] characteristics RETURN expression|query`.
+    fn sql_function(
+        &mut self, name: Vec<String>, temporary: bool, replace: bool, if_not_exists: bool,
+    ) -> Result<Command> {
+        self.expect_sym("(")?;
+        let params = if self.at_sym(")") { Vec::new() } else { self.comma_list(Self::function_parameter)? };
+        self.expect_sym(")")?;
+        let returns = if self.eat_kw(Kw::RETURNS) { Some(self.function_returns()?) } else { None };
+        let mut function = SqlFunction {
+            name,
+            params,
+            returns,
+            body: FunctionBody::Expression(spark::Expr::Default),
+            text: String::new(),
+            deterministic: None,
+            contains_sql: None,
+            comment: None,
+            temporary,
+            replace,
+            if_not_exists,
+        };
+        self.function_characteristics(&mut function)?;
+        if self.at_kw(Kw::AS) && self.sym_at(1, "$") {
+            return Err(Error::unsupported("a function in another language"));
+        }
+        self.expect_kw(Kw::RETURN)?;
+        let start = self.mark();
+        function.body = if self.query_begins(0) && !self.at_sym("(") {
+            FunctionBody::Query(Box::new(self.query()?))
+        } else {
+            FunctionBody::Expression(self.expression()?)
+        };
+        function.text = self.source_since(start).to_string();
+        Ok(Command::CreateSqlFunction(Box::new(function)))
+    }
+
+    /// `name type [DEFAULT expr] [COMMENT text]`.
+    fn function_parameter(&mut self) -> Result<FunctionParam> {
+        let mark = self.mark();
+        let name = self.identifier()?;
+        let column = self.column_definition(vec![name.clone()])?;
+        if column.generated.is_some() || column.identity.is_some() {
+            return Err(self
+                .error(mark, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_GENERATED_COLUMNS_AS_PARAMETERS")
+                .with_message("A parameter of a function is not generated"));
+        }
+        if !column.nullable {
+            return Err(self
+                .error(mark, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS")
+                .with_message("A parameter of a function has no constraints"));
+        }
+        let mut field = StructField::new(name, column.data_type, true);
+        if let Some(comment) = column.comment {
+            field.metadata = Metadata::default().with("comment", comment.into());
+        }
+        Ok(FunctionParam { field, default: column.default })
+    }
+
+    fn function_returns(&mut self) -> Result<FunctionReturn> {
+        if !self.eat_kw(Kw::TABLE) {
+            return self.data_type().map(FunctionReturn::Scalar);
+        }
+        let fields = if self.eat_sym("(") {
+            let schema = self.table_schema()?;
+            self.expect_sym(")")?;
+            schema.fields
+        } else {
+            Vec::new()
+        };
+        Ok(FunctionReturn::Table(fields))
+    }
+
+    fn function_characteristics(&mut self, function: &mut SqlFunction) -> Result<()> {
+        loop {
+            if self.eat_kw(Kw::LANGUAGE) {
+                let language = self.identifier()?;
+                if !language.eq_ignore_ascii_case("sql") {
+                    return Err(Error::unsupported(format!("a function in the language {language}")));
+                }
+            } else if self.eat_kw(Kw::SPECIFIC) {
+                self.identifier()?;
+            } else if self.eat_kw(Kw::DETERMINISTIC) {
+                function.deterministic = Some(true);
+            } else if self.eat_kws(&[Kw::NOT, Kw::DETERMINISTIC]) {
+                function.deterministic = Some(false);
+            } else if self.eat_kws(&[Kw::CONTAINS, Kw::SQL]) {
+                function.contains_sql = Some(true);
+            } else if self.eat_kws(&[Kw::READS, Kw::SQL, Kw::DATA]) {
+                function.contains_sql = Some(false);
+            } else if self.at_kw(Kw::NO) || self.at_kw(Kw::MODIFIES) {
+                return Err(Error::unsupported("NO SQL and MODIFIES SQL DATA"));
+            } else if self.eat_kw(Kw::COMMENT) {
+                function.comment = Some(self.string()?);
+            } else if self.at_kw(Kw::CALLED) {
+                self.expect_kws(&[Kw::CALLED, Kw::ON, Kw::NULL, Kw::INPUT])?;
+            } else if self.at_kws(&[Kw::SQL, Kw::SECURITY]) {
+                self.expect_kws(&[Kw::SQL, Kw::SECURITY])?;
+                if self.eat_any(&[Kw::INVOKER, Kw::DEFINER]).is_none() {
+                    return Err(self.syntax_error());
+                }
+            } else {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! SQL scripts: `BEGIN … END` and the statements that occur only inside.
+
+use spark::script::{Block, Condition, Handler, HandlerTrigger, ScriptNode, ScriptStatement};
+use spark::{Error, Result};
+
+use crate::keywords::Kw;
+use crate::lexer::Tok;
+use crate::parser::Parser;
+use crate::statement::Statement;
+
+/// A label and whether it names a loop, which alone can be iterated.
+struct Label {
+    name: String,
+    is_loop: bool,
+}
+
+/// The names in scope while a script is read.
+#[derive(Default)]
+pub struct ScriptScope {
+    labels: Vec<Label>,
+    unnamed: usize,
+}
+
+impl Parser<'_> {
+    /// True if a script begins here.
+    pub fn at_script(&self) -> bool {
+        self.at_kw(Kw::BEGIN) && (self.name_at(1) || self.sym_at(1, "(") || self.sym_at(1, ";"))
+    }
+
+    /// A whole script.
+    pub fn script(&mut self) -> Result<Block> {
+        let mut scope = ScriptScope::default();
+        self.block(&mut scope, None)
+    }
+
+    /// `BEGIN [NOT ATOMIC] … END`, without its labels.
+    fn block(&mut self, scope: &mut ScriptScope, label: Option<String>) -> Result<Block> {
+        self.expect_kw(Kw::BEGIN)?;
+        self.eat_kws(&[Kw::NOT, Kw::ATOMIC]);
+        let label = scope.name(label);
+        let body = self.body(scope, &[Kw::END], true)?;
+        self.expect_kw(Kw::END)?;
+        Ok(Block { label, ..body })
+    }
+
+    /// Statements up to one of `ends`. Declarations come first, and only directly in a block.
+    fn body(&mut self, scope: &mut ScriptScope, ends: &[Kw], is_block: bool) -> Result<Block> {
+        let mut block = Block::default();
+        while !self.at_body_end(ends) {
+            if self.at_end() {
+                return Err(self.syntax_error());
+            }
+            self.nested(|p| p.body_item(scope, &mut block, is_block))?;
+            self.expect_sym(";")?;
+        }
+        Ok(block)
+    }
+
+    fn at_body_end(&self, ends: &[Kw]) -> bool {
+        // `END` may be followed by what it ends, so it is always the end.
+        self.at_any(ends)
+    }
+
+    fn body_item(&mut self, scope: &mut ScriptScope, block: &mut Block, is_block: bool) -> Result<()> {
+        let mark = self.mark();
+        if !self.at_kw(Kw::DECLARE) {
+            let kind = self.script_statement(scope)?;
+            block.statements.push(ScriptStatement { origin: self.origin(mark), kind });
+            return Ok(());
+        }
+        if self.at_handler() {
+            let handler = self.handler(scope)?;
+            block.handlers.push(handler);
+            return Ok(());
+        }
+        if self.keyword_at(2) == Some(Kw::CONDITION) {
+            let condition = self.condition(block)?;
+            block.conditions.push(condition);
+            return Ok(());
+        }
+        let command = self.declare()?;
+        let spark::command::Command::DeclareVariables { names, .. } = &command else {
+            return Err(self.syntax_error());
+        };
+        let is_declaration = |s: &ScriptStatement| {
+            matches!(&s.kind, ScriptNode::Command(c) if matches!(**c, spark::command::Command::DeclareVariables { .. }))
+        };
+        let first = block.statements.iter().all(is_declaration) && block.handlers.is_empty();
+        if !is_block || !first {
+            let sub = if is_block { "ONLY_AT_BEGINNING" } else { "NOT_ALLOWED_IN_SCOPE" };
+            let shown = names.first().map(|n| crate::error::shown_name(n)).unwrap_or_default();
+            return Err(self
+                .error(mark, &format!("INVALID_VARIABLE_DECLARATION.{sub}"))
+                .param("varName", &shown)
+                .with_message(format!("The variable {shown} is declared at the beginning of a block")));
+        }
+        let kind = ScriptNode::Command(Box::new(command));
+        block.statements.push(ScriptStatement { origin: self.origin(mark), kind });
+        Ok(())
+    }
+
+    fn at_handler(&self) -> bool {
+        matches!(self.keyword_at(1), Some(Kw::EXIT | Kw::CONTINUE)) && self.keyword_at(2) == Some(Kw::HANDLER)
+    }
+
+    /// `DECLARE name CONDITION [FOR SQLSTATE [VALUE] '…']`.
+    fn condition(&mut self, block: &Block) -> Result<Condition> {
+        let mark = self.mark();
+        self.advance();
+        let name = self.identifier()?.to_uppercase();
+        self.expect_kw(Kw::CONDITION)?;
+        let mut sql_state = "45000".to_string();
+        if self.eat_kw(Kw::FOR) {
+            sql_state = self.sql_state()?;
+        }
+        if block.conditions.iter().any(|c| c.name == name) {
+            return Err(self
+                .error(mark, "DUPLICATE_CONDITION_IN_SCOPE")
+                .param("condition", spark::types::quote_identifier(&name))
+                .with_message(format!("The condition {name} is declared twice")));
+        }
+        Ok(Condition { name, sql_state })
+    }
+
+    fn sql_state(&mut self) -> Result<String> {
+        self.expect_kw(Kw::SQLSTATE)?;
+        self.eat_kw(Kw::VALUE);
+        let mark = self.mark();
+        let state = self.string()?.to_uppercase();
+        let valid = state.len() == 5 && state.bytes().all(|b| b.is_ascii_alphanumeric()) && !state.starts_with("00");
+        if !valid || state.starts_with("01") {
+            return Err(self
+                .error(mark, "INVALID_SQLSTATE")
+                .param("sqlState", &state)
+                .with_message(format!("{state} is no SQLSTATE of an error")));
+        }
+        Ok(state)
+    }
+
+    /// `DECLARE EXIT|CONTINUE HANDLER FOR triggers body`.
+    fn handler(&mut self, scope: &mut ScriptScope) -> Result<Handler> {
+        self.advance();
+        let exit = self.eat_any(&[Kw::EXIT, Kw::CONTINUE]) == Some(Kw::EXIT);
+        self.expect_kws(&[Kw::HANDLER, Kw::FOR])?;
+        let triggers = self.comma_list(Self::handler_trigger)?;
+        // A handler does not see the labels around it.
+        let mut inner = ScriptScope { labels: Vec::new(), unnamed: scope.unnamed };
+        let body = if self.at_kw(Kw::BEGIN) {
+            self.block(&mut inner, None)?
+        } else {
+            let mark = self.mark();
+            let kind = self.script_statement(&mut inner)?;
+            let statement = ScriptStatement { origin: self.origin(mark), kind };
+            Block { label: inner.name(None), statements: vec![statement], ..Default::default() }
+        };
+        scope.unnamed = inner.unnamed;
+        Ok(Handler { exit, triggers, body })
+    }
+
+    fn handler_trigger(&mut self) -> Result<HandlerTrigger> {
+        if self.eat_kw(Kw::SQLEXCEPTION) {
+            return Ok(HandlerTrigger::SqlException);
+        }
+        if self.eat_kws(&[Kw::NOT, Kw::FOUND]) {
+            return Ok(HandlerTrigger::NotFound);
+        }
+        if self.at_kw(Kw::SQLSTATE) {
+            return self.sql_state().map(HandlerTrigger::SqlState);
+        }
+        Ok(HandlerTrigger::Condition(self.dotted_name()?.join(".").to_uppercase()))
+    }
+
+    /// One statement of a script.
+    fn script_statement(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
+        if self.name_at(0) && self.sym_at(1, ":") {
+            return self.labelled(scope);
+        }
+        match self.keyword_at(0) {
+            Some(Kw::BEGIN) => self.block(scope, None).map(ScriptNode::Block),
+            Some(Kw::IF) => self.if_statement(scope),
+            Some(Kw::CASE) => self.case_statement(scope),
+            Some(Kw::WHILE | Kw::REPEAT | Kw::LOOP | Kw::FOR) => self.loop_statement(scope, None),
+            Some(Kw::LEAVE) => self.jump(scope).map(ScriptNode::Leave),
+            Some(Kw::ITERATE) => self.jump(scope).map(ScriptNode::Iterate),
+            Some(Kw::SET) => {
+                self.advance();
+                if self.at_any(&[Kw::VARIABLE, Kw::VAR]) && !self.sym_at(1, "=") {
+                    self.advance();
+                }
+                self.variable_assignments().map(|c| ScriptNode::Command(Box::new(c)))
+            }
+            _ => Ok(match self.statement()? {
+                Statement::Query(plan) => ScriptNode::Query(Box::new(plan)),
+                Statement::Command(command) => ScriptNode::Command(Box::new(command)),
+                Statement::Script(block) => ScriptNode::Block(block),
+            }),
+        }
+    }
+
+    /// `label: BEGIN … END [label]` or a loop.
+    fn labelled(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
+        let mark = self.mark();
+        let label = self.identifier()?.to_lowercase();
+        self.advance();
+        if scope.labels.iter().any(|l| l.name == label) {
+            return Err(self
+                .error(mark, "LABEL_OR_FOR_VARIABLE_ALREADY_EXISTS")
+                .param("label", spark::types::quote_identifier(&label))
+                .with_message(format!("The label {label} exists already")));
+        }
+        let is_loop = self.at_any(&[Kw::WHILE, Kw::REPEAT, Kw::LOOP, Kw::FOR]);
+        scope.labels.push(Label { name: label.clone(), is_loop });
+        let node = if is_loop {
+            self.loop_statement(scope, Some(label.clone()))
+        } else {
+            self.block(scope, Some(label.clone())).and_then(|block| {
+                self.end_label(Some(&label))?;
+                Ok(ScriptNode::Block(block))
+            })
+        };
+        scope.labels.pop();
+        node
+    }
+
+    /// The label after an `END`, which repeats the one before the beginning.
+    fn end_label(&mut self, label: Option<&str>) -> Result<()> {
+        if !self.name_at(0) {
+            return Ok(());
+        }
+        let mark = self.mark();
+        let end = self.identifier()?.to_lowercase();
+        let shown = spark::types::quote_identifier(&end);
+        match label {
+            Some(label) if label == end => Ok(()),
+            Some(label) => Err(self
+                .error(mark, "LABELS_MISMATCH")
+                .param("beginLabel", spark::types::quote_identifier(label))
+                .param("endLabel", &shown)
+                .with_message(format!("The label {label} is closed as {end}"))),
+            None => Err(self
+                .error(mark, "END_LABEL_WITHOUT_BEGIN_LABEL")
+                .param("endLabel", &shown)
+                .with_message(format!("The label {end} is closed and was never opened"))),
+        }
+    }
+
+    fn if_statement(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
+        self.advance();
+        let ends = [Kw::ELSEIF, Kw::ELSE, Kw::END];
+        let mut branches = Vec::new();
+        loop {
+            let condition = self.expression()?;
+            self.expect_kw(Kw::THEN)?;
+            branches.push((condition, self.body(scope, &ends, false)?));
+            if !self.eat_kw(Kw::ELSEIF) {
+                break;
+            }
+        }
+        let otherwise = self.otherwise(scope)?;
+        self.expect_kws(&[Kw::END, Kw::IF])?;
+        Ok(ScriptNode::If { branches, otherwise })
+    }
+
+    fn otherwise(&mut self, scope: &mut ScriptScope) -> Result<Option<Block>> {
+        if self.eat_kw(Kw::ELSE) { self.body(scope, &[Kw::END], false).map(Some) } else { Ok(None) }
+    }
+
+    fn case_statement(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
+        self.advance();
+        let value = if self.at_kw(Kw::WHEN) { None } else { Some(self.expression()?) };
+        let mut branches = Vec::new();
+        while self.eat_kw(Kw::WHEN) {
+            let condition = self.expression()?;
+            self.expect_kw(Kw::THEN)?;
+            branches.push((condition, self.body(scope, &[Kw::WHEN, Kw::ELSE, Kw::END], false)?));
+        }
+        let otherwise = self.otherwise(scope)?;
+        self.expect_kws(&[Kw::END, Kw::CASE])?;
+        Ok(ScriptNode::Case { value, branches, otherwise })
+    }
+
+    fn loop_statement(&mut self, scope: &mut ScriptScope, written: Option<String>) -> Result<ScriptNode> {
+        let label = scope.name(written.clone());
+        let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
+        self.advance();
+        let node = match keyword {
+            Kw::WHILE => {
+                let condition = self.expression()?;
+                self.expect_kw(Kw::DO)?;
+                ScriptNode::While { label, condition, body: self.body(scope, &[Kw::END], false)? }
+            }
+            Kw::REPEAT => {
+                let body = self.body(scope, &[Kw::UNTIL], false)?;
+                self.expect_kw(Kw::UNTIL)?;
+                ScriptNode::Repeat { label, condition: self.expression()?, body }
+            }
+            Kw::LOOP => ScriptNode::Loop { label, body: self.body(scope, &[Kw::END], false)? },
+            _ => {
+                let named = self.name_at(0) && self.keyword_at(1) == Some(Kw::AS) && !self.query_begins(0);
+                let mut variable = None;
+                if named {
+                    variable = Some(self.identifier()?);
+                    self.advance();
+                }
+                let query = self.query()?;
+                self.expect_kw(Kw::DO)?;
+                ScriptNode::For { label, variable, query, body: self.body(scope, &[Kw::END], false)? }
+            }
+        };
+        self.expect_kws(&[Kw::END, keyword])?;
+        self.end_label(written.as_deref())?;
+        Ok(node)
+    }
+
+    /// `LEAVE label` or `ITERATE label`.
+    fn jump(&mut self, scope: &ScriptScope) -> Result<String> {
+        let mark = self.mark();
+        let iterate = self.at_kw(Kw::ITERATE);
+        let statement = if iterate { "ITERATE" } else { "LEAVE" };
+        self.advance();
+        let parts = self.dotted_name()?;
+        let label = parts.join(".").to_lowercase();
+        let refuse = |sub: &str| -> Error {
+            self.error(mark, &format!("INVALID_LABEL_USAGE.{sub}"))
+                .param("labelName", spark::types::quote_identifier(&label).to_uppercase())
+                .param("statementType", statement)
+                .with_message(format!("{statement} cannot go to the label {label} here"))
+        };
+        if parts.len() > 1 {
+            return Err(refuse("QUALIFIED_LABEL_NAME"));
+        }
+        match scope.labels.iter().find(|l| l.name == label) {
+            None => Err(refuse("DOES_NOT_EXIST")),
+            Some(found) if iterate && !found.is_loop => Err(refuse("ITERATE_IN_COMPOUND")),
+            Some(_) => Ok(label),
+        }
+    }
+
+    /// True if the script's text ends here.
+    pub fn at_statement_end(&self) -> bool {
+        matches!(self.peek(), Tok::Eof | Tok::Sym(";"))
+    }
+}
+
+impl ScriptScope {
+    /// The label written, or one made up.
+    fn name(&mut self, written: Option<String>) -> String {
+        written.unwrap_or_else(|| {
+            self.unnamed += 1;
+            format!("__unnamed_{}", self.unnamed)
+        })
+    }
+}
