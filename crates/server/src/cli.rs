@@ -242,6 +242,10 @@ pub struct StatusArgs {
     /// Spark Connect address of the server
     #[arg(long, env = "FIRESTEEL_REMOTE", value_name = "HOST:PORT", default_value = "127.0.0.1:15002")]
     pub remote: String,
+
+    /// Its health port: adds its executors and running jobs
+    #[arg(long, env = "FIRESTEEL_HEALTH", value_name = "HOST:PORT", value_parser = address)]
+    pub health: Option<String>,
 }
 
 fn size(text: &str) -> Result<String, String> {

@@ -1,16 +1,16 @@
 //! `firesteel`: every role of the engine in one binary. This file only reads the command and starts it.
 
 mod cli;
+mod cluster;
 mod config;
 mod data;
 mod error;
-#[allow(dead_code)]
+mod executor_role;
 mod health;
 mod limits;
 mod runtime;
-#[allow(dead_code)]
 mod scratch;
-#[allow(dead_code)]
+mod serve;
 mod shutdown;
 mod status;
 mod telemetry;
@@ -61,6 +61,11 @@ fn run(cli: Cli) -> Result<()> {
     }
 }
 
-fn start(role: Resolved, _log: &cli::LogArgs) -> Result<()> {
-    Err(error::Error::system(format!("{role:?}")))
+fn start(role: Resolved, log: &cli::LogArgs) -> Result<()> {
+    match role {
+        Resolved::Serve(serve) => serve::run(serve, None),
+        Resolved::Scheduler(serve, plane) => serve::run(serve, Some(plane)),
+        Resolved::Executor(executor) => executor_role::run(executor),
+        Resolved::Cluster(serve, plane, workers) => cluster::run(serve, plane, workers, log),
+    }
 }

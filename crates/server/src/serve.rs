@@ -1,9 +1,12 @@
 //! The roles clients connect to: `serve`, and with a registration port `scheduler`.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use connect::ServeOptions;
 use scheduler::{ClusterConfig, Engine, EngineConfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Plane, Serve};
@@ -13,6 +16,12 @@ use crate::runtime;
 use crate::scratch::Scratch;
 use crate::shutdown::Signals;
 
+/// Spark's own key for the token that clients must present.
+const TOKEN: &str = "spark.connect.authenticate.token";
+
+/// What the cluster may still clean up once nobody is served any more.
+const CLEANUP: Duration = Duration::from_secs(2);
+
 /// Runs the role until it is asked to stop and has drained.
 pub fn run(config: Serve, plane: Option<Plane>) -> Result<()> {
     let network = runtime::network()?;
@@ -20,7 +29,8 @@ pub fn run(config: Serve, plane: Option<Plane>) -> Result<()> {
     let outcome = network.block_on(async {
         let signals = Signals::listen()?;
         let shutdown = CancellationToken::new();
-        let grace = config.drain_timeout;
+        // The front door bounds its own drain; this is for what else may hang.
+        let grace = config.drain_timeout + CLEANUP * 2;
         let work = serve(config, plane, query.handle().clone(), shutdown.clone());
         signals.govern(shutdown, grace, work).await
     });
@@ -30,28 +40,73 @@ pub fn run(config: Serve, plane: Option<Plane>) -> Result<()> {
 }
 
 /// Serves clients until `shutdown`; returns when the last request is answered.
-pub async fn serve(
-    config: Serve,
-    plane: Option<Plane>,
-    query: tokio::runtime::Handle,
-    shutdown: CancellationToken,
-) -> Result<()> {
+pub async fn serve(config: Serve, plane: Option<Plane>, query: Handle, shutdown: CancellationToken) -> Result<()> {
     let listener = TcpListener::bind(&config.listen)
         .await
         .map_err(|e| Error::system(format!("cannot listen on {}: {e}", config.listen)))?;
-    let address = listener.local_addr().map_err(|e| Error::system(e.to_string()))?;
     let scratch = Scratch::new(config.data_dir.as_deref())?;
     let health = Health::new(shutdown.clone());
-    let stop_health = CancellationToken::new();
-
+    // The health port answers while the rest drains.
+    let drained = CancellationToken::new();
+    let health_port = health.clone().serve(config.health_listen.clone(), drained.clone());
     let clients = async {
-        let engine = engine(&config, plane, &scratch, query)?;
-        health.set_ready();
-        tracing::info!(%address, "ready for Spark Connect");
-        let served = connect::serve(Arc::new(engine), listener, shutdown).await;
-        stop_health.cancel();
-        served.map_err(|e| Error::data(e.to_string()))
+        let served = serve_clients(config, plane, &scratch, listener, query, &health, shutdown).await;
+        drained.cancel();
+        served
     };
-    tokio::try_join!(clients, health.clone().serve(config.health_listen.clone(), stop_health.clone()))?;
+    tokio::try_join!(clients, health_port)?;
     Ok(())
+}
+
+async fn serve_clients(
+    config: Serve,
+    plane: Option<Plane>,
+    scratch: &Scratch,
+    listener: TcpListener,
+    query: Handle,
+    health: &Health,
+    shutdown: CancellationToken,
+) -> Result<()> {
+    let options = ServeOptions {
+        token: config.conf.iter().find(|(key, _)| key == TOKEN).map(|(_, value)| value.clone()),
+        drain: config.drain_timeout,
+    };
+    let cluster = match &plane {
+        Some(plane) => Some(cluster_config(plane, scratch).await?),
+        None => None,
+    };
+    let engine = Engine::new(EngineConfig {
+        memory_bytes: Some(usize::try_from(config.memory).unwrap_or(usize::MAX)),
+        threads: config.threads,
+        data_dir: scratch.path().to_owned(),
+        conf: config.conf,
+        cluster,
+        runtime: query,
+    })
+    .await
+    .map_err(|e| Error::system(e.to_string()))?;
+    let cluster = engine.cluster().cloned();
+    health.set_ready(cluster.clone());
+    tracing::info!(listen = config.listen, cluster = plane.map(|p| p.listen), "ready for Spark Connect");
+
+    let served = connect::serve(engine, listener, options, shutdown).await;
+    if let Some(cluster) = cluster {
+        cluster.shutdown(CLEANUP).await;
+    }
+    served.map_err(|e| Error::system(e.to_string()))
+}
+
+async fn cluster_config(plane: &Plane, scratch: &Scratch) -> Result<ClusterConfig> {
+    Ok(ClusterConfig {
+        listen: resolve(&plane.listen).await?,
+        advertise_host: Some(plane.advertise_host.clone()),
+        spill_dir: Some(scratch.path().join("results")),
+        ..ClusterConfig::default()
+    })
+}
+
+/// The first address a `HOST:PORT` stands for.
+pub async fn resolve(address: &str) -> Result<SocketAddr> {
+    let mut found = lookup_host(address).await.map_err(|e| Error::usage(format!("{address}: {e}")))?;
+    found.next().ok_or_else(|| Error::usage(format!("{address} stands for no address")))
 }
