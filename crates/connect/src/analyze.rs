@@ -23,8 +23,7 @@ pub async fn analyze(holder: &SessionHolder, question: Option<Analyze>) -> Resul
         return Err(invalid("UNKNOWN_ANALYZE_METHOD", "The request asks nothing: ANALYZE_NOT_SET.")
             .param("other", "ANALYZE_NOT_SET"));
     };
-    let reader = Reader::new(TextReader::from_conf(&holder.session.conf()));
-    let analysis = Analysis { holder, reader };
+    let analysis = Analysis { holder, reader: holder.reader() };
     match question {
         Analyze::Schema(q) => analysis.schema(q).await,
         Analyze::Explain(q) => analysis.explain(q).await,

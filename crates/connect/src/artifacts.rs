@@ -6,7 +6,7 @@ use proto::spark_connect::add_artifacts_request::{ArtifactChunk, BeginChunkedArt
 use proto::spark_connect::add_artifacts_response::ArtifactSummary;
 use spark::{Error, Result};
 
-use crate::backend::Session;
+use crate::artifact_store::ArtifactStore;
 
 /// The largest artifact.
 const MAX_ARTIFACT_BYTES: usize = 2 << 30;
@@ -29,17 +29,17 @@ struct Chunked {
 
 impl Receiver {
     /// Takes one message.
-    pub fn receive(&mut self, session: &dyn Session, payload: Option<Payload>) -> Result<()> {
+    pub fn receive(&mut self, store: &ArtifactStore, payload: Option<Payload>) -> Result<()> {
         match payload {
             Some(Payload::Batch(batch)) => {
                 for artifact in batch.artifacts {
                     let chunk = artifact.data.unwrap_or_default();
-                    self.store(session, artifact.name, chunk.data.to_vec(), crc_matches(&chunk))?;
+                    self.store(store, artifact.name, chunk.data.to_vec(), crc_matches(&chunk))?;
                 }
                 Ok(())
             }
-            Some(Payload::BeginChunk(begin)) => self.begin(session, begin),
-            Some(Payload::Chunk(chunk)) => self.chunk(session, &chunk),
+            Some(Payload::BeginChunk(begin)) => self.begin(store, begin),
+            Some(Payload::Chunk(chunk)) => self.chunk(store, &chunk),
             None => Err(crate::from_proto::not_set("spark.connect.AddArtifactsRequest", "PAYLOAD_NOT_SET")),
         }
     }
@@ -52,7 +52,7 @@ impl Receiver {
         }
     }
 
-    fn begin(&mut self, session: &dyn Session, begin: BeginChunkedArtifact) -> Result<()> {
+    fn begin(&mut self, store: &ArtifactStore, begin: BeginChunkedArtifact) -> Result<()> {
         if self.open.is_some() {
             return Err(malformed("an artifact begins before the one before it ends"));
         }
@@ -63,10 +63,10 @@ impl Receiver {
         }
         let data = Vec::with_capacity(total.min(1 << 20));
         self.open = Some(Chunked { name: begin.name, data, total, chunks_left: begin.num_chunks, crc_ok: true });
-        self.chunk(session, &begin.initial_chunk.unwrap_or_default())
+        self.chunk(store, &begin.initial_chunk.unwrap_or_default())
     }
 
-    fn chunk(&mut self, session: &dyn Session, chunk: &ArtifactChunk) -> Result<()> {
+    fn chunk(&mut self, store: &ArtifactStore, chunk: &ArtifactChunk) -> Result<()> {
         let Some(mut open) = self.open.take() else {
             return Err(malformed("a chunk belongs to no artifact"));
         };
@@ -83,14 +83,14 @@ impl Receiver {
         if open.data.len() != open.total {
             return Err(malformed("an artifact is shorter than it said"));
         }
-        self.store(session, open.name, open.data, open.crc_ok)
+        self.store(store, open.name, open.data, open.crc_ok)
     }
 
     /// A wrong checksum is told, not an error; the file is not kept.
-    fn store(&mut self, session: &dyn Session, name: String, data: Vec<u8>, crc_ok: bool) -> Result<()> {
+    fn store(&mut self, store: &ArtifactStore, name: String, data: Vec<u8>, crc_ok: bool) -> Result<()> {
         check_name(&name)?;
         if crc_ok {
-            session.put_artifact(&name, data)?;
+            store.put(&name, &data)?;
         }
         self.summaries.push(ArtifactSummary { name, is_crc_successful: crc_ok });
         Ok(())
@@ -99,14 +99,14 @@ impl Receiver {
 
 /// Reads the messages of one call, of which the first was read already.
 pub async fn receive_all(
-    session: &dyn Session,
+    store: &ArtifactStore,
     first: Option<Payload>,
     mut rest: impl Stream<Item = Result<pb::AddArtifactsRequest, tonic::Status>> + Unpin,
 ) -> Result<Vec<ArtifactSummary>, ReceiveError> {
     let mut receiver = Receiver::default();
-    receiver.receive(session, first)?;
+    receiver.receive(store, first)?;
     while let Some(message) = rest.next().await {
-        receiver.receive(session, message.map_err(ReceiveError::Broken)?.payload)?;
+        receiver.receive(store, message.map_err(ReceiveError::Broken)?.payload)?;
     }
     Ok(receiver.finish()?)
 }

@@ -11,11 +11,15 @@ use spark::command::Command;
 use spark::conf::ConfView;
 use spark::{Error, Literal, Plan, Result, StructType};
 use scheduler::Progress;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Makes sessions.
 pub trait Backend: Send + Sync + 'static {
+    /// Where query work runs, apart from the network's threads.
+    fn runtime(&self) -> Handle;
+
     /// A new session with the configuration that sessions start from.
     fn create_session(&self, user: &str, session_id: &str) -> Arc<dyn Session>;
 }
@@ -73,12 +77,6 @@ pub trait Session: Send + Sync + 'static {
 
     /// A session that starts as a copy of this one.
     fn clone_session(&self, new_id: &str) -> Arc<dyn Session>;
-
-    /// Keeps a file that the client sent.
-    fn put_artifact(&self, name: &str, bytes: Vec<u8>) -> Result<()>;
-
-    /// Whether a file of that name was sent.
-    fn has_artifact(&self, name: &str) -> bool;
 
     /// The session has ended.
     fn close(&self);

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use spark::command::Command;
 use spark::conf::ConfView;
 use spark::{Error, Plan, Result, StructType};
+use tokio::runtime::Handle;
 
 use crate::backend::{
     Backend, CommandOutcome, Finished, Observed, OperationContext, OperatorMetrics, QueryResult, Session, SqlOutcome,
@@ -16,6 +17,10 @@ use crate::backend::{
 pub struct EngineBackend(pub scheduler::Engine);
 
 impl Backend for EngineBackend {
+    fn runtime(&self) -> Handle {
+        self.0.runtime().clone()
+    }
+
     fn create_session(&self, user: &str, session_id: &str) -> Arc<dyn Session> {
         Arc::new(EngineSession(self.0.create_session(user, session_id)))
     }
@@ -105,14 +110,6 @@ impl Session for EngineSession {
 
     fn clone_session(&self, new_id: &str) -> Arc<dyn Session> {
         Arc::new(EngineSession(self.0.clone_session(new_id)))
-    }
-
-    fn put_artifact(&self, name: &str, _bytes: Vec<u8>) -> Result<()> {
-        Err(Error::unsupported(format!("artifact {name}")))
-    }
-
-    fn has_artifact(&self, _name: &str) -> bool {
-        false
     }
 
     fn close(&self) {}

@@ -16,11 +16,10 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::backend::{CommandOutcome, Finished, OperationContext, QueryResult, SqlOutcome};
-use crate::from_proto::{CommandKind, Decoded, Pending, Reader, on_plan_stack};
+use crate::from_proto::{CommandKind, Decoded, Pending, on_plan_stack};
 use crate::ipc::{BatchEncoder, ipc_table};
 use crate::operation::{Operation, cancelled};
 use crate::sessions::{SessionHolder, check_uuid};
-use crate::text::TextReader;
 use crate::to_proto::data_type;
 use crate::to_proto::error::Failure;
 use crate::to_proto::literal::literal;
@@ -71,7 +70,7 @@ pub fn start(holder: &Arc<SessionHolder>, request: pb::ExecutePlanRequest) -> Re
     holder.add_operation(operation.clone())?;
     let execution = Execution { holder: holder.clone(), operation: operation.clone(), options };
     // Executions outlive the call that starts them; the operation owns its task.
-    operation.own(AbortOnDropHandle::new(tokio::spawn(execution.run(plan))));
+    operation.own(AbortOnDropHandle::new(holder.runtime.spawn(execution.run(plan))));
     Ok(operation)
 }
 
@@ -137,7 +136,7 @@ impl Execution {
         let conf = self.holder.session.conf();
         let millis = conf.get_millis("spark.connect.progress.reportInterval", PROGRESS_INTERVAL_MS);
         let mut reporter = Reporter::new(watched, millis);
-        let reader = Reader::new(TextReader::from_conf(&conf));
+        let reader = self.holder.reader();
         let echo = plan.get().and_then(echo_of);
         let work = plan.read(|decoded| match decoded {
             Decoded::Root(relation) => reader.relation(*relation).map(Work::Query),

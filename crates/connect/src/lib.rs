@@ -2,6 +2,7 @@
 //! clients can come back to, frames results and errors as clients expect them.
 
 mod analyze;
+mod artifact_store;
 mod artifacts;
 pub mod backend;
 mod config;
@@ -9,6 +10,7 @@ mod engine;
 mod execute;
 pub mod from_proto;
 mod ipc;
+mod local_relations;
 mod operation;
 mod response_log;
 mod server;

@@ -9,6 +9,7 @@ use proto::spark_connect::get_status_response::OperationStatus;
 use proto::spark_connect::interrupt_request::{Interrupt, InterruptType};
 use proto::spark_connect::release_execute_request::Release;
 use proto::spark_connect::spark_connect_service_server::SparkConnectService;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::analyze::analyze;
@@ -85,7 +86,11 @@ impl SparkConnectService for Service {
         let observed = request.client_observed_server_side_session_id;
         let caller = Caller::new(request.user_context, request.session_id, observed);
         let holder = self.session(&caller)?;
-        let answer = analyze(&holder, request.analyze).await.map_err(|e| holder.fail(&e.into()))?;
+        let (asked, question) = (holder.clone(), request.analyze);
+        // The caller waits for the answer; if it leaves, the question is dropped.
+        let task = AbortOnDropHandle::new(holder.runtime.spawn(async move { analyze(&asked, question).await }));
+        let answer = task.await.unwrap_or_else(|e| Err(spark::Error::internal(format!("the analysis broke off: {e}"))));
+        let answer = answer.map_err(|e| holder.fail(&e.into()))?;
         Ok(Response::new(pb::AnalyzePlanResponse {
             session_id: holder.id.clone(),
             server_side_session_id: holder.server_side_id.clone(),
@@ -118,7 +123,7 @@ impl SparkConnectService for Service {
         let caller =
             Caller::new(first.user_context, first.session_id, first.client_observed_server_side_session_id);
         let holder = self.session(&caller)?;
-        let received = receive_all(holder.session.as_ref(), first.payload, stream).await;
+        let received = receive_all(&holder.artifacts, first.payload, stream).await;
         let artifacts = received.map_err(|e| match e {
             ReceiveError::Refused(error) => holder.fail(&error.into()),
             ReceiveError::Broken(status) => status,
@@ -140,7 +145,7 @@ impl SparkConnectService for Service {
         let caller = Caller::new(request.user_context, request.session_id, observed);
         let holder = self.session(&caller)?;
         let status = |name: String| {
-            let exists = holder.session.has_artifact(&name);
+            let exists = holder.artifacts.contains(&name);
             (name, ArtifactStatus { exists })
         };
         Ok(Response::new(pb::ArtifactStatusesResponse {

@@ -8,11 +8,16 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 use proto::spark_connect::get_status_response::operation_status::OperationState;
 use spark::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::artifact_store::ArtifactStore;
 use crate::backend::{Backend, Session};
+use crate::from_proto::Reader;
+use crate::local_relations::LocalRelations;
 use crate::operation::Operation;
+use crate::text::TextReader;
 use crate::to_proto::error::Failure;
 
 /// A session nobody used for this long is closed.
@@ -91,7 +96,8 @@ impl Sessions {
             None if caller.observed.is_some() => return Err(handle("SESSION_CHANGED", &caller.session_id)),
             None => {
                 let session = self.backend.create_session(&caller.user_id, &caller.session_id);
-                let holder = Arc::new(SessionHolder::new(&caller.session_id, session));
+                let (artifacts, runtime) = (ArtifactStore::default(), self.backend.runtime());
+                let holder = Arc::new(SessionHolder::new(&caller.session_id, session, artifacts, runtime));
                 state.open.insert(key, holder.clone());
                 holder
             }
@@ -148,7 +154,8 @@ impl Sessions {
                 .param("targetSessionId", &new_id)
                 .with_message(format!("There is a session {new_id} already.")));
         }
-        let copy = Arc::new(SessionHolder::new(&new_id, source.session.clone_session(&new_id)));
+        let session = source.session.clone_session(&new_id);
+        let copy = Arc::new(SessionHolder::new(&new_id, session, source.artifacts.copy(), self.backend.runtime()));
         state.open.insert(key, copy.clone());
         Ok((source, copy))
     }
@@ -195,6 +202,9 @@ pub struct SessionHolder {
     /// Tells this session from one that another server, or this one earlier, had under the same id.
     pub server_side_id: String,
     pub session: Arc<dyn Session>,
+    pub artifacts: ArtifactStore,
+    /// Where plans are read and executions run, away from the network's threads.
+    pub runtime: Handle,
     state: Mutex<HolderState>,
 }
 
@@ -208,11 +218,13 @@ struct HolderState {
 }
 
 impl SessionHolder {
-    fn new(id: &str, session: Arc<dyn Session>) -> Self {
+    fn new(id: &str, session: Arc<dyn Session>, artifacts: ArtifactStore, runtime: Handle) -> Self {
         SessionHolder {
             id: id.to_string(),
             server_side_id: Uuid::new_v4().to_string(),
             session,
+            artifacts,
+            runtime,
             state: Mutex::new(HolderState {
                 operations: HashMap::new(),
                 ended: IndexMap::new(),
@@ -220,6 +232,13 @@ impl SessionHolder {
                 last_used: Instant::now(),
             }),
         }
+    }
+
+    /// What reads this session's plans.
+    pub fn reader(&self) -> Reader {
+        let conf = self.session.conf();
+        let local = LocalRelations::new(self.artifacts.clone(), &self.server_side_id, &conf);
+        Reader::new(TextReader::from_conf(&conf), local)
     }
 
     fn check_observed(&self, caller: &Caller) -> Result<()> {
@@ -322,6 +341,7 @@ impl SessionHolder {
         for operation in operations {
             operation.abandon();
         }
+        self.artifacts.clear();
         self.session.close();
     }
 }

@@ -35,12 +35,15 @@ use crate::{ServeOptions, serve_backend};
 #[derive(Default)]
 struct FakeSession {
     conf: Mutex<ConfView>,
-    artifacts: Mutex<Vec<String>>,
 }
 
 struct Fake;
 
 impl Backend for Fake {
+    fn runtime(&self) -> tokio::runtime::Handle {
+        tokio::runtime::Handle::current()
+    }
+
     fn create_session(&self, _user: &str, _session_id: &str) -> Arc<dyn Session> {
         Arc::new(FakeSession::default())
     }
@@ -147,16 +150,7 @@ impl Session for FakeSession {
     }
 
     fn clone_session(&self, _new_id: &str) -> Arc<dyn Session> {
-        Arc::new(FakeSession { conf: Mutex::new(self.conf.lock().clone()), artifacts: Mutex::default() })
-    }
-
-    fn put_artifact(&self, name: &str, _bytes: Vec<u8>) -> Result<()> {
-        self.artifacts.lock().push(name.to_string());
-        Ok(())
-    }
-
-    fn has_artifact(&self, name: &str) -> bool {
-        self.artifacts.lock().iter().any(|n| n == name)
+        Arc::new(FakeSession { conf: Mutex::new(self.conf.lock().clone()) })
     }
 
     fn close(&self) {}

@@ -1,15 +1,20 @@
 //! What all sessions of a server share: memory, threads, planning, the catalog, the cluster.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::execution::SessionState;
+use parking_lot::RwLock;
 use spark::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::cache::Cache;
+use crate::catalog::Catalog;
 use crate::cluster::{Cluster, ClusterConfig};
 use crate::local;
+use crate::names::Relation;
 use crate::session::Session;
 
 /// Plans analysed and optimised at the same time, for each thread.
@@ -45,6 +50,10 @@ pub(crate) struct Shared {
     /// The state for plans that go to the cluster.
     pub cluster_state: Option<SessionState>,
     pub cluster: Option<Cluster>,
+    pub catalog: Catalog,
+    /// Global temporary views, by their key, with the name as written.
+    pub global_views: RwLock<BTreeMap<String, (String, Relation)>>,
+    pub cache: Cache,
     planning: Semaphore,
 }
 
@@ -67,7 +76,11 @@ impl Engine {
         let planning = Semaphore::new(config.threads.max(1) * PLANNING_PER_THREAD);
         let conf = Arc::new(config.conf.clone());
         planner::source::parquet::set_schema_parser(crate::snapshot::parse_json_schema);
-        Ok(Engine { shared: Arc::new(Shared { config, conf, state, cluster_state, cluster, planning }) })
+        let catalog = Catalog::open(&config.data_dir)?;
+        let cache = Cache::new(&config);
+        let shared =
+            Shared { config, conf, state, cluster_state, cluster, catalog, global_views: RwLock::default(), cache, planning };
+        Ok(Engine { shared: Arc::new(shared) })
     }
 
     /// A new session of a user.
@@ -84,7 +97,8 @@ impl Engine {
         &self.shared
     }
 
-    pub(crate) fn runtime(&self) -> &Handle {
+    /// Where query work runs, apart from the network's threads.
+    pub fn runtime(&self) -> &Handle {
         &self.shared.config.runtime
     }
 

@@ -227,6 +227,10 @@ impl Error {
     /// `[CONDITION] sentence SQLSTATE: xxxxx`.
     pub fn text(&self) -> String {
         let data = &self.0;
+        // Conditions that Spark never named: their errors show neither name nor state.
+        if data.condition.starts_with("_LEGACY_ERROR") {
+            return self.sentence();
+        }
         let state = data.sql_state.as_ref().map(|s| format!(" SQLSTATE: {s}")).unwrap_or_default();
         format!("[{}] {}{state}", data.condition, self.sentence())
     }
@@ -254,7 +258,7 @@ pub fn sql_state(condition: &str) -> Option<&'static str> {
             .collect()
     });
     let main = condition.split('.').next().unwrap_or(condition);
-    TABLE.get(condition).filter(|s| !s.is_empty()).or_else(|| TABLE.get(main)).copied()
+    TABLE.get(condition).filter(|s| !s.is_empty()).or_else(|| TABLE.get(main)).copied().filter(|s| !s.is_empty())
 }
 
 impl fmt::Display for Error {

@@ -68,6 +68,17 @@ impl Reader {
         Ok(Node::TableFunction { name: vec![message.function_name], args: self.exprs(message.arguments)? })
     }
 
+    pub(super) fn cached_local_relation(&self, message: &pb::CachedLocalRelation) -> Result<Node> {
+        local_relation(self.local.whole(&message.hash)?)
+    }
+
+    pub(super) fn chunked_local_relation(&self, message: &pb::ChunkedCachedLocalRelation) -> Result<Node> {
+        if message.data_hashes.is_empty() && message.schema_hash.is_none() {
+            return Err(invalid("CHUNKED_CACHED_LOCAL_RELATION_WITHOUT_DATA", "A chunked relation names no chunk."));
+        }
+        self.local.chunked(message)
+    }
+
     pub(super) fn with_relations(&self, message: pb::WithRelations) -> Result<Node> {
         let root = Box::new(self.required_relation(message.root)?);
         let references = message.references.into_iter().map(|r| self.relation(r)).collect::<Result<Vec<Plan>>>()?;
@@ -83,13 +94,6 @@ pub(super) fn local_relation(message: pb::LocalRelation) -> Result<Node> {
         data: message.data.map(|bytes| Arc::from(bytes.as_ref())),
         schema: message.schema.filter(|s| !s.is_empty()),
     })
-}
-
-pub(super) fn chunked_local_relation(message: pb::ChunkedCachedLocalRelation) -> Result<Node> {
-    if message.data_hashes.is_empty() && message.schema_hash.is_none() {
-        return Err(invalid("CHUNKED_CACHED_LOCAL_RELATION_WITHOUT_DATA", "A chunked local relation names no chunk."));
-    }
-    Ok(Node::ChunkedLocalRelation { data_hashes: message.data_hashes, schema_hash: message.schema_hash })
 }
 
 pub(super) fn user_data_source(message: &pb::CommonInlineUserDefinedDataSource) -> Result<Node> {

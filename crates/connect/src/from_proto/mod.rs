@@ -27,12 +27,14 @@ pub use catalog::level_text;
 pub use command::CommandKind;
 pub use operation::{Decoded, Pending, on_plan_stack};
 
+use crate::local_relations::LocalRelations;
 use crate::text::TextReader;
 
 /// Reads messages; holds what of the session decides how type texts are read.
 #[derive(Debug, Clone, Default)]
 pub struct Reader {
     pub text: TextReader,
+    local: LocalRelations,
 }
 
 /// Stack that must be left before another level of recursion.
@@ -45,9 +47,9 @@ pub(crate) fn level<R>(work: impl FnOnce() -> R) -> R {
 }
 
 impl Reader {
-    /// A reader under the given session's settings.
-    pub fn new(text: TextReader) -> Self {
-        Reader { text }
+    /// A reader under a session's settings, with the local relations it was sent.
+    pub fn new(text: TextReader, local: LocalRelations) -> Self {
+        Reader { text, local }
     }
 
     fn exprs(&self, messages: Vec<pb::Expression>) -> Result<Vec<Expr>> {

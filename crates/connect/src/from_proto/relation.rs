@@ -76,7 +76,7 @@ impl Reader {
             RelType::WithWatermark(m) => self.with_watermark(*m),
             RelType::ApplyInPandasWithState(_) => Err(Error::unsupported("applyInPandasWithState")),
             RelType::HtmlString(m) => self.html_string(*m),
-            RelType::CachedLocalRelation(m) => Ok(Node::CachedLocalRelation { hash: m.hash }),
+            RelType::CachedLocalRelation(m) => self.cached_local_relation(&m),
             RelType::CachedRemoteRelation(m) => Ok(Node::CachedRemoteRelation { id: m.relation_id }),
             RelType::CommonInlineUserDefinedTableFunction(m) => {
                 Err(Error::unsupported(format!("Python table function {}", m.function_name)))
@@ -89,7 +89,7 @@ impl Reader {
             }
             RelType::UnresolvedTableValuedFunction(m) => self.table_function(m),
             RelType::LateralJoin(m) => self.lateral_join(*m),
-            RelType::ChunkedCachedLocalRelation(m) => leaf::chunked_local_relation(m),
+            RelType::ChunkedCachedLocalRelation(m) => self.chunked_local_relation(&m),
             RelType::RelationChanges(m) => Err(Error::unsupported(format!("changes of {}", m.unparsed_identifier))),
             RelType::NearestByJoin(m) => self.nearest_by_join(*m),
             RelType::Zip(m) => self.zip(*m),
