@@ -13,6 +13,7 @@ pub mod coerce;
 pub mod error;
 pub mod families;
 pub mod fold;
+pub mod hof;
 pub mod kernel;
 pub mod registry;
 pub mod scalar;

@@ -10,6 +10,7 @@ use spark::types::DataType;
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::families;
+use crate::hof::HofKernel;
 use crate::kernel::Kernel;
 use crate::typed::Typed;
 
@@ -117,6 +118,9 @@ static KERNELS: LazyLock<HashMap<&'static str, &'static Kernel>> =
 static AGGREGATE_KERNELS: LazyLock<HashMap<&'static str, &'static AggregateKernel>> =
     LazyLock::new(|| families::AGGREGATE_KERNELS.iter().flat_map(|k| k.iter()).map(|k| (k.name, k)).collect());
 
+static HOF_KERNELS: LazyLock<HashMap<&'static str, &'static HofKernel>> =
+    LazyLock::new(|| families::HOF_KERNELS.iter().flat_map(|k| k.iter()).map(|k| (k.name, k)).collect());
+
 /// The function of that name; case does not matter.
 pub fn function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.get(name).or_else(|| FUNCTIONS.get(name.to_ascii_lowercase().as_str())).copied()
@@ -130,6 +134,11 @@ pub fn kernel(name: &str) -> Option<&'static Kernel> {
 /// The aggregate kernel of that name.
 pub fn aggregate_kernel(name: &str) -> Option<&'static AggregateKernel> {
     AGGREGATE_KERNELS.get(name).copied()
+}
+
+/// The higher-order kernel of that name.
+pub fn hof_kernel(name: &str) -> Option<&'static HofKernel> {
+    HOF_KERNELS.get(name).copied()
 }
 
 /// All function names, sorted.

@@ -3,10 +3,11 @@
 use arrow::datatypes::{DataType as Arrow, Field, Schema};
 use arrow::ipc::convert::IpcSchemaEncoder;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::KernelUdaf;
+use crate::hof::HofUdf;
 use crate::kernel::{KernelUdf, Options};
 use crate::registry;
 
@@ -83,4 +84,56 @@ fn decode_type(bytes: &[u8]) -> Result<Arrow> {
         .first()
         .map(|f| f.data_type().clone())
         .ok_or_else(|| DataFusionError::Internal("a function's result type is missing".into()))
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireHof {
+    kernel: WireKernel,
+    /// Parameter types of each lambda: an Arrow IPC schema message with a field for each.
+    params: Vec<Vec<u8>>,
+}
+
+/// The wire form of a higher-order function, `None` if it is not one of ours.
+///
+/// # Errors
+/// If the options cannot be written.
+pub fn encode_hof(udf: &HigherOrderUDF) -> Result<Option<Vec<u8>>> {
+    let Some(h) = (udf.inner().as_ref() as &dyn std::any::Any).downcast_ref::<HofUdf>() else { return Ok(None) };
+    let params = h.params.iter().map(|types| {
+        let fields: Vec<Field> = types.iter().map(|t| Field::new("p", t.clone(), true)).collect();
+        IpcSchemaEncoder::new().schema_to_fb(&Schema::new(fields)).finished_data().to_vec()
+    });
+    let wire = WireHof {
+        kernel: WireKernel {
+            name: h.kernel.name.to_string(),
+            return_type: encode_type(&h.return_type),
+            options: h.options.clone(),
+        },
+        params: params.collect(),
+    };
+    serde_json::to_vec(&wire)
+        .map(Some)
+        .map_err(|e| DataFusionError::Internal(format!("cannot encode {}: {e}", h.kernel.name)))
+}
+
+/// The higher-order function behind its wire form.
+///
+/// # Errors
+/// If the bytes are not ours or name an unknown kernel.
+pub fn decode_hof(bytes: &[u8]) -> Result<HigherOrderUDF> {
+    let wire: WireHof = serde_json::from_slice(bytes)
+        .map_err(|e| DataFusionError::Internal(format!("cannot decode a function: {e}")))?;
+    let kernel = registry::hof_kernel(&wire.kernel.name).ok_or_else(|| unknown(&wire.kernel.name))?;
+    let params = wire
+        .params
+        .iter()
+        .map(|bytes| {
+            let schema = arrow::ipc::root_as_schema(bytes)
+                .map_err(|e| DataFusionError::Internal(format!("cannot decode a lambda's parameters: {e}")))?;
+            let schema = arrow::ipc::convert::fb_to_schema(schema);
+            Ok(schema.fields().iter().map(|f| f.data_type().clone()).collect())
+        })
+        .collect::<Result<Vec<Vec<Arrow>>>>()?;
+    let udf = HofUdf::new(kernel, decode_type(&wire.kernel.return_type)?, params, wire.kernel.options);
+    Ok(HigherOrderUDF::new_from_impl(udf))
 }

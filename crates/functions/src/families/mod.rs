@@ -1,5 +1,6 @@
 //! The families of functions; a family is a file or a folder with its slices.
 
+pub mod lambda;
 pub mod structs;
 pub mod map;
 pub mod lists;
@@ -12,6 +13,7 @@ pub mod datetime;
 pub mod aggregate;
 pub mod bitwise;
 pub mod conditional;
+pub mod math;
 pub mod operators;
 pub mod collation;
 pub mod regex;
@@ -20,6 +22,7 @@ pub mod predicate;
 pub mod window;
 
 use crate::aggregate::AggregateKernel;
+use crate::hof::HofKernel;
 use crate::kernel::Kernel;
 use crate::registry::Function;
 
@@ -49,6 +52,10 @@ pub const FUNCTIONS: &[&[Function]] = &[
     aggregate::basic::FUNCTIONS,
     window::FUNCTIONS,
     operators::FUNCTIONS,
+    math::extreme::FUNCTIONS,
+    math::number::FUNCTIONS,
+    math::real::FUNCTIONS,
+    math::rounding::FUNCTIONS,
     predicate::FUNCTIONS,
     conditional::FUNCTIONS,
     bitwise::FUNCTIONS,
@@ -66,6 +73,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
     generator::FUNCTIONS,
     map::FUNCTIONS,
     structs::FUNCTIONS,
+    lambda::FUNCTIONS,
 ];
 
 /// All scalar kernels.
@@ -94,6 +102,10 @@ pub const KERNELS: &[&[Kernel]] = &[
     collation::KERNELS,
     window::KERNELS,
     operators::KERNELS,
+    math::extreme::KERNELS,
+    math::number::KERNELS,
+    math::real::KERNELS,
+    math::rounding::KERNELS,
     predicate::KERNELS,
     bitwise::KERNELS,
     datetime::arithmetic::KERNELS,
@@ -109,6 +121,7 @@ pub const KERNELS: &[&[Kernel]] = &[
     generator::KERNELS,
     map::KERNELS,
     structs::KERNELS,
+    lambda::KERNELS,
 ];
 
 /// All aggregate kernels.
@@ -116,3 +129,6 @@ pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
     aggregate::sum::KERNELS,
     aggregate::extreme::KERNELS,
 ];
+
+/// All higher-order kernels.
+pub const HOF_KERNELS: &[&[HofKernel]] = &[lambda::eval::KERNELS];
