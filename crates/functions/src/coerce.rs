@@ -173,6 +173,17 @@ pub fn common_type(types: &[DataType], settings: &Settings) -> Option<DataType> 
     strings.into_iter().chain(others).try_fold(DataType::Null, fold)
 }
 
+/// [`common_type`] in which strings and other types have nothing in common (`greatest`, `least`).
+pub fn common_type_without_strings(types: &[DataType], settings: &Settings) -> Option<DataType> {
+    types.iter().try_fold(DataType::Null, |acc, t| wider_without_strings(&acc, t, settings))
+}
+
+fn wider_without_strings(a: &DataType, b: &DataType, settings: &Settings) -> Option<DataType> {
+    tightest_type(a, b, settings)
+        .or_else(|| wider_decimal(a, b))
+        .or_else(|| complex_type(a, b, &|x, y| wider_without_strings(x, y, settings), settings))
+}
+
 fn has_string(ty: &DataType) -> bool {
     match ty {
         DataType::Map { key, value, .. } => has_string(key) || has_string(value),

@@ -6,7 +6,7 @@ use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result};
 
-use super::predicate::{as_boolean, comparison_expr};
+use super::predicate::comparison_expr;
 use crate::call::Call;
 use crate::coerce::{self, Expected, cast_implicitly};
 use crate::registry::{Build, Function};
@@ -54,10 +54,17 @@ fn case_when(call: Call) -> Result<Typed> {
 
 /// Condition `position` of a `CASE`, argument `i` of the call.
 fn condition(call: &Call, i: usize, position: usize, name: &str) -> Result<Typed> {
-    as_boolean(call, i, name).map_err(|e| {
-        let ordinal = crate::call::ordinal(position + 1);
-        if e.condition().starts_with("DATATYPE_MISMATCH") { e.param("paramIndex", ordinal) } else { e }
-    })
+    let arg = &call.args[i];
+    if arg.ty == DataType::Boolean {
+        return Ok(arg.clone());
+    }
+    Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE")
+        .param("sqlExpr", format!("\"{name}\""))
+        .param("paramIndex", crate::call::ordinal(position + 1))
+        .param("requiredType", "\"BOOLEAN\"")
+        .param("inputSql", format!("\"{}\"", arg.name))
+        .param("inputType", format!("\"{}\"", arg.ty.sql()))
+        .at(call.origin.as_ref()))
 }
 
 fn case_name(args: &[Typed]) -> String {
@@ -89,7 +96,11 @@ fn result_type(call: &Call, values: &[usize], function: &str, name: &str) -> Res
 fn if_else(call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     let name = format!("(IF({}, {}, {}))", call.args[0].name, call.args[1].name, call.args[2].name);
-    let condition = as_boolean(&call, 0, &name)?;
+    // An untyped null counts as false; nothing else is cast.
+    let condition = match call.args[0].ty {
+        DataType::Null => Typed::null(DataType::Boolean),
+        _ => condition(&call, 0, 0, &name)?,
+    };
     let ty = result_type(&call, &[1, 2], "if", &name)?;
     let then = cast_implicitly(&call.args[1], &ty, call.settings);
     let otherwise = cast_implicitly(&call.args[2], &ty, call.settings);

@@ -19,6 +19,7 @@ pub mod collation;
 pub mod regex;
 pub mod string;
 pub mod predicate;
+pub mod recursion;
 pub mod window;
 
 use crate::aggregate::AggregateKernel;
@@ -78,6 +79,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
 
 /// All scalar kernels.
 pub const KERNELS: &[&[Kernel]] = &[
+    recursion::KERNELS,
     crate::cast::KERNELS,
     string::base::KERNELS,
     string::case::KERNELS,

@@ -1,0 +1,6 @@
+//! Mathematical functions.
+
+pub mod extreme;
+pub mod number;
+pub mod real;
+pub mod rounding;
