@@ -5,8 +5,11 @@ pub mod block_pool;
 pub mod cluster_rules;
 pub mod codec;
 pub mod error_envelope;
+pub mod pattern;
 pub mod source;
 pub mod stage_lint;
 pub mod task_probe;
+pub mod text;
+pub mod write;
 
 pub use codec::FiresteelCodec;

@@ -1,13 +1,23 @@
-//! The question "what became of these tasks?" that the scheduler asks an executor.
+//! What the scheduler asks of executors beside Ballista's protocol, as Flight actions.
 //!
 //! Executors report the end of a task once; when that message is lost the scheduler would wait for
-//! ever. Its watchdog therefore asks, as a Flight action with one line per task, and is answered
-//! with one letter per task.
+//! ever. Its watchdog therefore asks what became of tasks, one line per task, and is answered with
+//! one letter per task. A job that is over is forgotten by name: a cancellation of single tasks
+//! misses those that have not begun yet.
 
 use std::fmt::Write as _;
 
-/// The name of the Flight action.
-pub const ACTION: &str = "firesteel.task-states";
+/// The action that asks about tasks.
+pub const TASK_STATES: &str = "firesteel.task-states";
+
+/// The action that ends a job's tasks and removes its files; its body is the job's identifier.
+pub const FORGET_JOB: &str = "firesteel.forget-job";
+
+/// Whether a text is a job identifier: it becomes part of a path.
+pub fn is_job_id(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !text.is_empty() && text.chars().all(plain)
+}
 
 /// A task as executors know it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

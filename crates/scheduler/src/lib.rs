@@ -2,21 +2,29 @@
 
 pub mod analysis;
 pub mod boundary;
+pub mod cache;
+pub mod catalog;
 pub mod cluster;
+pub mod command;
 pub mod conf;
 pub mod engine;
 pub mod literals;
 pub mod local;
 pub mod names;
+pub mod naming;
 pub mod operation;
 pub mod query;
+pub mod report;
 pub mod runner;
 pub mod session;
 pub mod show;
 pub mod snapshot;
+pub mod statement;
 pub mod tasks;
 
+pub use cache::StorageLevel;
 pub use cluster::{Cluster, ClusterConfig};
+pub use command::CommandOutcome;
 pub use conf::SessionConf;
 pub use engine::{Engine, EngineConfig};
 pub use operation::{Metrics, Observed, OperationContext, QueryResult, SqlOutcome, Table};

@@ -7,10 +7,13 @@ use analyzer::{Analyzed, Answer};
 use datafusion::common::Column;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
+use planner::source::ReadRequest;
 use spark::plan;
 use spark::types::StructType;
-use spark::{Error, Literal, Result, Settings};
+use spark::{Literal, Result, Settings};
 
+use crate::catalog::{TableEntry, ViewEntry};
+use crate::naming::{Found, Place};
 use crate::session::{Session, scannable};
 
 /// A relation whose bindings are fixed.
@@ -39,6 +42,7 @@ pub struct Names {
     pub temp_views: BTreeMap<String, (String, Relation)>,
     pub remote: BTreeMap<String, Relation>,
     pub variables: BTreeMap<String, (String, Variable)>,
+    pub functions: BTreeMap<String, Arc<analyzer::world::SqlFunction>>,
 }
 
 impl Default for Names {
@@ -49,6 +53,7 @@ impl Default for Names {
             temp_views: BTreeMap::new(),
             remote: BTreeMap::new(),
             variables: BTreeMap::new(),
+            functions: BTreeMap::new(),
         }
     }
 }
@@ -89,16 +94,39 @@ impl Session {
     pub(crate) async fn find_relation(
         self: &Arc<Self>,
         name: &[String],
-        _options: &plan::Options,
+        options: &plan::Options,
         settings: &Settings,
     ) -> Result<Answer> {
-        if let [only] = name {
-            let found = self.names.lock().temp_views.get(&key(only, settings.case_sensitive)).cloned();
-            if let Some((shown, relation)) = found {
-                return Ok(scannable(vec![shown], &relation));
+        match self.find(name, settings)? {
+            Found::Temp(shown, relation) => Ok(scannable(vec![shown], &relation)),
+            Found::Entry(place, entry) => {
+                if let Some(held) = self.cached_table(&place) {
+                    return Ok(scannable(place.parts(), &held));
+                }
+                match &entry.view {
+                    Some(view) => Ok(permanent_view(&place, &entry, view, settings)?),
+                    None => Ok(self.open_table(&place, &entry, options, settings).await.unwrap_or_else(Answer::Failed)),
+                }
             }
+            Found::Nothing => Ok(Answer::NotFound),
         }
-        Ok(Answer::NotFound)
+    }
+
+    /// The files of a catalog's table.
+    pub(crate) async fn open_table(
+        &self,
+        place: &Place,
+        entry: &TableEntry,
+        options: &plan::Options,
+        settings: &Settings,
+    ) -> Result<Answer> {
+        let request = table_request(entry, options, settings)?;
+        let opened = planner::source::open(&self.engine().shared().state, request).await?;
+        Ok(Answer::Table(analyzer::world::Table {
+            name: place.parts(),
+            schema: opened.schema,
+            source: provider_as_source(opened.table),
+        }))
     }
 
     /// A relation the session holds by id.
@@ -116,12 +144,37 @@ impl Session {
             None => Answer::NotFound,
         }
     }
+}
 
-    pub(crate) fn find_function(&self, _name: &[String]) -> Result<Answer> {
-        Ok(Answer::NotFound)
-    }
+/// How a catalog's table is read.
+///
+/// # Errors
+/// If its stored schema is damaged.
+pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, settings: &Settings) -> Result<ReadRequest> {
+    let mut all = entry.options.clone();
+    all.extend(options.iter().cloned());
+    all.push(("timeZone".into(), settings.time_zone.to_string()));
+    Ok(ReadRequest {
+        format: entry.provider.to_lowercase(),
+        paths: vec![entry.location.clone()],
+        options: planner::source::Options::new(&all),
+        schema: Some(entry.schema()?),
+        time_zone: Arc::clone(&settings.time_zone),
+        case_sensitive: settings.case_sensitive,
+        infer_partition_types: true,
+        merge_parquet_schemas: false,
+        partition_columns: Some(entry.partition_columns.clone()),
+        allow_empty: true,
+    })
+}
 
-    pub(crate) async fn command_table(self: &Arc<Self>, _plan: &spark::Plan) -> Result<Answer> {
-        Err(Error::unsupported("commands as relations"))
-    }
+fn permanent_view(place: &Place, entry: &TableEntry, view: &ViewEntry, settings: &Settings) -> Result<Answer> {
+    let plan = sql::parse_query(&view.text, &sql::ParseOptions::from(settings))?;
+    Ok(Answer::View(analyzer::world::View {
+        name: place.parts(),
+        plan: Arc::new(plan),
+        columns: view.columns.clone(),
+        catalog: Some((view.catalog.as_str().into(), view.database.as_str().into())),
+        schema: Some(entry.schema()?),
+    }))
 }

@@ -131,3 +131,20 @@ async fn observation_values(end: &Ending, observation: &Observation) -> Result<V
     }
     Ok(Vec::new())
 }
+
+/// The named columns of a batch in canonical types.
+///
+/// # Errors
+/// If the plan does not yield what analysis said.
+pub fn project(batch: &RecordBatch, columns: &[usize], schema: &arrow::datatypes::SchemaRef) -> Result<RecordBatch> {
+    let arrays = columns.iter().zip(schema.fields()).map(|(&i, field)| {
+        let array = batch.columns().get(i).ok_or_else(|| Error::internal(format!("the plan has no column {i}")))?;
+        if array.data_type() == field.data_type() {
+            return Ok(Arc::clone(array));
+        }
+        arrow::compute::cast(array, field.data_type()).map_err(|e| Error::internal(format!("a column has another type: {e}")))
+    });
+    let arrays = arrays.collect::<Result<Vec<_>>>()?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|e| Error::internal(e.to_string()))
+}

@@ -125,13 +125,21 @@ impl Session {
                 one_string("html_string", &cells.html())
             }
             Node::Tail { input, limit } => self.tail(input, (*limit).max(0) as usize, op).await,
-            _ => {
-                let settings = self.settings();
-                let zone = Arc::clone(&settings.time_zone);
-                let analyzed = self.analyze(&plan, settings).await?;
-                query::run(&self.engine, analyzed, zone, op).await
+            Node::Command(_) | Node::Catalog(_) | Node::Sql { .. } | Node::WithRelations { .. } => {
+                if let Some(done) = self.run_command_plan(&plan, op).await? {
+                    return Ok(done);
+                }
+                self.run_query(&plan, op).await
             }
+            _ => self.run_query(&plan, op).await,
         }
+    }
+
+    async fn run_query(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<QueryResult> {
+        let settings = self.settings();
+        let zone = Arc::clone(&settings.time_zone);
+        let analyzed = self.analyze(plan, settings).await?;
+        query::run(&self.engine, analyzed, zone, op).await
     }
 
     /// Analyses a plan.
@@ -257,4 +265,24 @@ pub fn wire_table(schema: StructType, columns: Vec<ArrayRef>) -> Result<Table> {
 /// A relation that can be scanned: what the analyzer gets for a name.
 pub(crate) fn scannable(name: Vec<String>, relation: &crate::names::Relation) -> Answer {
     Answer::Table(world::Table { name, schema: relation.schema.clone(), source: Arc::clone(&relation.source) })
+}
+
+impl Session {
+    /// The explanation of a plan; `mode` is `SIMPLE`, `EXTENDED`, `CODEGEN`, `COST` or `FORMATTED`.
+    ///
+    /// # Errors
+    /// As [`Self::analyze`].
+    pub async fn explain(self: &Arc<Self>, plan: Plan, mode: &str) -> Result<String> {
+        let (session, mode) = (Arc::clone(self), mode.to_string());
+        tasks::on(self.engine.runtime(), async move { crate::command::explain::explain(&session, &plan, &mode).await }).await
+    }
+
+    /// A user's function; none is built in here.
+    pub(crate) fn find_function(&self, name: &[String]) -> Result<Answer> {
+        let Some(last) = name.last() else { return Ok(Answer::NotFound) };
+        Ok(match self.names.lock().functions.get(&last.to_lowercase()) {
+            Some(function) => Answer::SqlFunction(Arc::clone(function)),
+            None => Answer::NotFound,
+        })
+    }
 }

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod script;
 pub mod settings;
 pub mod types;
+pub mod visit;
 
 pub use error::{Error, ErrorKind, Result};
 pub use expr::Expr;

@@ -74,15 +74,15 @@ async fn expand(store: &dyn ObjectStore, location: &Location, written: &str) -> 
     if store.head(&location.path).await.is_ok() {
         return Ok(vec![location.clone()]);
     }
-    let decoded = decode(location.path.as_ref());
-    let parts: Vec<&str> = decoded.split('/').collect();
+    let pattern = location.path.as_ref();
+    let parts: Vec<&str> = pattern.split('/').collect();
     let fixed: Vec<&str> = parts.iter().copied().take_while(|p| !paths::is_glob(p)).collect();
     let patterns = parts.iter().map(|p| patterns(p)).collect::<Result<Vec<_>>>()?;
-    let prefix = Path::from(fixed.join("/"));
+    let prefix = parse(&fixed.join("/"))?;
     let metas: Vec<ObjectMeta> = store.list(Some(&prefix)).try_collect().await.map_err(|e| store_error(written, e))?;
     let mut found = BTreeSet::new();
     for meta in metas {
-        let names: Vec<String> = meta.location.parts().map(|p| decode(p.as_ref())).collect();
+        let names: Vec<String> = meta.location.parts().map(|p| p.as_ref().to_string()).collect();
         let matches = names.len() >= patterns.len()
             && names.iter().zip(&patterns).all(|(n, alternatives)| alternatives.iter().any(|p| matches(p, n)));
         if matches {
@@ -92,15 +92,16 @@ async fn expand(store: &dyn ObjectStore, location: &Location, written: &str) -> 
     if found.is_empty() {
         return Err(paths::not_found(&location.display));
     }
-    let scheme = location.display.strip_suffix(&decoded).unwrap_or("").to_string();
-    Ok(found
+    let scheme = location.display.strip_suffix(pattern).unwrap_or("").to_string();
+    found
         .into_iter()
-        .map(|p| Location { store: location.store.clone(), path: Path::from(p.as_str()), display: format!("{scheme}{p}") })
-        .collect())
+        .map(|p| Ok(Location { store: location.store.clone(), path: parse(&p)?, display: format!("{scheme}{p}") }))
+        .collect()
 }
 
-fn decode(text: &str) -> String {
-    super::partitions::unescape(text)
+/// A path of names as they are, nothing escaped.
+fn parse(text: &str) -> Result<Path> {
+    Path::parse(text).map_err(|_| paths::not_found(text))
 }
 
 fn matches(pattern: &Pattern, name: &str) -> bool {

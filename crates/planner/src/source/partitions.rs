@@ -110,9 +110,7 @@ fn folders(file: &Listed) -> Vec<(String, Option<String>)> {
     parts[..parts.len().saturating_sub(1)]
         .iter()
         .filter_map(|p| {
-            // The store escapes names, and Spark escapes values before that.
-            let name = unescape(p);
-            let (key, value) = name.split_once('=')?;
+            let (key, value) = p.split_once('=')?;
             let value = unescape(value);
             Some((unescape(key), (value != NULL_NAME).then_some(value)))
         })

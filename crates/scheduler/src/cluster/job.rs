@@ -7,9 +7,7 @@ use ballista_core::JobId;
 use ballista_core::error::BallistaError;
 use ballista_core::serde::protobuf::failed_task::FailedReason;
 use ballista_core::serde::protobuf::job_status::Status;
-use ballista_core::serde::protobuf::executor_grpc_client::ExecutorGrpcClient;
-use ballista_core::serde::protobuf::{JobStatus, RemoveJobDataParams, SuccessfulJob, task_status};
-use ballista_core::utils::{GrpcClientConfig, create_grpc_client_endpoint};
+use ballista_core::serde::protobuf::{JobStatus, SuccessfulJob, task_status};
 use ballista_scheduler::cluster::ClusterState;
 use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
 use ballista_scheduler::state::execution_stage::ExecutionStage;
@@ -20,6 +18,7 @@ use planner::error_envelope;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::mend::{self, Written};
 use super::server::Shared;
 use crate::runner::{JobSpec, Progress, StageProgress};
 
@@ -31,9 +30,6 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// A job that the scheduler has not heard of for this long after submission is lost.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
-
-/// Tasks that are being cancelled may still write for a moment.
-const UNWINDING: Duration = Duration::from_secs(3);
 
 /// How a job ended.
 pub(super) enum Outcome {
@@ -91,6 +87,9 @@ impl Job {
                 () = spec.cancel.cancelled() => return Outcome::Cancelled,
                 Some(status) = self.status.recv() => status.status,
                 _ = poll.tick() => {
+                    if self.shared.stuck.lock().remove(&self.id) {
+                        return Outcome::Lost("the job makes no progress".to_owned());
+                    }
                     self.report(spec).await;
                     status(&self.shared, &self.id).await
                 }
@@ -109,11 +108,12 @@ impl Job {
         }
     }
 
-    /// Partitions of the job's results, as far as the scheduler still knows.
-    pub(super) async fn result_partitions(&self) -> Option<usize> {
+    /// The job's last stage, as far as the scheduler still knows it: its partitions, and what its
+    /// tasks have written.
+    pub(super) async fn last_stage(&self) -> Option<(usize, Written)> {
         let graph = self.graph().await?;
         let last = graph.stages().values().find(|stage| stage.output_links().is_empty())?;
-        Some(last.plan().output_partitioning().partition_count())
+        Some((last.plan().output_partitioning().partition_count(), mend::written(last)))
     }
 
     async fn failed(&self, text: String) -> Outcome {
@@ -216,12 +216,10 @@ async fn status(shared: &Shared, id: &JobId) -> Option<Status> {
 async fn abandon(shared: Arc<Shared>, id: JobId) {
     let started = Instant::now();
     let mut pause = Duration::from_millis(10);
-    let mut cancelled = false;
     loop {
         match status(&shared, &id).await {
             Some(Status::Successful(_) | Status::Failed(_)) => break,
             Some(Status::Running(_)) => {
-                cancelled = true;
                 if let Err(e) = shared.scheduler.cancel_job(id.clone()).await {
                     tracing::warn!(job = %id, "could not be cancelled: {e}");
                 }
@@ -234,33 +232,12 @@ async fn abandon(shared: Arc<Shared>, id: JobId) {
         pause = (pause * 2).min(Duration::from_secs(1));
     }
     remove_data(&shared, &id).await;
-    if cancelled {
-        sleep(UNWINDING).await;
-        remove_data(&shared, &id).await;
-    }
 }
 
-/// Removes the job's files on every executor, also on those that are leaving: they wait for it.
+/// Ends what is left of the job on every executor, also on those that are leaving, and removes its
+/// files there.
 async fn remove_data(shared: &Shared, id: &JobId) {
-    shared.scheduler.state.executor_manager.clean_up_job_data(id.clone());
-    let config = GrpcClientConfig {
-        connect_timeout_seconds: 2,
-        timeout_seconds: 5,
-        ..Default::default()
-    };
-    for executor in shared.executors.registered_executor_metadata().await {
-        if !super::server::is_leaving(&shared.executors, &executor.id) {
-            continue;
-        }
-        let url = format!("http://{}:{}", executor.host, executor.grpc_port);
-        let Ok(endpoint) = create_grpc_client_endpoint(url, Some(&config)) else {
-            continue;
-        };
-        // It may be gone already; then so are the files.
-        if let Ok(channel) = endpoint.connect().await {
-            let request =
-                RemoveJobDataParams { job_id: id.to_string(), remove_stage_ids: vec![] };
-            let _ = ExecutorGrpcClient::new(channel).remove_job_data(request).await;
-        }
-    }
+    let executors = shared.executors.registered_executor_metadata().await;
+    let forgotten = executors.iter().map(|executor| shared.peers.forget_job(executor, id.as_str()));
+    futures::future::join_all(forgotten).await;
 }

@@ -7,6 +7,8 @@
 mod buffer;
 mod config;
 mod job;
+mod mend;
+mod peers;
 mod results;
 mod runner;
 mod server;

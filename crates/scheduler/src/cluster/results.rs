@@ -15,6 +15,7 @@ use datafusion::common::DataFusionError;
 use futures::{StreamExt, TryStreamExt};
 
 use super::buffer::{Budget, PartitionBuffer};
+use super::mend::{self, Written};
 use super::server::Shared;
 
 /// Partitions fetched at the same time.
@@ -50,10 +51,10 @@ pub(super) struct Part {
 ///
 /// When an executor is lost after it finished a task of the last stage, the job's status lists
 /// both what it wrote and what was written in its stead, in the order in which the tasks ended.
-/// The last one is the one that counts.
+/// Only what a successful task has written counts, and of that the last.
 pub(super) fn locations(
     job: &SuccessfulJob,
-    expected: Option<usize>,
+    last_stage: Option<&(usize, Written)>,
 ) -> Result<Vec<Part>, Lost> {
     let mut latest = BTreeMap::new();
     for location in &job.partition_location {
@@ -62,10 +63,13 @@ pub(super) fn locations(
             .clone()
             .try_into()
             .map_err(|e| Lost(format!("a location could not be read: {e}")))?;
+        if last_stage.is_some_and(|(_, written)| !mend::counts(&location, written)) {
+            continue;
+        }
         latest.insert(location.partition_id.partition_id, Part { location, empty });
     }
-    match expected {
-        Some(count) if !latest.keys().copied().eq(0..count) => {
+    match last_stage {
+        Some((count, _)) if !latest.keys().copied().eq(0..*count) => {
             Err(Lost(format!("{} of {count} partitions are known", latest.len())))
         }
         _ => Ok(latest.into_values().collect()),
@@ -196,20 +200,29 @@ mod tests {
 
     #[test]
     fn the_last_location_of_a_partition_counts() {
-        let check = |listed: &[(u32, &str)], expected: Option<usize>, answer: Option<&[&str]>| {
+        let check = |listed: &[(u32, &str)], written: Option<(usize, &[(usize, &str)])>, answer: Option<&[&str]>| {
             let partition_location = listed.iter().map(|(p, e)| at(*p, e)).collect();
             let job = SuccessfulJob { partition_location, ..Default::default() };
-            let found = locations(&job, expected).ok().map(|l| {
+            let last = written.map(|(count, places)| {
+                let mut written = Written::new();
+                for (partition, executor) in places {
+                    written.entry((0, (*executor).to_owned())).or_default().insert(*partition);
+                }
+                (count, written)
+            });
+            let found = locations(&job, last.as_ref()).ok().map(|l| {
                 l.into_iter().map(|l| l.location.executor_meta.id).collect::<Vec<_>>()
             });
             let answer = answer.map(|a| a.iter().map(|e| (*e).to_owned()).collect());
             assert_eq!(found, answer, "{listed:?}");
         };
-        check(&[], Some(0), Some(&[]));
-        check(&[(1, "b"), (0, "a")], Some(2), Some(&["a", "b"]));
-        check(&[(0, "dead"), (1, "b"), (0, "a")], Some(2), Some(&["a", "b"]));
+        check(&[], Some((0, &[])), Some(&[]));
+        let both: (usize, &[_]) = (2, &[(0, "a"), (1, "b")]);
+        check(&[(1, "b"), (0, "a")], Some(both), Some(&["a", "b"]));
+        check(&[(0, "dead"), (1, "b"), (0, "a")], Some(both), Some(&["a", "b"]));
+        check(&[(1, "b"), (0, "a"), (0, "dead")], Some(both), Some(&["a", "b"]));
         check(&[(0, "dead"), (0, "a")], None, Some(&["a"]));
-        check(&[(0, "a")], Some(2), None);
-        check(&[(1, "a")], Some(1), None);
+        check(&[(0, "a")], Some(both), None);
+        check(&[(0, "a"), (1, "dead")], Some(both), None);
     }
 }

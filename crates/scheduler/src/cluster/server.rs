@@ -1,5 +1,6 @@
 //! Starts the embedded scheduler and answers for its executors.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use axum::extract::ConnectInfo;
+use ballista_core::JobId;
 use ballista_core::error::BallistaError;
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::serde::protobuf::executor_status;
@@ -20,6 +22,7 @@ use ballista_scheduler::scheduler_server::{JobIdGenerator, SchedulerServer};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use parking_lot::Mutex;
 use planner::FiresteelCodec;
 use planner::block_pool::BlockPool;
 use tokio::net::TcpListener;
@@ -32,6 +35,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 
 use super::config::ClusterConfig;
+use super::peers::Peers;
 use super::state::AccountedState;
 use super::watchdog;
 
@@ -64,6 +68,9 @@ pub(super) struct Shared {
     pub(super) jobs: Arc<dyn JobState>,
     pub(super) codec: FiresteelCodec,
     pub(super) pool: BlockPool,
+    pub(super) peers: Peers,
+    /// Jobs that the watchdog found to make no progress; whoever waits for one takes it out.
+    pub(super) stuck: Mutex<HashSet<JobId>>,
     /// Cleanup that must happen although nobody waits for it.
     pub(super) tasks: TaskTracker,
     pub(super) runtime: Handle,
@@ -129,6 +136,8 @@ impl Cluster {
             jobs,
             codec: FiresteelCodec::default(),
             pool: BlockPool::new(KEEP_CONNECTIONS),
+            peers: Peers::default(),
+            stuck: Mutex::default(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             address,
@@ -212,12 +221,6 @@ impl Cluster {
             tracing::warn!("some cleanup of the cluster was left undone");
         }
     }
-}
-
-/// Whether an executor has said that it takes no more tasks.
-pub(super) fn is_leaving(state: &AccountedState, id: &str) -> bool {
-    let status = state.get_executor_heartbeat(id).and_then(|h| h.status).and_then(|s| s.status);
-    matches!(status, Some(executor_status::Status::Terminating(_)))
 }
 
 fn scheduler(

@@ -3,7 +3,7 @@
 //! Ballista's own state returns cores without asking whether they were taken: a status that arrives
 //! twice makes an executor larger than it is, and a launch that failed may leave it smaller. This
 //! wrapper keeps the account and returns no more than was taken; the watchdog settles what was not
-//! returned.
+//! returned. As every task is bound here, this is also where inputs are mended before they are read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use ballista_scheduler::cluster::{
 use ballista_scheduler::config::TaskDistributionPolicy;
 use ballista_scheduler::state::task_manager::JobInfoCache;
 use parking_lot::Mutex;
+
+use super::mend;
 
 /// The wrapper; see the module.
 #[derive(Default)]
@@ -67,6 +69,11 @@ impl ClusterState for AccountedState {
         active_jobs: Arc<HashMap<JobId, JobInfoCache>>,
         executors: Option<HashSet<String>>,
     ) -> Result<Vec<BoundTask>> {
+        for (id, job) in active_jobs.iter() {
+            if let Err(e) = mend::mend(&mut *job.execution_graph.write().await) {
+                tracing::error!(job = %id, "its inputs could not be checked: {e}");
+            }
+        }
         let bound =
             self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
         let mut taken = self.taken.lock();

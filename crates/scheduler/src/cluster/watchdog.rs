@@ -7,13 +7,13 @@
 //!   it lost a message: it is reported as killed, which makes the scheduler run it again;
 //! - tasks of executors that are not registered are reset;
 //! - partitions that wait although nothing happens are offered again;
+//! - a job in which nothing runs and nothing waits is stuck, and is run anew;
 //! - cores that no running task holds are given back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Weak;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use arrow_flight::flight_service_client::FlightServiceClient;
 use ballista_core::JobId;
 use ballista_core::serde::protobuf::failed_task::FailedReason;
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpc;
@@ -23,11 +23,11 @@ use ballista_core::serde::protobuf::{
 use ballista_core::serde::scheduler::ExecutorMetadata;
 use ballista_scheduler::cluster::ClusterState;
 use ballista_scheduler::state::execution_stage::ExecutionStage;
-use planner::task_probe::{self, TaskName, TaskState};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use planner::task_probe::{TaskName, TaskState};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
 
+use super::peers::Answer;
 use super::server::Shared;
 
 /// A report that an executor sent may be under way for this long.
@@ -35,9 +35,6 @@ const REPORT_UNDERWAY: Duration = Duration::from_secs(3);
 
 /// A task that was sent may take this long to be known to its executor.
 const LAUNCH_UNDERWAY: Duration = Duration::from_secs(30);
-
-/// An executor that does not answer a question in this time is left to its heartbeat.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Refused connections in a row after which a process counts as gone.
 const REFUSALS: u32 = 2;
@@ -68,7 +65,6 @@ pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
 /// What the watchdog remembers between two looks.
 #[derive(Default)]
 struct Memory {
-    connections: HashMap<String, FlightServiceClient<Channel>>,
     /// Consecutive refused connections by executor.
     refused: HashMap<String, u32>,
     /// Consecutive looks at which a task was not running where the scheduler believes it to.
@@ -77,6 +73,8 @@ struct Memory {
     unregistered: HashMap<String, u32>,
     /// Consecutive looks at which a job waited with nothing running.
     idle: HashMap<JobId, u32>,
+    /// Consecutive looks at which a job had nothing running and nothing to run.
+    stalled: HashMap<JobId, u32>,
     /// Consecutive looks at which an executor held more cores than its tasks.
     held: HashMap<String, u32>,
 }
@@ -96,6 +94,8 @@ struct Belief {
     by_executor: HashMap<String, Vec<Believed>>,
     /// Jobs with partitions that wait, and nothing running.
     waiting: HashSet<JobId>,
+    /// Jobs with nothing running and nothing to run.
+    stalled: HashSet<JobId>,
     /// Whether any job runs.
     busy: bool,
     /// Whether some job could not be read because it was being changed.
@@ -111,7 +111,7 @@ async fn look(shared: &Shared, memory: &mut Memory) {
         .into_iter()
         .map(|e| (e.id.clone(), e))
         .collect();
-    memory.connections.retain(|id, _| registered.contains_key(id));
+    shared.peers.retain(|id| registered.contains_key(id));
     memory.refused.retain(|id, _| registered.contains_key(id));
     reset_unregistered(shared, memory, &belief, &registered).await;
     if belief.busy {
@@ -123,6 +123,7 @@ async fn look(shared: &Shared, memory: &mut Memory) {
     }
     forget_settled(memory, &belief);
     offer_again(shared, memory, &belief, &registered).await;
+    report_stuck(shared, memory, &belief);
     settle_cores(shared, memory, &belief).await;
 }
 
@@ -160,8 +161,10 @@ fn believe(shared: &Shared) -> Belief {
                 });
             }
         }
-        if waits && !runs {
-            belief.waiting.insert(id.clone());
+        match (waits, runs) {
+            (_, true) => {}
+            (true, false) => drop(belief.waiting.insert(id.clone())),
+            (false, false) => drop(belief.stalled.insert(id.clone())),
         }
     }
     belief
@@ -199,7 +202,7 @@ async fn probe(
     tasks: &[Believed],
 ) {
     let names: Vec<TaskName> = tasks.iter().map(|t| t.name.clone()).collect();
-    match ask(memory, executor, &names).await {
+    match shared.peers.ask(executor, &names).await {
         Answer::States(states) => {
             memory.refused.remove(&executor.id);
             let lost = lost_tasks(memory, tasks, &states);
@@ -217,74 +220,6 @@ async fn probe(
         }
         Answer::Silence => {}
     }
-}
-
-enum Answer {
-    States(Vec<TaskState>),
-    /// Nothing listens there any more.
-    Refused,
-    /// No answer, which may mean anything.
-    Silence,
-}
-
-async fn ask(memory: &mut Memory, executor: &ExecutorMetadata, tasks: &[TaskName]) -> Answer {
-    let client = match memory.connections.get(&executor.id) {
-        Some(client) => client.clone(),
-        None => match connect(executor).await {
-            Ok(client) => {
-                memory.connections.insert(executor.id.clone(), client.clone());
-                client
-            }
-            Err(answer) => return answer,
-        },
-    };
-    match timeout(PROBE_TIMEOUT, question(client, tasks)).await {
-        Ok(Some(states)) if states.len() == tasks.len() => Answer::States(states),
-        // The connection may have died with the process: the next look connects anew.
-        Ok(_) => {
-            memory.connections.remove(&executor.id);
-            match connect(executor).await {
-                Err(answer) => answer,
-                Ok(_) => Answer::Silence,
-            }
-        }
-        Err(_) => Answer::Silence,
-    }
-}
-
-async fn connect(executor: &ExecutorMetadata) -> Result<FlightServiceClient<Channel>, Answer> {
-    let url = format!("http://{}:{}", executor.host, executor.port);
-    let endpoint = Endpoint::from_shared(url).map_err(|_| Answer::Silence)?;
-    match timeout(PROBE_TIMEOUT, endpoint.connect()).await {
-        Ok(Ok(channel)) => Ok(FlightServiceClient::new(channel)),
-        Ok(Err(e)) if is_refusal(&e) => Err(Answer::Refused),
-        Ok(Err(_)) | Err(_) => Err(Answer::Silence),
-    }
-}
-
-fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::ConnectionRefused
-        {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-async fn question(
-    mut client: FlightServiceClient<Channel>,
-    tasks: &[TaskName],
-) -> Option<Vec<TaskState>> {
-    let action = arrow_flight::Action {
-        r#type: task_probe::ACTION.to_owned(),
-        body: task_probe::encode_question(tasks).into(),
-    };
-    let mut answer = client.do_action(action).await.ok()?.into_inner();
-    task_probe::decode_answer(&answer.message().await.ok()??.body)
 }
 
 /// The tasks whose end, or whose beginning, must have been lost.
@@ -401,6 +336,18 @@ async fn offer_again(
     if stuck && !registered.is_empty() {
         memory.idle.clear();
         kick(shared).await;
+    }
+}
+
+/// Tells whoever waits for them of jobs that will not go on: some report could not be digested.
+fn report_stuck(shared: &Shared, memory: &mut Memory, belief: &Belief) {
+    memory.stalled.retain(|job, _| belief.stalled.contains(job));
+    for job in &belief.stalled {
+        if repeated(&mut memory.stalled, job.clone(), PATIENCE) {
+            memory.stalled.remove(job);
+            tracing::warn!(%job, "nothing runs and nothing waits; the job is stuck");
+            shared.stuck.lock().insert(job.clone());
+        }
     }
 }
 

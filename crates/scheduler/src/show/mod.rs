@@ -1,11 +1,9 @@
 //! `df.show()` and the HTML form of a table, exactly as Spark lays them out.
 
-pub mod text;
-
 use arrow::array::RecordBatch;
 use spark::types::StructType;
 
-pub use text::Printer;
+use planner::text::Printer;
 
 /// No column is narrower.
 const MIN_WIDTH: usize = 3;

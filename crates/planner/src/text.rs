@@ -1,4 +1,4 @@
-//! Values as Spark prints them in `show()`.
+//! Values as Spark prints them: in `show()`, and in files of text.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{

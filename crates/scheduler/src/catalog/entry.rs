@@ -1,0 +1,91 @@
+//! What the catalog holds, in the form in which it is stored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use spark::plan::Options;
+use spark::types::StructType;
+use spark::Result;
+
+/// A namespace with everything in it; keys of the maps are names in lower case.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NamespaceEntry {
+    pub name: String,
+    pub comment: Option<String>,
+    pub location: String,
+    pub properties: Options,
+    pub owner: String,
+    pub tables: BTreeMap<String, TableEntry>,
+    #[serde(default)]
+    pub functions: BTreeMap<String, FunctionEntry>,
+}
+
+/// What a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    Managed,
+    External,
+    View,
+}
+
+/// A table or a view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableEntry {
+    pub name: String,
+    pub kind: Kind,
+    /// `parquet` and the like; empty for views.
+    pub provider: String,
+    /// The schema in Spark's JSON form, partition columns last.
+    pub schema_json: String,
+    pub partition_columns: Vec<String>,
+    pub bucket: Option<(Vec<String>, Vec<String>, i32)>,
+    pub location: String,
+    pub options: Options,
+    pub properties: Options,
+    pub comment: Option<String>,
+    pub created_micros: i64,
+    pub owner: String,
+    pub view: Option<ViewEntry>,
+    /// Bytes and rows as `ANALYZE TABLE` found them.
+    #[serde(default)]
+    pub statistics: Option<(u64, Option<u64>)>,
+    #[serde(default)]
+    pub collation: Option<String>,
+}
+
+/// What makes a view of a table entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ViewEntry {
+    pub text: String,
+    /// New names with comments, empty where the view keeps the query's.
+    pub columns: Vec<(String, Option<String>)>,
+    pub catalog: String,
+    pub database: String,
+    pub schema_mode: String,
+}
+
+/// A permanent function written in SQL: its statement, which is parsed when it is used.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FunctionEntry {
+    pub name: String,
+    pub statement: String,
+}
+
+impl TableEntry {
+    /// Spark's schema of the table.
+    ///
+    /// # Errors
+    /// If the stored form is damaged.
+    pub fn schema(&self) -> Result<StructType> {
+        crate::snapshot::parse_json_schema(&self.schema_json)
+    }
+
+    /// The value of a table property.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.properties.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    pub fn is_view(&self) -> bool {
+        self.kind == Kind::View
+    }
+}

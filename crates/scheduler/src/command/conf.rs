@@ -1,0 +1,54 @@
+//! `SET`, `RESET`, `SET TIME ZONE`.
+
+use spark::conf::entries;
+use spark::Result;
+
+use crate::operation::Table;
+use crate::report::{self, text};
+use crate::session::Session;
+
+/// `SET`: shows or changes configuration.
+pub fn set(session: &Session, key: Option<String>, value: Option<String>, verbose: bool) -> Result<Table> {
+    let conf = session.conf();
+    let pair = || vec![text("key", false), text("value", false)];
+    match (key, value) {
+        (Some(key), Some(value)) => {
+            conf.set(&key, &value)?;
+            report::table(pair(), vec![vec![key.into(), value.into()]])
+        }
+        (Some(key), None) => {
+            let shown = match conf.get_option(&key) {
+                Some(v) if !v.is_empty() => v,
+                _ => "<undefined>".to_string(),
+            };
+            report::table(pair(), vec![vec![key.into(), shown.into()]])
+        }
+        _ if verbose => {
+            let mut known: Vec<_> = entries().values().filter(|e| e.key.starts_with("spark.sql.")).collect();
+            known.sort_by_key(|e| e.key);
+            let rows = known
+                .iter()
+                .map(|e| vec![e.key.into(), conf.get_option(e.key).unwrap_or_default().into(), "".into(), "".into()])
+                .collect();
+            report::table(vec![text("key", false), text("value", false), text("meaning", false), text("Since version", false)], rows)
+        }
+        _ => report::table(pair(), conf.entries().into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect()),
+    }
+}
+
+/// `RESET`.
+pub fn reset(session: &Session, key: Option<String>) -> Result<Table> {
+    match key {
+        Some(key) => session.conf().unset(&key)?,
+        None => session.conf().reset(),
+    }
+    Ok(Table::empty())
+}
+
+/// `SET TIME ZONE`.
+pub fn set_time_zone(session: &Session, zone: &str) -> Result<Table> {
+    const KEY: &str = "spark.sql.session.timeZone";
+    let zone = if zone.eq_ignore_ascii_case("LOCAL") { "UTC" } else { zone };
+    session.conf().set(KEY, zone)?;
+    report::table(vec![text("key", false), text("value", false)], vec![vec![KEY.into(), zone.into()]])
+}

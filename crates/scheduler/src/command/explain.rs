@@ -1,0 +1,56 @@
+//! `EXPLAIN`: the plans of a query, under Spark's headings.
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::displayable;
+use spark::{Plan, Result};
+
+use crate::operation::Table;
+use crate::query;
+use crate::report::{self, text};
+use crate::session::Session;
+
+/// `EXPLAIN` as a statement.
+pub async fn command(session: &Arc<Session>, mode: &str, plan: &Plan) -> Result<Table> {
+    let explained = explain(session, plan, mode).await?;
+    report::table(vec![text("plan", true)], vec![vec![explained.into()]])
+}
+
+/// The text of a plan's explanation.
+pub async fn explain(session: &Arc<Session>, plan: &Plan, mode: &str) -> Result<String> {
+    let analyzed = session.analyze(plan, session.settings()).await?;
+    let state = &session.engine().shared().state;
+    let prepared = query::prepare(session.engine(), &analyzed.plan).await?;
+    let physical = format!("== Physical Plan ==\n{}\n", displayable(prepared.plan.as_ref()).indent(false));
+    let runner = format!("== Runner ==\n{}\n", prepared.runner.name());
+    let optimized = || -> Result<String> {
+        let plan = state.optimize(&analyzed.plan).map_err(functions::error::from_datafusion)?;
+        Ok(format!("== Optimized Logical Plan ==\n{}\n\n", plan.display_indent()))
+    };
+    Ok(match mode.to_ascii_uppercase().as_str() {
+        "EXTENDED" => {
+            let columns: Vec<String> =
+                analyzed.schema.fields.iter().map(|f| format!("{}: {}", f.name, f.data_type.simple_string())).collect();
+            format!(
+                "== Parsed Logical Plan ==\n{}\n\n== Analyzed Logical Plan ==\n{}\n{}\n\n{}{physical}\n{runner}",
+                crate::command::explain::parsed(plan),
+                columns.join(", "),
+                analyzed.plan.display_indent(),
+                optimized()?,
+            )
+        }
+        "COST" => format!("{}{physical}\n{runner}", optimized()?),
+        "FORMATTED" => {
+            let verbose = displayable(prepared.plan.as_ref()).set_show_statistics(true).indent(true).to_string();
+            format!("== Physical Plan ==\n{verbose}\n\n{runner}")
+        }
+        _ => format!("{physical}\n{runner}"),
+    })
+}
+
+/// The first words of a plan's debug text: what kind of node it is.
+fn parsed(plan: &Plan) -> String {
+    let debug = format!("{:?}", plan.node);
+    let end = debug.char_indices().nth(200).map_or(debug.len(), |(i, _)| i);
+    debug[..end].to_string()
+}

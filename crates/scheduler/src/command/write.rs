@@ -1,0 +1,98 @@
+//! `df.write`: to a path, into a table, or nowhere.
+
+use std::sync::Arc;
+
+use analyzer::Analyzed;
+use datafusion::physical_plan::execute_stream_partitioned;
+use futures::StreamExt;
+use planner::source::{Options, paths};
+use planner::write::{self, SaveMode, WriteSpec, Written};
+use spark::command::{WriteOperation, WriteTarget};
+use spark::{Error, Result, Settings};
+
+use crate::operation::{OperationContext, Table};
+use crate::query;
+use crate::session::Session;
+use crate::snapshot::short_name;
+
+/// Runs a write.
+pub async fn run(session: &Arc<Session>, op: WriteOperation, operation: &OperationContext) -> Result<Table> {
+    let settings = session.settings();
+    let format = short_name(op.format.as_deref().unwrap_or_else(|| settings.conf.get("spark.sql.sources.default").unwrap_or("parquet")));
+    match &op.target {
+        WriteTarget::SaveAsTable(_) | WriteTarget::InsertInto(_) => Err(Error::unsupported("writing to tables")),
+        WriteTarget::None | WriteTarget::Path(_) if format == "noop" => nowhere(session, &op, operation).await,
+        target => {
+            let from_options = Options::new(&op.options).get("path").map(str::to_string);
+            let path = match target {
+                WriteTarget::Path(path) => path.clone(),
+                _ => from_options.ok_or_else(|| {
+                    Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_2047").with_message("A write needs a path.")
+                })?,
+            };
+            let analyzed = session.analyze(&op.input, settings.clone()).await?;
+            let spec = spec(&op, format, &path, &analyzed, &settings)?;
+            rows(session, &analyzed, spec, operation).await?;
+            Ok(Table::empty())
+        }
+    }
+}
+
+fn spec(op: &WriteOperation, format: String, path: &str, analyzed: &Analyzed, settings: &Settings) -> Result<WriteSpec> {
+    if op.bucket_by.is_some() || !op.sort_by.is_empty() {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1312")
+            .param("operation", "save")
+            .with_message("Buckets need a table to be written to."));
+    }
+    let options = Options::new(&op.options);
+    let dynamic = options
+        .get("partitionOverwriteMode")
+        .or_else(|| settings.conf.get("spark.sql.sources.partitionOverwriteMode"))
+        .is_some_and(|m| m.eq_ignore_ascii_case("dynamic"));
+    Ok(WriteSpec {
+        format,
+        location: paths::locate(path)?,
+        mode: SaveMode::parse(&op.mode, dynamic && !op.partition_by.is_empty())?,
+        options,
+        schema: analyzed.schema.clone(),
+        columns: analyzed.columns.clone(),
+        partition_by: op.partition_by.clone(),
+        time_zone: Arc::clone(&settings.time_zone),
+        case_sensitive: settings.case_sensitive,
+        default_compression: settings.conf.get("spark.sql.parquet.compression.codec").unwrap_or("snappy").to_string(),
+    })
+}
+
+/// Runs an analysed query and writes its rows.
+pub async fn rows(session: &Arc<Session>, analyzed: &Analyzed, spec: WriteSpec, op: &OperationContext) -> Result<Written> {
+    write::check(&spec)?;
+    let state = &session.engine().shared().state;
+    if !write::admit(state.runtime_env(), &spec).await? {
+        return Ok(Written::default());
+    }
+    let prepared = query::prepare(session.engine(), &analyzed.plan).await?;
+    let streams = if prepared.runner.name() == "local" {
+        execute_stream_partitioned(Arc::clone(&prepared.plan), prepared.state.task_ctx()).map_err(functions::error::from_datafusion)?
+    } else {
+        vec![prepared.start("write", op).await?]
+    };
+    tokio::select! {
+        biased;
+        () = op.cancel.cancelled() => Err(query::cancelled()),
+        written = write::write(state.runtime_env(), streams, spec) => written,
+    }
+}
+
+/// Computes the rows and drops them.
+async fn nowhere(session: &Arc<Session>, op: &WriteOperation, operation: &OperationContext) -> Result<Table> {
+    let analyzed = session.analyze(&op.input, session.settings()).await?;
+    let prepared = query::prepare(session.engine(), &analyzed.plan).await?;
+    let mut rows = prepared.start("write", operation).await?;
+    while let Some(batch) = rows.next().await {
+        batch.map_err(functions::error::from_datafusion)?;
+        if operation.cancel.is_cancelled() {
+            return Err(query::cancelled());
+        }
+    }
+    Ok(Table::empty())
+}

@@ -1,0 +1,131 @@
+//! Which object a name of one to three parts means in a session.
+
+use spark::{Error, Result, Settings};
+
+use crate::catalog::{SESSION_CATALOG, TableEntry, table_not_found};
+use crate::names::{Relation, key};
+use crate::session::Session;
+
+/// A table or view of the catalog, by its full name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Place {
+    /// All three parts.
+    pub fn parts(&self) -> Vec<String> {
+        vec![SESSION_CATALOG.to_string(), self.namespace.clone(), self.name.clone()]
+    }
+}
+
+/// What a name stands for.
+pub enum Found {
+    Temp(String, Relation),
+    Entry(Place, Box<TableEntry>),
+    Nothing,
+}
+
+impl Session {
+    /// The full name of a table or view, whether it exists or not.
+    ///
+    /// # Errors
+    /// If the name has too many parts or names a catalog there is none of.
+    pub(crate) fn place(&self, name: &[String]) -> Result<Place> {
+        let current = self.names.lock().database.to_string();
+        match name {
+            [only] => Ok(Place { namespace: current, name: only.clone() }),
+            [namespace, name] => Ok(Place { namespace: namespace.clone(), name: name.clone() }),
+            [catalog, namespace, name] if catalog.eq_ignore_ascii_case(SESSION_CATALOG) => {
+                Ok(Place { namespace: namespace.clone(), name: name.clone() })
+            }
+            [catalog, _, _] => Err(catalog_not_found(catalog)),
+            _ => Err(Error::analysis("REQUIRES_SINGLE_PART_NAMESPACE")
+                .param("sessionCatalog", SESSION_CATALOG)
+                .param("namespace", crate::catalog::shown(&name[..name.len().saturating_sub(1)]))
+                .with_message("A name has at most a catalog, a schema and a name.")),
+        }
+    }
+
+    /// The namespace that a name of namespaces means.
+    ///
+    /// # Errors
+    /// As [`Self::place`].
+    pub(crate) fn namespace(&self, name: &[String]) -> Result<String> {
+        match name {
+            [] => Ok(self.names.lock().database.to_string()),
+            [only] => Ok(only.clone()),
+            [catalog, only] if catalog.eq_ignore_ascii_case(SESSION_CATALOG) => Ok(only.clone()),
+            _ => Err(Error::analysis("REQUIRES_SINGLE_PART_NAMESPACE")
+                .param("sessionCatalog", SESSION_CATALOG)
+                .param("namespace", crate::catalog::shown(name))
+                .with_message("The session catalog has namespaces of one part.")),
+        }
+    }
+
+    /// What a name stands for: temporary views come first.
+    ///
+    /// # Errors
+    /// As [`Self::place`].
+    pub(crate) fn find(&self, name: &[String], settings: &Settings) -> Result<Found> {
+        if let Some((shown, view)) = self.temp_view(name, settings.case_sensitive) {
+            return Ok(Found::Temp(shown, view));
+        }
+        // A catalog there is none of holds no tables.
+        let Ok(place) = self.place(name) else { return Ok(Found::Nothing) };
+        Ok(match self.engine().shared().catalog.table(&place.namespace, &place.name) {
+            Some(entry) => {
+                let namespace = place.namespace.to_lowercase();
+                Found::Entry(Place { namespace, name: entry.name.clone() }, Box::new(entry))
+            }
+            None => Found::Nothing,
+        })
+    }
+
+    /// A temporary or global temporary view.
+    pub(crate) fn temp_view(&self, name: &[String], case_sensitive: bool) -> Option<(String, Relation)> {
+        match name {
+            [only] => self.names.lock().temp_views.get(&key(only, case_sensitive)).cloned(),
+            [namespace, only] if namespace.eq_ignore_ascii_case(crate::catalog::GLOBAL_TEMP) => {
+                self.engine().shared().global_views.read().get(&key(only, case_sensitive)).cloned()
+            }
+            _ => None,
+        }
+    }
+
+    /// A table or view of the catalog.
+    ///
+    /// # Errors
+    /// `TABLE_OR_VIEW_NOT_FOUND`.
+    pub(crate) fn entry(&self, name: &[String]) -> Result<(Place, TableEntry)> {
+        match self.find(name, &self.settings())? {
+            Found::Entry(place, entry) => Ok((place, *entry)),
+            _ => Err(table_not_found(name)),
+        }
+    }
+
+    /// A table of the catalog that is no view.
+    ///
+    /// # Errors
+    /// `TABLE_OR_VIEW_NOT_FOUND`, `EXPECT_TABLE_NOT_VIEW`.
+    pub(crate) fn table_entry(&self, name: &[String], operation: &str) -> Result<(Place, TableEntry)> {
+        let view = match self.find(name, &self.settings())? {
+            Found::Entry(place, entry) if !entry.is_view() => return Ok((place, *entry)),
+            Found::Entry(place, _) => crate::catalog::shown(&place.parts()),
+            Found::Temp(shown, _) => crate::catalog::shown(&[shown]),
+            Found::Nothing => return Err(table_not_found(name)),
+        };
+        Err(Error::analysis("EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE")
+            .param("viewName", &view)
+            .param("operation", operation)
+            .with_message(format!("{operation} takes a table, and {view} is a view.")))
+    }
+}
+
+/// `CATALOG_NOT_FOUND`.
+pub fn catalog_not_found(name: &str) -> Error {
+    Error::analysis("CATALOG_NOT_FOUND")
+        .param("catalogName", spark::types::quote_identifier(name))
+        .with_message(format!("There is no catalog {name}."))
+}

@@ -1,0 +1,184 @@
+//! SQL text: which statements run at once, and which are queries that wait for an action.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use analyzer::{Answer, world};
+use datafusion::datasource::{MemTable, provider_as_source};
+use spark::command::Command;
+use spark::expr::Parameter;
+use spark::plan::Node;
+use spark::{Error, Expr, Plan, Result};
+use sql::{ParseOptions, Statement};
+
+use crate::boundary;
+use crate::command::{self, CommandOutcome};
+use crate::operation::{OperationContext, QueryResult, SqlOutcome, Table};
+use crate::session::Session;
+use crate::tasks;
+
+impl Session {
+    /// Runs SQL text: a query is only analysed, a command runs now.
+    ///
+    /// # Errors
+    /// Spark's condition for what is wrong with it.
+    pub async fn sql_command(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<SqlOutcome> {
+        let (session, op) = (Arc::clone(self), op.clone());
+        tasks::on(self.engine().runtime(), async move {
+            match session.command_of(&plan)? {
+                Some(command) => session.table_of(command, &op).await.map(SqlOutcome::Table),
+                None => {
+                    session.analyze(&plan, session.settings()).await?;
+                    Ok(SqlOutcome::Query)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs a command.
+    ///
+    /// # Errors
+    /// Spark's condition for what is wrong with it.
+    pub async fn command(self: &Arc<Self>, command: Command, op: &OperationContext) -> Result<CommandOutcome> {
+        let (session, op) = (Arc::clone(self), op.clone());
+        tasks::on(self.engine().runtime(), async move { command::run(&session, command, &op).await }).await
+    }
+
+    /// The command that a plan is, if it is one.
+    pub(crate) fn command_of(&self, plan: &Plan) -> Result<Option<Command>> {
+        let (root, references) = match &plan.node {
+            Node::WithRelations { root, references } => (&root.node, Some(references)),
+            node => (node, None),
+        };
+        match root {
+            Node::Command(command) => Ok(Some((**command).clone())),
+            Node::Sql { text, named_args, positional_args } => {
+                let settings = self.settings();
+                let mut command = match sql::parse_statement(text, &ParseOptions::from(&settings))? {
+                    Statement::Query(_) => return Ok(None),
+                    Statement::Command(command) => command,
+                    Statement::Script(_) => return Err(Error::unsupported("SQL scripts")),
+                };
+                bind(&mut command, named_args, positional_args)?;
+                if let Some(references) = references {
+                    for_each_plan(&mut command, &mut |p| {
+                        let root = Box::new(std::mem::replace(p, Plan::from(Node::OneRow)));
+                        *p = Plan::from(Node::WithRelations { root, references: references.clone() });
+                    });
+                }
+                Ok(Some(command))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn table_of(self: &Arc<Self>, command: Command, op: &OperationContext) -> Result<Table> {
+        match command::run(self, command, op).await? {
+            CommandOutcome::Table(table) => Ok(table),
+            CommandOutcome::Checkpoint { .. } => Ok(Table::empty()),
+        }
+    }
+
+    /// Runs a plan that is a command or a catalog call; `None` for queries.
+    pub(crate) async fn run_command_plan(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<Option<QueryResult>> {
+        match self.command_of(plan)? {
+            Some(command) => Ok(Some(QueryResult::of(self.table_of(command, op).await?))),
+            None => Ok(None),
+        }
+    }
+
+    /// The result of a command as a relation of another query.
+    pub(crate) async fn command_table(self: &Arc<Self>, plan: &Plan) -> Result<Answer> {
+        let op = OperationContext::detached();
+        let Some(result) = self.run_command_plan(plan, &op).await? else {
+            return Err(Error::internal("a command was expected"));
+        };
+        let table = result.collect().await?;
+        let arrow = planner::source::table::arrow_schema(&table.schema);
+        let mut batches = Vec::new();
+        for batch in &table.batches {
+            let columns = batch.columns().iter().zip(&table.schema.fields).map(|(c, f)| boundary::from_wire(c, &f.data_type));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let batch = arrow::array::RecordBatch::try_new_with_options(Arc::clone(&arrow), columns, &options);
+            batches.push(batch.map_err(|e| Error::internal(e.to_string()))?);
+        }
+        let provider = MemTable::try_new(arrow, vec![batches]).map_err(functions::error::from_datafusion)?;
+        Ok(Answer::Table(world::Table { name: Vec::new(), schema: table.schema, source: provider_as_source(Arc::new(provider)) }))
+    }
+}
+
+/// Puts arguments in the place of the parameter markers of a command.
+fn bind(command: &mut Command, named: &[(String, Expr)], positional: &[Expr]) -> Result<()> {
+    if named.is_empty() && positional.is_empty() {
+        return Ok(());
+    }
+    let named: HashMap<&str, &Expr> = named.iter().map(|(k, v)| (k.as_str(), v)).collect();
+    let mut missing = None;
+    let mut replace = |e: &mut Expr| {
+        let Expr::Parameter(parameter) = e else { return };
+        let value = match parameter {
+            Parameter::Named(name) => named.get(name.as_str()).copied(),
+            Parameter::Positional(at) => positional.get(*at),
+        };
+        match value {
+            Some(value) => *e = value.clone(),
+            None => missing = Some(parameter.clone()),
+        }
+    };
+    for_each_plan(command, &mut |p| p.visit_exprs_mut(&mut replace));
+    for_each_expr(command, &mut |e| e.visit_mut(&mut replace));
+    match missing {
+        None => Ok(()),
+        Some(parameter) => {
+            let name = match parameter {
+                Parameter::Named(name) => name,
+                Parameter::Positional(at) => format!("_{at}"),
+            };
+            Err(Error::analysis("UNBOUND_SQL_PARAMETER").param("name", &name).with_message(format!("The parameter {name} has no value.")))
+        }
+    }
+}
+
+/// The queries directly inside a command.
+pub(crate) fn for_each_plan(command: &mut Command, f: &mut dyn FnMut(&mut Plan)) {
+    use Command as C;
+    match command {
+        C::CreateView(view) => f(&mut view.plan),
+        C::Explain { plan, .. } => f(plan),
+        C::ExplainCommand { command, .. } => for_each_plan(command, f),
+        C::Write(write) => f(&mut write.input),
+        C::WriteV2(write) => f(&mut write.input),
+        C::Checkpoint { input, .. } => f(input),
+        C::SetVariablesFrom { query, .. } => f(query),
+        C::CreateTable(table) => table.query.iter_mut().for_each(f),
+        C::CacheTable { query, .. } => query.iter_mut().for_each(|q| f(q)),
+        C::Insert(insert) => f(&mut insert.query),
+        C::InsertDirectory(insert) => f(&mut insert.query),
+        C::Sequence(commands) => commands.iter_mut().for_each(|c| for_each_plan(c, f)),
+        C::Describe(spark::command::Describe::Query(plan)) => f(plan),
+        C::With { ctes, command, .. } => {
+            ctes.iter_mut().for_each(|c| f(&mut c.plan));
+            for_each_plan(command, f);
+        }
+        _ => {}
+    }
+}
+
+/// The expressions directly inside a command.
+fn for_each_expr(command: &mut Command, f: &mut dyn FnMut(&mut Expr)) {
+    use Command as C;
+    match command {
+        C::DeclareVariables { default, .. } => default.iter_mut().for_each(f),
+        C::SetVariables { assignments } => assignments.iter_mut().for_each(|(_, e)| f(e)),
+        C::ExecuteImmediate { text, using, .. } => {
+            f(text);
+            using.iter_mut().for_each(f);
+        }
+        C::Insert(insert) => insert.partition.iter_mut().filter_map(|(_, e)| e.as_mut()).for_each(f),
+        C::Sequence(commands) => commands.iter_mut().for_each(|c| for_each_expr(c, f)),
+        C::With { command, .. } => for_each_expr(command, f),
+        _ => {}
+    }
+}
