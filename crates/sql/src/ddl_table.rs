@@ -22,16 +22,17 @@ impl Parser<'_> {
         self.expect_kw(Kw::TABLE)?;
         let if_not_exists = self.if_not_exists();
         let name = self.object_name()?;
+        if !replace && !external && !temporary && self.at_kw(Kw::LIKE) {
+            return self.create_table_like(mark, name, if_not_exists);
+        }
+        let table = CreateTable { name, if_not_exists, replace, create: true, external, ..Default::default() };
+        let command = self.table_definition(mark, table)?;
         if temporary {
             return Err(self
                 .error(mark, "_LEGACY_ERROR_TEMP_0046")
                 .with_message("There are temporary views, not temporary tables: CREATE TEMPORARY VIEW … USING …"));
         }
-        if !replace && !external && self.at_kw(Kw::LIKE) {
-            return self.create_table_like(mark, name, if_not_exists);
-        }
-        let table = CreateTable { name, if_not_exists, replace, create: true, external, ..Default::default() };
-        self.table_definition(mark, table)
+        Ok(command)
     }
 
     /// `REPLACE TABLE …`.

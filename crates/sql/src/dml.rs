@@ -31,6 +31,7 @@ impl Parser<'_> {
             self.reset(mark);
             return Ok(None);
         };
+        self.check_ctes(mark, &ctes)?;
         Ok(Some(Command::With { ctes, recursive, command: Box::new(command) }))
     }
 

@@ -9,9 +9,12 @@ pub fn token_text(text: &str) -> String {
     format!("'{shown}'")
 }
 
+/// The condition of every error of syntax.
+pub const SYNTAX_ERROR: &str = "PARSE_SYNTAX_ERROR";
+
 /// A syntax error at a token.
 pub fn syntax(shown: &str, hint: &str, line: u32, column: u32) -> Error {
-    Error::parse("PARSE_SYNTAX_ERROR")
+    Error::parse(SYNTAX_ERROR)
         .param("error", shown)
         .param("hint", hint)
         .with_message(format!("The text cannot be read from {shown} on{hint} (line {line}, pos {column})"))

@@ -32,7 +32,7 @@ impl Parser<'_> {
             if self.at_sym("(") { self.identifier_list()? } else { vec![self.identifier()?] }
         } else if self.at_sym("(") && self.name_at(1) {
             self.identifier_list()?
-        } else if self.at_bare_alias() {
+        } else if self.at_kw(Kw::AS) || self.at_bare_alias() {
             vec![self.identifier()?]
         } else {
             return Ok(child);
@@ -52,8 +52,27 @@ impl Parser<'_> {
         if !self.name_at(0) {
             return false;
         }
-        let Some(keyword) = self.keyword_at(0) else { return true };
-        !begins_clause(keyword) || self.at_end_of_item(1)
+        !self.at_clause() || self.at_end_of_item(1)
+    }
+
+    /// True if the next word continues the query after an item of a list or a relation.
+    pub fn at_clause(&self) -> bool {
+        let Some(keyword) = self.keyword_at(0) else { return false };
+        let next = self.keyword_at(1);
+        match keyword {
+            Kw::GROUP | Kw::ORDER | Kw::SORT | Kw::CLUSTER | Kw::DISTRIBUTE => next == Some(Kw::BY),
+            Kw::INSERT => matches!(next, Some(Kw::INTO | Kw::OVERWRITE)),
+            Kw::IS => self.is_predicate_follows(),
+            Kw::IN => self.sym_at(1, "("),
+            Kw::NOT => self.predicate_not(),
+            _ => begins_clause(keyword),
+        }
+    }
+
+    /// True if what `IS` asks for follows it.
+    fn is_predicate_follows(&self) -> bool {
+        self.sym_at(1, "!")
+            || matches!(self.keyword_at(1), Some(Kw::NOT | Kw::NULL | Kw::TRUE | Kw::FALSE | Kw::UNKNOWN | Kw::DISTINCT))
     }
 
     /// True if the token `ahead` cannot continue an item of a list.
@@ -132,7 +151,7 @@ impl Parser<'_> {
             Kw::IN if self.sym_at(ahead + 1, "(") => Self::in_list,
             Kw::LIKE | Kw::ILIKE => Self::like,
             Kw::RLIKE | Kw::REGEXP => Self::rlike,
-            Kw::IS if !negated_by => Self::is_predicate,
+            Kw::IS if !negated_by && self.is_predicate_follows() => Self::is_predicate,
             _ => return Ok(value),
         };
         if negated_by {
@@ -363,14 +382,14 @@ fn balanced(name: &str, operands: &mut [Option<Expr>], low: usize, high: usize, 
     Expr::At { child: Box::new(Expr::operator(name, vec![left, right])), origin: origin.clone() }
 }
 
-/// Words that continue the query after an item of its select list or a relation.
-pub fn begins_clause(keyword: Kw) -> bool {
+/// Words that always continue the query.
+fn begins_clause(keyword: Kw) -> bool {
     use Kw::*;
     matches!(
         keyword,
-        FROM | WHERE | GROUP | HAVING | ORDER | SORT | CLUSTER | DISTRIBUTE | LIMIT | OFFSET | WINDOW | UNION | EXCEPT
+        FROM | WHERE | HAVING | LIMIT | OFFSET | WINDOW | UNION | EXCEPT
             | INTERSECT | MINUS | LATERAL | QUALIFY | INTO | PIVOT | UNPIVOT | ON | USING | JOIN | AS | THEN | END
-            | WHEN | ELSE | AND | OR | IS | IN | NOT | BETWEEN | LIKE | ILIKE | RLIKE | REGEXP | DIV | COLLATE
+            | WHEN | ELSE | AND | OR | BETWEEN | LIKE | ILIKE | RLIKE | REGEXP | DIV | COLLATE
             | FOR | ASC | DESC | NULLS | ESCAPE | DO | FILTER | OVER | WITHIN | PRECEDING | FOLLOWING
     )
 }

@@ -30,14 +30,14 @@ impl Parser<'_> {
                 .with_message("A temporary function belongs to no database"));
         }
         if self.eat_kw(Kw::AS) {
-            return self.class_function(name, temporary, replace, if_not_exists);
+            return self.class_function(mark, name, temporary, replace, if_not_exists);
         }
         self.sql_function(name, temporary, replace, if_not_exists)
     }
 
     /// `AS 'class' [USING JAR 'path', …]`.
     fn class_function(
-        &mut self, name: Vec<String>, temporary: bool, replace: bool, if_not_exists: bool,
+        &mut self, mark: usize, name: Vec<String>, temporary: bool, replace: bool, if_not_exists: bool,
     ) -> Result<Command> {
         let class = self.string()?;
         let mut resources = Vec::new();
@@ -46,6 +46,12 @@ impl Parser<'_> {
                 let kind = p.identifier()?.to_lowercase();
                 Ok((kind, p.string()?))
             })?;
+        }
+        if let Some((kind, _)) = resources.iter().find(|(kind, _)| !matches!(kind.as_str(), "jar" | "file" | "archive")) {
+            return Err(self
+                .error(mark, "_LEGACY_ERROR_TEMP_0035")
+                .param("message", format!("CREATE FUNCTION with resource type '{kind}'"))
+                .with_message(format!("A function has no resource of the kind {kind}")));
         }
         Ok(Command::CreateFunction { name, class, resources, temporary, replace, if_not_exists })
     }

@@ -45,7 +45,7 @@ fn whole<'a, T>(
     let mut parser = Parser::new(text, options)?;
     let value = f(&mut parser)?;
     parser.expect_end()?;
-    Ok(value)
+    parser.take_deferred().map_or(Ok(value), Err)
 }
 
 /// A statement: a query, a command or a script.

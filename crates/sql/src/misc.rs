@@ -22,7 +22,7 @@ impl Parser<'_> {
             query = Some(Box::new(self.query()?));
             text = Some(self.source_since(start).to_string());
             if name.len() > 1 {
-                let database = crate::error::shown_name(&name[..name.len() - 1]);
+                let database = name[..name.len() - 1].iter().map(|p| spark::types::quote_if_needed(p)).collect::<Vec<_>>().join(".");
                 return Err(self
                     .error(mark, "_LEGACY_ERROR_TEMP_0037")
                     .param("quoted", database)

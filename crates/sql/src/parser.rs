@@ -29,6 +29,9 @@ pub struct Parser<'a> {
     /// `?` seen so far.
     pub positional: usize,
     depth: usize,
+    /// The first error of meaning. It is raised once the text is known to have no error of syntax,
+    /// which Spark reports first wherever it is.
+    deferred: Option<Error>,
 }
 
 impl<'a> Parser<'a> {
@@ -43,7 +46,29 @@ impl<'a> Parser<'a> {
             lambda_params: Vec::new(),
             positional: 0,
             depth: 0,
+            deferred: None,
         })
+    }
+
+    /// Holds an error of meaning back and goes on with `placeholder`; syntax errors pass.
+    pub fn deferring<T>(&mut self, result: Result<T>, placeholder: T) -> Result<T> {
+        match result {
+            Err(e) if e.condition() != error::SYNTAX_ERROR => {
+                self.deferred.get_or_insert(e);
+                Ok(placeholder)
+            }
+            other => other,
+        }
+    }
+
+    /// The error held back, if there is one.
+    pub fn take_deferred(&mut self) -> Option<Error> {
+        self.deferred.take()
+    }
+
+    /// Puts back what [`Parser::take_deferred`] took.
+    pub fn restore_deferred(&mut self, deferred: Option<Error>) {
+        self.deferred = deferred;
     }
 
     /// Runs `f` one level deeper, on a stack that grows.
@@ -178,13 +203,24 @@ impl<'a> Parser<'a> {
     }
 
     pub fn expect_sym(&mut self, symbol: &str) -> Result<()> {
-        if self.eat_sym(symbol) { Ok(()) } else { Err(self.syntax_error()) }
+        if self.eat_sym(symbol) {
+            return Ok(());
+        }
+        // One token too many: what is wanted comes right after it.
+        if self.sym_at(1, symbol) && !matches!(self.peek(), Tok::Sym(_)) { Err(self.extra_input()) } else { Err(self.syntax_error()) }
     }
 
     /// The end of a statement: semicolons, then nothing.
     pub fn expect_end(&mut self) -> Result<()> {
-        while self.eat_sym(";") {}
-        if self.at_end() { Ok(()) } else { Err(self.extra_input()) }
+        let mut semicolon = false;
+        while self.eat_sym(";") {
+            semicolon = true;
+        }
+        if self.at_end() {
+            return Ok(());
+        }
+        let one_too_many = semicolon || matches!(self.peek_at(1), Tok::Eof | Tok::Sym(";"));
+        Err(if one_too_many { self.extra_input() } else { self.syntax_error() })
     }
 
     /// One or more, separated by commas.

@@ -126,7 +126,8 @@ impl Parser<'_> {
                 break;
             }
             items.push(self.named_expression()?);
-            if !self.eat_sym(",") {
+            refused = refused.or(analytic(self));
+            if refused.is_some() || !self.eat_sym(",") {
                 break;
             }
         }

@@ -64,8 +64,8 @@ impl Parser<'_> {
                 let name = self.identifier()?;
                 Ok(self.at(mark, Expr::Parameter(Parameter::Named(name))))
             }
-            Tok::Sym("-") if self.number_at(1) => self.number().map(Expr::Literal),
-            _ if self.number_at(0) => self.number().map(Expr::Literal),
+            Tok::Sym("-") if self.number_at(1) => self.number_literal(),
+            _ if self.number_at(0) => self.number_literal(),
             _ if self.at_string() => self.string().map(|s| Expr::Literal(Literal::String(s))),
             Tok::Word(Some(keyword)) => self.keyword_primary(keyword),
             _ if self.name_at(0) => self.name_primary(),
@@ -73,9 +73,21 @@ impl Parser<'_> {
         }
     }
 
+    fn number_literal(&mut self) -> Result<Expr> {
+        let number = self.number();
+        self.deferring(number, Literal::Null(spark::DataType::Null)).map(Expr::Literal)
+    }
+
+    /// A typed literal or an interval with its position.
+    fn typed(&mut self, parse: fn(&mut Self) -> Result<Expr>) -> Result<Expr> {
+        let mark = self.mark();
+        let literal = parse(self);
+        let literal = self.deferring(literal, Expr::Literal(Literal::Null(spark::DataType::Null)))?;
+        Ok(self.at(mark, literal))
+    }
+
     /// A form that begins with a keyword, or a name that happens to spell one.
     fn keyword_primary(&mut self, keyword: Kw) -> Result<Expr> {
-        let mark = self.mark();
         let called = self.sym_at(1, "(");
         match keyword {
             Kw::NULL if !called && !self.sym_at(1, ".") => {
@@ -86,10 +98,10 @@ impl Parser<'_> {
                 self.advance();
                 Ok(Expr::Literal(Literal::Boolean(keyword == Kw::TRUE)))
             }
-            Kw::INTERVAL if self.at_interval() => self.interval().map(|e| self.at(mark, e)),
+            Kw::INTERVAL if self.at_interval() => self.typed(Self::interval),
             Kw::CASE if self.string_at(1) => self.case(),
             _ if self.string_at(1) && matches!(self.peek(), Tok::Word(_)) && keyword != Kw::COLLATE => {
-                self.typed_literal().map(|e| self.at(mark, e))
+                self.typed(Self::typed_literal)
             }
             Kw::CASE if self.case_follows() => self.case(),
             Kw::IDENTIFIER if called => self.identifier_expression(),
@@ -204,7 +216,11 @@ impl Parser<'_> {
         }
         let mark = self.mark();
         let positional = self.positional;
-        match self.query_in_parens() {
+        let deferred = self.take_deferred();
+        let plan = self.query_in_parens();
+        let inner = self.take_deferred();
+        self.restore_deferred(deferred.or(inner.filter(|_| plan.is_ok())));
+        match plan {
             Ok(plan) => Ok(Some(plan)),
             Err(_) => {
                 self.reset(mark);
@@ -270,7 +286,7 @@ impl Parser<'_> {
     pub fn name_primary(&mut self) -> Result<Expr> {
         let mark = self.mark();
         if matches!(self.peek(), Tok::Word(_)) && self.string_at(1) {
-            return self.typed_literal().map(|e| self.at(mark, e));
+            return self.typed(Self::typed_literal);
         }
         if self.sym_at(1, "->") {
             let name = self.identifier()?;

@@ -28,7 +28,10 @@ impl Parser<'_> {
             let plan = p.query_organization(term)?;
             let plan = p.pipes(mark, plan)?;
             Ok(match ctes {
-                Some((ctes, recursive)) => p.located(mark, Node::With { ctes, recursive, input: Box::new(plan) }),
+                Some((ctes, recursive)) => {
+                    p.check_ctes(mark, &ctes)?;
+                    p.located(mark, Node::With { ctes, recursive, input: Box::new(plan) })
+                }
                 None => plan,
             })
         })
@@ -44,13 +47,16 @@ impl Parser<'_> {
         if !self.at_kw(Kw::WITH) {
             return Ok(None);
         }
-        let mark = self.mark();
         self.advance();
         let recursive = self.at_kw(Kw::RECURSIVE)
             && !self.sym_at(1, "(")
             && self.keyword_at(1) != Some(Kw::AS)
             && self.eat_kw(Kw::RECURSIVE);
-        let ctes = self.comma_list(Self::cte)?;
+        Ok(Some((self.comma_list(Self::cte)?, recursive)))
+    }
+
+    /// Refuses names that `WITH` defines twice.
+    pub fn check_ctes(&self, mark: usize, ctes: &[Cte]) -> Result<()> {
         for (i, cte) in ctes.iter().enumerate() {
             if ctes[..i].iter().any(|other| other.name.eq_ignore_ascii_case(&cte.name)) {
                 let name = spark::types::quote_identifier(&cte.name);
@@ -60,7 +66,7 @@ impl Parser<'_> {
                     .with_message(format!("WITH defines {name} more than once")));
             }
         }
-        Ok(Some((ctes, recursive)))
+        Ok(())
     }
 
     fn cte(&mut self) -> Result<Cte> {
@@ -360,11 +366,11 @@ impl Parser<'_> {
             let at = self.mark();
             let name = self.object_name()?;
             let generator = self.call(at, name)?;
-            let named = self.name_at(0) && !(self.at_kw(Kw::AS) || self.keyword_at(0).is_some_and(crate::expr::begins_clause));
+            let named = self.name_at(0) && !self.at_clause();
             let table = if named { Some(self.identifier()?) } else { None };
             let columns = if self.eat_kw(Kw::AS) {
                 self.comma_list(Self::identifier)?
-            } else if self.name_at(0) && !self.keyword_at(0).is_some_and(crate::expr::begins_clause) {
+            } else if self.name_at(0) && !self.at_clause() {
                 self.comma_list(Self::identifier)?
             } else {
                 Vec::new()

@@ -102,6 +102,9 @@ impl Parser<'_> {
     }
 
     pub fn join_relation(&mut self, mark: usize, left: Plan) -> Result<Plan> {
+        if self.at_kw(Kw::ASOF) {
+            return self.asof_join(mark);
+        }
         let natural = self.eat_kw(Kw::NATURAL);
         let join_type = self.join_type()?;
         self.expect_kw(Kw::JOIN)?;
@@ -131,6 +134,25 @@ impl Parser<'_> {
                 .with_message("A lateral join is inner, cross or left outer"));
         }
         Ok(self.join(mark, left, right, join_type, criteria, lateral))
+    }
+
+    /// `ASOF JOIN b MATCH_CONDITION (…) [ON …|USING …]`, which Spark has behind a setting that is off.
+    fn asof_join(&mut self, mark: usize) -> Result<Plan> {
+        self.expect_kws(&[Kw::ASOF, Kw::JOIN])?;
+        self.relation_primary()?;
+        self.expect_kw(Kw::MATCH_CONDITION)?;
+        self.expect_sym("(")?;
+        self.expression()?;
+        self.expect_sym(")")?;
+        if self.eat_kw(Kw::ON) {
+            self.expression()?;
+        } else if self.eat_kw(Kw::USING) {
+            self.identifier_list()?;
+        }
+        Err(self
+            .error(mark + 1, "UNSUPPORTED_FEATURE.ASOF_JOIN")
+            .param("config", "\"spark.sql.join.asofJoin.enabled\"")
+            .with_message("ASOF JOIN is off"))
     }
 
     fn join_type(&mut self) -> Result<JoinType> {
@@ -288,7 +310,7 @@ impl Parser<'_> {
         }
         let Some(keyword) = self.keyword_at(0) else { return true };
         let ends = matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | "," | ";" | "|>"));
-        ends || !(crate::expr::begins_clause(keyword) || self.continues_relation(keyword))
+        ends || !(self.at_clause() || self.continues_relation(keyword))
     }
 
     /// Words that may follow a relation and are no alias where they do.
@@ -298,8 +320,7 @@ impl Parser<'_> {
             Kw::SELECT | Kw::MAP | Kw::REDUCE => true,
             Kw::SET => true,
             Kw::ASOF => self.keyword_at(1) == Some(Kw::JOIN),
-            Kw::INSERT => self.keyword_at(1) == Some(Kw::INTO) || self.keyword_at(1) == Some(Kw::OVERWRITE),
-            Kw::WITH | Kw::WATERMARK | Kw::MATCH_CONDITION => true,
+            Kw::MATCH_CONDITION => self.sym_at(1, "("),
             _ => false,
         }
     }

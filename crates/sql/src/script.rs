@@ -24,7 +24,7 @@ pub struct ScriptScope {
 impl Parser<'_> {
     /// True if a script begins here.
     pub fn at_script(&self) -> bool {
-        self.at_kw(Kw::BEGIN) && (self.name_at(1) || self.sym_at(1, "(") || self.sym_at(1, ";"))
+        self.at_kw(Kw::BEGIN)
     }
 
     /// A whole script.

@@ -131,7 +131,7 @@ impl Parser<'_> {
         let mark = self.mark();
         let mut using = Vec::new();
         if self.eat_kw(Kw::USING) {
-            using = if self.at_sym("(") && self.parenthesized_arguments() {
+            using = if self.at_sym("(") && self.parenthesized_arguments() && !self.query_begins(1) {
                 self.paren_list(Self::named_expression)?
             } else {
                 self.comma_list(Self::named_expression)?

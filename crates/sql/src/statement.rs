@@ -29,7 +29,7 @@ impl Parser<'_> {
 
     /// True if a query begins here.
     fn at_query(&self) -> bool {
-        self.query_begins(0) || self.at_any(&[Kw::SELECT, Kw::FROM, Kw::VALUES, Kw::WITH]) || self.at_sym("(")
+        self.query_begins(0) || self.at_any(&[Kw::SELECT, Kw::FROM, Kw::VALUES, Kw::WITH, Kw::TABLE]) || self.at_sym("(")
     }
 
     /// A query, or an insert that begins like one.
@@ -85,6 +85,7 @@ impl Parser<'_> {
         let mark = self.mark();
         let mode = match self.eat_any(&modes) {
             Some(Kw::LOGICAL) => {
+                self.statement()?;
                 return Err(self
                     .error(mark.saturating_sub(1), "INVALID_STATEMENT_OR_CLAUSE")
                     .param("operation", "EXPLAIN LOGICAL")

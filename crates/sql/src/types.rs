@@ -13,7 +13,8 @@ const MAX_PRECISION: i64 = 38;
 impl Parser<'_> {
     /// A data type.
     pub fn data_type(&mut self) -> Result<DataType> {
-        self.nested(Self::data_type_inner)
+        let data_type = self.nested(Self::data_type_inner);
+        self.deferring(data_type, DataType::Null)
     }
 
     fn data_type_inner(&mut self) -> Result<DataType> {
