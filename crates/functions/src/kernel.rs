@@ -5,7 +5,7 @@
 //! decided: its result type and its [`Options`]. Both travel to executors by name and options
 //! (`wire`), so every kernel is usable on a cluster without further work.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, StringArray};
@@ -137,6 +137,14 @@ impl Hash for KernelUdf {
 impl ScalarUDFImpl for KernelUdf {
     fn name(&self) -> &str {
         self.kernel.name
+    }
+
+    /// A name of bounded length. DataFusion asks for it at every level of an expression, so spelling
+    /// the arguments out would make a deep expression cost the cube of its depth.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let mut hasher = DefaultHasher::new();
+        (self, args).hash(&mut hasher);
+        Ok(format!("{}#{:016x}", self.kernel.name, hasher.finish()))
     }
 
     fn signature(&self) -> &Signature {
