@@ -12,15 +12,19 @@ use ballista_core::serde::protobuf::{
 use ballista_executor::execution_engine::{
     DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor,
 };
-use datafusion::common::Result;
+use datafusion::common::{Result, exec_err};
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use planner::block_pool::BlockPool;
 use planner::error_envelope;
 use planner::task_probe::{TaskName, TaskState};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::stop::StopExec;
 
 /// Ended tasks that are remembered, so that the scheduler can be told that they ended.
 const REMEMBERED: usize = 16 << 10;
@@ -28,21 +32,37 @@ const REMEMBERED: usize = 16 << 10;
 /// Idle fetch connections are closed after this time.
 const KEEP_CONNECTIONS: Duration = Duration::from_secs(300);
 
+/// Jobs that are remembered as over, so that late tasks of theirs do not start.
+const JOBS_OVER: usize = 4 << 10;
+
+/// How long the tasks of a forgotten job may take to end before their files are removed anyway.
+const UNWINDING: Duration = Duration::from_secs(5);
+
+/// How often something that should happen soon is looked for.
+const GLANCE: Duration = Duration::from_millis(5);
+
 /// Which tasks run and which have ended.
 #[derive(Default)]
 pub(crate) struct TaskLedger(Mutex<Ledger>);
 
 #[derive(Default)]
 struct Ledger {
-    /// Attempts of a task may overlap: an aborted one unwinds while the next starts.
-    running: HashMap<TaskName, usize>,
+    /// Attempts of a task may overlap: an aborted one unwinds while the next waits for its end.
+    running: HashMap<TaskName, Vec<Attempt>>,
     ended: VecDeque<TaskName>,
+    over: VecDeque<String>,
+    attempts: u64,
+}
+
+struct Attempt {
+    number: u64,
+    stop: CancellationToken,
 }
 
 impl TaskLedger {
     /// Tasks that have not reported their end yet.
     pub(crate) fn running(&self) -> usize {
-        self.0.lock().running.values().sum()
+        self.0.lock().running.values().map(Vec::len).sum()
     }
 
     pub(crate) fn state(&self, task: &TaskName) -> TaskState {
@@ -56,9 +76,47 @@ impl TaskLedger {
         }
     }
 
+    /// Stops the tasks of a job, those to come included, and waits for their end, but not long.
+    pub(crate) async fn end_job(&self, job: &str) {
+        self.stop_job(job);
+        let started = Instant::now();
+        while self.runs_job(job) && started.elapsed() < UNWINDING {
+            sleep(GLANCE).await;
+        }
+    }
+
+    fn stop_job(&self, job: &str) {
+        let mut ledger = self.0.lock();
+        if ledger.over.len() == JOBS_OVER {
+            ledger.over.pop_front();
+        }
+        ledger.over.push_back(job.to_owned());
+        let running = ledger.running.iter().filter(|(task, _)| task.job == job);
+        running.flat_map(|(_, attempts)| attempts).for_each(|attempt| attempt.stop.cancel());
+    }
+
+    fn runs_job(&self, job: &str) -> bool {
+        self.0.lock().running.keys().any(|task| task.job == job)
+    }
+
     fn begin(self: &Arc<Self>, task: TaskName) -> RunningTask {
-        *self.0.lock().running.entry(task.clone()).or_default() += 1;
-        RunningTask { ledger: Arc::clone(self), task }
+        let mut ledger = self.0.lock();
+        ledger.attempts += 1;
+        let number = ledger.attempts;
+        let stop = CancellationToken::new();
+        if ledger.over.contains(&task.job) {
+            stop.cancel();
+        }
+        let attempt = Attempt { number, stop: stop.clone() };
+        ledger.running.entry(task.clone()).or_default().push(attempt);
+        RunningTask { ledger: Arc::clone(self), task, number, stop }
+    }
+
+    /// Whether no earlier attempt at the task is left: both would write the same files.
+    fn is_first(&self, task: &TaskName, number: u64) -> bool {
+        let ledger = self.0.lock();
+        let attempts = ledger.running.get(task);
+        attempts.is_none_or(|attempts| attempts.iter().all(|a| a.number >= number))
     }
 }
 
@@ -66,14 +124,17 @@ impl TaskLedger {
 struct RunningTask {
     ledger: Arc<TaskLedger>,
     task: TaskName,
+    number: u64,
+    stop: CancellationToken,
 }
 
 impl Drop for RunningTask {
     fn drop(&mut self) {
+        self.stop.cancel();
         let mut ledger = self.ledger.0.lock();
-        if let Some(count) = ledger.running.get_mut(&self.task) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(attempts) = ledger.running.get_mut(&self.task) {
+            attempts.retain(|a| a.number != self.number);
+            if attempts.is_empty() {
                 ledger.running.remove(&self.task);
             }
         }
@@ -111,6 +172,7 @@ impl ExecutionEngine for Engine {
     ) -> Result<Arc<dyn QueryStageExecutor>> {
         let name = TaskName { job: job_id.to_string(), stage: stage_id, task: task_id };
         let running = self.ledger.begin(name);
+        let plan = stoppable(plan, &running.stop)?;
         let inner = self.inner.create_query_stage_exec(
             job_id,
             stage_id,
@@ -120,14 +182,28 @@ impl ExecutionEngine for Engine {
             work_dir,
             config,
         )?;
-        Ok(Arc::new(TrackedStage { inner, _running: running }))
+        Ok(Arc::new(TrackedStage { inner, running }))
     }
+}
+
+/// Puts a stop right below the shuffle writer: what the writer has spawned outlives its task.
+fn stoppable(
+    writer: Arc<dyn ExecutionPlan>,
+    stop: &CancellationToken,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let children = writer.children();
+    let [input] = children.as_slice() else {
+        return exec_err!("{} is not the root of a stage", writer.name());
+    };
+    let input: Arc<dyn ExecutionPlan> =
+        Arc::new(StopExec::new(Arc::clone(input), stop.clone()));
+    replace_children_if_necessary(writer, vec![input])
 }
 
 /// One task's stage; its life is the task's entry in the ledger.
 struct TrackedStage {
     inner: Arc<dyn QueryStageExecutor>,
-    _running: RunningTask,
+    running: RunningTask,
 }
 
 impl fmt::Debug for TrackedStage {
@@ -149,12 +225,23 @@ impl QueryStageExecutor for TrackedStage {
         task_id: usize,
         context: Arc<TaskContext>,
     ) -> Result<Vec<ShuffleWritePartition>> {
+        // An aborted task is dropped here; what it has spawned must end too.
+        let _stop = self.running.stop.clone().drop_guard();
+        while !self.running.ledger.is_first(&self.running.task, self.running.number) {
+            sleep(GLANCE).await;
+        }
+        if self.running.stop.is_cancelled() {
+            // Before the writer makes its files.
+            return exec_err!("the job of this task is over");
+        }
         // What leaves here is turned into a string: the last place where the error is typed.
         self.inner.execute_query_stage(task_id, context).await.map_err(error_envelope::seal)
     }
 
+    /// None: the tasks of a union have different operators, and the scheduler refuses a report
+    /// whose number of metrics differs from that of the task before it, which stalls the job.
     fn collect_plan_metrics(&self) -> Vec<MetricsSet> {
-        self.inner.collect_plan_metrics()
+        Vec::new()
     }
 
     fn collect_runtime_stats_reports(&self) -> Vec<RuntimeStatsReport> {
@@ -174,17 +261,21 @@ impl QueryStageExecutor for TrackedStage {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_ledger_follows_a_task() {
+    #[tokio::test]
+    async fn the_ledger_follows_a_task() {
         let ledger = Arc::new(TaskLedger::default());
         let task = TaskName { job: "j".into(), stage: 1, task: 0 };
         assert_eq!(ledger.state(&task), TaskState::Unknown);
         let first = ledger.begin(task.clone());
         let second = ledger.begin(task.clone());
+        assert!(ledger.is_first(&task, first.number) && !ledger.is_first(&task, second.number));
         assert_eq!(ledger.running(), 2);
         drop(first);
+        assert!(ledger.is_first(&task, second.number));
         assert_eq!(ledger.state(&task), TaskState::Running);
         drop(second);
         assert_eq!((ledger.running(), ledger.state(&task)), (0, TaskState::Finished));
+        ledger.end_job("j").await;
+        assert!(ledger.begin(task).stop.is_cancelled(), "late tasks do not start");
     }
 }

@@ -1,6 +1,9 @@
 //! The Flight service: Ballista's, behind a check of what is asked for, and the task probe.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::{
@@ -12,21 +15,47 @@ use ballista_core::serde::scheduler::Action as BallistaAction;
 use ballista_executor::flight_service::BallistaFlightService;
 use futures::StreamExt;
 use planner::task_probe;
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::engine::TaskLedger;
+
+/// The files of a job are removed once more after this time.
+const LAST_FILES: Duration = Duration::from_millis(500);
 
 type Inner = BallistaFlightService;
 
 /// Serves shuffle files and answers for tasks.
 pub(crate) struct ShuffleFlight {
     inner: Inner,
+    shuffle_dir: PathBuf,
     ledger: Arc<TaskLedger>,
+    cleanup: TaskTracker,
 }
 
 impl ShuffleFlight {
     pub(crate) fn new(shuffle_dir: String, ledger: Arc<TaskLedger>) -> Self {
-        ShuffleFlight { inner: Inner::new(shuffle_dir), ledger }
+        ShuffleFlight {
+            shuffle_dir: (&shuffle_dir).into(),
+            inner: Inner::new(shuffle_dir),
+            ledger,
+            cleanup: TaskTracker::new(),
+        }
+    }
+
+    /// Ends what is left of a job and removes its files.
+    async fn forget_job(&self, body: &[u8]) -> Result<arrow_flight::Result, Status> {
+        let job = std::str::from_utf8(body).ok().filter(|job| task_probe::is_job_id(job));
+        let job = job.ok_or_else(|| Status::invalid_argument("malformed job identifier"))?;
+        self.ledger.end_job(job).await;
+        let dir = self.shuffle_dir.join(job);
+        remove(&dir).await;
+        // What an ended task has spawned may be about to make a last file.
+        self.cleanup.spawn(async move {
+            tokio::time::sleep(LAST_FILES).await;
+            remove(&dir).await;
+        });
+        Ok(arrow_flight::Result::default())
     }
 
     fn answer_probe(&self, body: &[u8]) -> Result<arrow_flight::Result, Status> {
@@ -37,14 +66,22 @@ impl ShuffleFlight {
     }
 }
 
-/// Refuses a request whose job identifier could leave the shuffle directory: it becomes part of a
-/// path.
+/// Removes a directory if it is there.
+async fn remove(dir: &Path) {
+    match tokio::fs::remove_dir_all(dir).await {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("could not remove {}: {e}", dir.display());
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Refuses a request whose job identifier could leave the shuffle directory.
 fn check_fetch(body: &[u8]) -> Result<(), Status> {
     let action =
         decode_protobuf(body).map_err(|_| Status::invalid_argument("malformed fetch request"))?;
     let BallistaAction::FetchPartition { job_id, .. } = action;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if job_id.as_str().is_empty() || !job_id.as_str().chars().all(plain) {
+    if !task_probe::is_job_id(job_id.as_str()) {
         return Err(Status::invalid_argument("malformed job identifier"));
     }
     Ok(())
@@ -72,12 +109,16 @@ impl FlightService for ShuffleFlight {
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        if request.get_ref().r#type == task_probe::ACTION {
-            let answer = self.answer_probe(&request.get_ref().body);
-            return Ok(Response::new(futures::stream::once(async { answer }).boxed()));
-        }
-        check_fetch(&request.get_ref().body)?;
-        self.inner.do_action(request).await
+        let action = request.get_ref();
+        let answer = match action.r#type.as_str() {
+            task_probe::TASK_STATES => self.answer_probe(&action.body)?,
+            task_probe::FORGET_JOB => self.forget_job(&action.body).await?,
+            _ => {
+                check_fetch(&action.body)?;
+                return self.inner.do_action(request).await;
+            }
+        };
+        Ok(Response::new(futures::stream::once(async { Ok(answer) }).boxed()))
     }
 
     async fn handshake(

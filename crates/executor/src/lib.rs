@@ -7,6 +7,7 @@ mod flight;
 mod health;
 mod process;
 mod runtime;
+mod stop;
 mod work_dir;
 
 pub use config::{ExecutorConfig, RuntimeProducer};
