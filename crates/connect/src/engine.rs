@@ -59,21 +59,29 @@ impl Session for EngineSession {
         })
     }
 
-    async fn sql_command(&self, plan: Plan, _operation: &OperationContext) -> Result<SqlOutcome> {
-        self.0.analyze_schema(plan).await?;
-        Ok(SqlOutcome::Query)
+    async fn sql_command(&self, plan: Plan, operation: &OperationContext) -> Result<SqlOutcome> {
+        Ok(match self.0.sql_command(plan, &context(operation)).await? {
+            scheduler::SqlOutcome::Query => SqlOutcome::Query,
+            scheduler::SqlOutcome::Table(table) => {
+                SqlOutcome::Rows { schema: table.arrow_schema, batches: table.batches }
+            }
+        })
     }
 
-    async fn command(&self, _command: Command, _operation: &OperationContext) -> Result<CommandOutcome> {
-        Err(Error::unsupported("command"))
+    async fn command(&self, command: Command, operation: &OperationContext) -> Result<CommandOutcome> {
+        use scheduler::command::CommandOutcome as Outcome;
+        Ok(match self.0.command(command, &context(operation)).await? {
+            Outcome::Table(_) => CommandOutcome::Done,
+            Outcome::Checkpoint { relation_id } => CommandOutcome::Checkpoint { relation_id },
+        })
     }
 
     async fn schema(&self, plan: Plan) -> Result<StructType> {
         self.0.analyze_schema(plan).await
     }
 
-    async fn explain(&self, _plan: Plan, _mode: &str) -> Result<String> {
-        Err(Error::unsupported("explain"))
+    async fn explain(&self, plan: Plan, mode: &str) -> Result<String> {
+        self.0.explain(plan, mode).await
     }
 
     async fn is_local(&self, _plan: Plan) -> Result<bool> {
