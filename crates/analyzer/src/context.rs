@@ -59,6 +59,10 @@ pub(crate) struct CteDef {
 pub(crate) struct Working {
     pub table: String,
     pub output: Vec<Attr>,
+    /// The column with the number of the round.
+    pub level: u64,
+    /// The attribute under which the step saw that number, once it read the table.
+    pub seen: Option<u64>,
 }
 
 /// Columns of an enclosing query.

@@ -10,6 +10,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, RecursiveQuery, TableScanBuilder};
 use functions::coerce;
 use functions::error::from_datafusion;
+use functions::families::recursion::Limit;
 use spark::plan::{Cte, SetOp, SetOpKind};
 use spark::{Error, Node, Plan, Result};
 
@@ -56,7 +57,8 @@ impl Analyzer<'_> {
     pub(super) fn cte(&mut self, name: &str) -> Result<Option<Rel>> {
         let key = name.to_lowercase();
         let Some(def) = self.ctes.iter().rev().find_map(|scope| scope.get(&key).cloned()) else { return Ok(None) };
-        if let Some(working) = def.working.borrow().clone() {
+        let working = def.working.borrow().clone();
+        if let Some(working) = working {
             return self.working_table(&working, &def).map(Some);
         }
         let rel = self.define(&def)?;
@@ -72,6 +74,10 @@ impl Analyzer<'_> {
         self.ctes.push(scope);
         let rel = match recursive_union(def) {
             Some((plan, names, op)) => self.recursive(def, plan, names, op),
+            None if def.recursive && mentions(&def.plan, &def.name) => {
+                Err(Error::analysis("INVALID_RECURSIVE_CTE")
+                    .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name)))
+            }
             None => self.relation(&def.plan),
         };
         self.ctes.truncate(def.visible);
@@ -82,6 +88,9 @@ impl Analyzer<'_> {
 
     /// `anchor UNION [ALL] step`, where the step reads what the round before produced.
     fn recursive(&mut self, def: &Rc<CteDef>, anchor_plan: &Plan, names: &[String], op: &SetOp) -> Result<Rel> {
+        if !op.all {
+            return Err(Error::analysis("UNION_NOT_SUPPORTED_IN_RECURSIVE_CTE"));
+        }
         let anchor = self.relation(anchor_plan)?;
         let names = if names.is_empty() { &def.columns } else { names };
         let output: Vec<Attr> = anchor
@@ -97,10 +106,11 @@ impl Analyzer<'_> {
             })
             .collect();
         let table = format!("{}#{}", def.name, self.fresh_id());
-        *def.working.borrow_mut() = Some(Working { table: table.clone(), output: output.clone() });
+        let level = self.fresh_id();
+        *def.working.borrow_mut() = Some(Working { table: table.clone(), output: output.clone(), level, seen: None });
         let step = self.relation(&op.right);
-        *def.working.borrow_mut() = None;
-        let step = step?;
+        let seen = def.working.borrow_mut().take().and_then(|w| w.seen);
+        let (step, next) = self.next_level(step?, seen, def.max_recursion)?;
         if step.output.len() != output.len() {
             return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
                 .param("operator", "UNION")
@@ -109,26 +119,67 @@ impl Analyzer<'_> {
                 .param("invalidNumColumns", step.output.len().to_string()));
         }
         let settings = self.settings.clone();
-        let side = |rel: &Rel| {
-            let exprs = rel
+        let side = |rel: &Rel, number: DfExpr| {
+            let mut exprs: Vec<DfExpr> = rel
                 .output
                 .iter()
                 .zip(&output)
                 .map(|(a, o)| coerce::cast_implicitly(&a.typed(), &o.ty, &settings).expr.alias(o.column_name()))
                 .collect();
+            exprs.push(number.alias(format!("#{level}")));
             project(exprs, &rel.plan).map(Arc::new)
         };
-        let query = RecursiveQuery::try_new(table, side(&anchor)?, side(&step)?, !op.all).map_err(from_datafusion)?;
-        Ok(Rel::new(LogicalPlan::RecursiveQuery(query), output, Made::Opaque, &[]))
+        let first = side(&anchor, datafusion::logical_expr::lit(1i64))?;
+        let query = RecursiveQuery::try_new(table, first, side(&step, next)?, false).map_err(from_datafusion)?;
+        let rel = Rel::new(LogicalPlan::RecursiveQuery(query), output, Made::Opaque, &[]);
+        self.limit_rows(&rel)
+    }
+
+    /// The step with its guard against endless recursion, and the number of its round.
+    fn next_level(&mut self, step: Rel, seen: Option<u64>, max: Option<i32>) -> Result<(Rel, DfExpr)> {
+        let limit = max.map_or_else(|| self.settings.conf.get_int("spark.sql.cteRecursionLevelLimit", 100), i64::from);
+        let Some(seen) = seen else { return Ok((step, datafusion::logical_expr::lit(1i64))) };
+        let Some(step) = step.with_columns(&[seen]) else {
+            return Err(Error::analysis("INVALID_RECURSIVE_REFERENCE.PLACE")
+                .with_message("A recursive reference cannot stand inside an aggregation, a subquery or the null side of an outer join."));
+        };
+        let number = DfExpr::Column(Column::new_unqualified(format!("#{seen}"))) + datafusion::logical_expr::lit(1i64);
+        if limit < 0 {
+            return Ok((step, number));
+        }
+        let guard = functions::families::recursion::guard(number.clone(), Limit::Levels(limit));
+        let guarded = self.filter_typed(&step.clone(), guard, &step)?;
+        Ok((guarded, number))
+    }
+
+    /// The recursion's rows, failing past `spark.sql.cteRecursionRowLimit`.
+    fn limit_rows(&mut self, rel: &Rel) -> Result<Rel> {
+        let limit = self.settings.conf.get_int("spark.sql.cteRecursionRowLimit", 1_000_000);
+        if limit < 0 {
+            return Ok(rel.clone());
+        }
+        let count = datafusion::functions_window::expr_fn::row_number();
+        let count = datafusion::logical_expr::cast(count, arrow_schema::DataType::Int64);
+        let typed = functions::Typed::new(count, spark::DataType::Long, false, "n");
+        let mut values = super::columns::all_columns(rel);
+        values.push((typed, None, "n".into()));
+        let numbered = self.project_values(rel, values)?;
+        let Some(number) = numbered.output.last().map(Attr::expr) else {
+            return Err(Error::internal("the rows are numbered"));
+        };
+        let guard = functions::families::recursion::guard(number, Limit::Rows(limit));
+        self.filter_typed(&numbered, guard, rel)
     }
 
     /// What the round before produced.
     fn working_table(&mut self, working: &Working, def: &CteDef) -> Result<Rel> {
-        let fields: Vec<arrow_schema::Field> = working
+        let mut fields: Vec<arrow_schema::Field> = working
             .output
             .iter()
             .map(|a| arrow_schema::Field::new(a.column_name(), functions::types::to_arrow(&a.ty), true))
             .collect();
+        let level = format!("#{}", working.level);
+        fields.push(arrow_schema::Field::new(&level, arrow_schema::DataType::Int64, true));
         let table = CteWorkTable::new(&working.table, Arc::new(arrow_schema::Schema::new(fields)));
         let reference = TableReference::bare(working.table.clone());
         let scan = TableScanBuilder::new(reference.clone(), provider_as_source(Arc::new(table)))
@@ -141,6 +192,11 @@ impl Analyzer<'_> {
             let column = Column::new(Some(reference.clone()), attr.column_name());
             exprs.push(DfExpr::Column(column).alias(fresh.column_name()));
             output.push(fresh);
+        }
+        let seen = self.fresh_id();
+        exprs.push(DfExpr::Column(Column::new(Some(reference), level)).alias(format!("#{seen}")));
+        if let Some(working) = def.working.borrow_mut().as_mut() {
+            working.seen = Some(seen);
         }
         let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
         Ok(Rel::new(plan, output, Made::Opaque, &[]))
