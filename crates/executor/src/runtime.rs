@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionConfig;
+use planner::source::stores::EnvironmentStores;
 
 use crate::config::{ExecutorConfig, RuntimeProducer};
 
@@ -39,8 +40,12 @@ impl Runtimes {
 
 fn default_producer(spill_dir: &Path) -> RuntimeProducer {
     let spill_dir = spill_dir.to_path_buf();
+    let stores = Arc::new(EnvironmentStores::default());
     Arc::new(move |_| -> Result<_> {
-        RuntimeEnvBuilder::new().with_temp_file_path(&spill_dir).build_arc()
+        RuntimeEnvBuilder::new()
+            .with_temp_file_path(&spill_dir)
+            .with_object_store_registry(Arc::clone(&stores) as _)
+            .build_arc()
     })
 }
 

@@ -13,7 +13,7 @@ use ballista_core::serde::BallistaPhysicalExtensionCodec;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::execution::TaskContext;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -26,6 +26,7 @@ use datafusion_proto::protobuf::{PhysicalExprNode, PhysicalPlanNode};
 use prost::Message;
 
 mod functions;
+mod range_scan;
 mod shuffle;
 
 pub use functions::function_registry;
@@ -48,7 +49,7 @@ pub struct NodeCodec {
 }
 
 /// The operators that have a wire form of ours. To add one, add its codec here.
-static NODES: &[&NodeCodec] = &[&shuffle::SORT_SHUFFLE_WRITER];
+static NODES: &[&NodeCodec] = &[&shuffle::SORT_SHUFFLE_WRITER, &range_scan::RANGE_SCAN];
 
 /// What a [`NodeCodec`] needs to encode expressions.
 pub struct Encoder<'a> {
@@ -196,6 +197,22 @@ impl PhysicalExtensionCodec for FiresteelCodec {
     fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
         functions::decode_udaf(name, buf)
     }
+
+    fn try_encode_higher_order_function(
+        &self,
+        node: &HigherOrderUDF,
+        buf: &mut Vec<u8>,
+    ) -> Result<()> {
+        functions::encode_higher_order(node, buf)
+    }
+
+    fn try_decode_higher_order_function(
+        &self,
+        name: &str,
+        buf: &[u8],
+    ) -> Result<Arc<HigherOrderUDF>> {
+        functions::decode_higher_order(name, buf)
+    }
 }
 
 #[cfg(test)]
@@ -214,5 +231,43 @@ mod tests {
         for cut in MAGIC.len()..buf.len() - b"body".len() {
             assert!(unwrap(&buf[..cut]).is_err(), "cut at {cut}");
         }
+    }
+
+    /// A function that Ballista's codec would encode by a name that leads elsewhere.
+    #[test]
+    fn functions_in_shuffle_keys_come_back() {
+        use ballista_core::execution_plans::sort_shuffle::SortShuffleConfig;
+        use datafusion::arrow::datatypes::{DataType, Field};
+        use datafusion::config::ConfigOptions;
+        use datafusion::physical_expr::ScalarFunctionExpr;
+        use datafusion::physical_plan::empty::EmptyExec;
+
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, true)]));
+        let input = Arc::new(EmptyExec::new(Arc::clone(&schema)));
+        let function = datafusion_spark::all_default_scalar_functions()
+            .into_iter()
+            .find(|f| f.name() == "hex")
+            .expect("a function of the extension");
+        let argument = Arc::new(Column::new("n", 0)) as Arc<dyn PhysicalExpr>;
+        let options = Arc::new(ConfigOptions::default());
+        let key = ScalarFunctionExpr::try_new(function, vec![argument], &schema, options);
+        let keys: Vec<Arc<dyn PhysicalExpr>> = vec![Arc::new(key.expect("a call"))];
+        let writer = SortShuffleWriterExec::try_new(
+            "job".into(),
+            1,
+            input,
+            String::new(),
+            Partitioning::Hash(keys.clone(), 3),
+            SortShuffleConfig::new(true, 100),
+        );
+        let codec = FiresteelCodec::default();
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(writer.expect("a writer"));
+        let bytes = codec.encode_plan(&plan).expect("encodes");
+        let back = codec.decode_plan(&bytes, &TaskContext::default()).expect("decodes");
+        let back = back.downcast_ref::<SortShuffleWriterExec>().expect("a writer");
+        let Partitioning::Hash(decoded, 3) = back.shuffle_output_partitioning() else {
+            panic!("three partitions by hash");
+        };
+        assert_eq!(decoded, &keys);
     }
 }

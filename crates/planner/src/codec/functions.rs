@@ -13,7 +13,7 @@ use ballista_core::extension::{
 };
 use ballista_core::registry::BallistaFunctionRegistry;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF};
 
 /// Payload that stands for "the function of this name in DataFusion's Spark extension".
 const EXTENSION: &[u8] = b"spark-extension";
@@ -104,6 +104,21 @@ pub(super) fn decode_udaf(name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
         [] => NAMED.aggregate.get(name).cloned().ok_or_else(|| unknown(name)),
         EXTENSION => SPARK_EXTENSION.aggregate.get(name).cloned().ok_or_else(|| unknown(name)),
         kernel => ::functions::wire::decode_udaf(kernel).map(Arc::new),
+    }
+}
+
+pub(super) fn encode_higher_order(udf: &HigherOrderUDF, buf: &mut Vec<u8>) -> Result<()> {
+    // DataFusion's own travel by name: there is no second set of them.
+    if let Some(kernel) = ::functions::wire::encode_hof(udf)? {
+        buf.extend_from_slice(&kernel);
+    }
+    Ok(())
+}
+
+pub(super) fn decode_higher_order(name: &str, buf: &[u8]) -> Result<Arc<HigherOrderUDF>> {
+    match buf {
+        [] => Err(unknown(name)),
+        kernel => ::functions::wire::decode_hof(kernel).map(Arc::new),
     }
 }
 
