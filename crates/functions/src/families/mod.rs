@@ -13,10 +13,17 @@ pub mod datetime;
 pub mod aggregate;
 pub mod bitwise;
 pub mod conditional;
+pub mod crypto;
+pub mod hash;
 pub mod math;
+pub mod misc;
+pub mod random;
 pub mod operators;
 pub mod collation;
+pub mod json;
 pub mod regex;
+pub mod text_data;
+pub mod variant;
 pub mod string;
 pub mod predicate;
 pub mod recursion;
@@ -49,10 +56,20 @@ pub const FUNCTIONS: &[&[Function]] = &[
     regex::replace::FUNCTIONS,
     regex::rlike::FUNCTIONS,
     regex::split::FUNCTIONS,
+    json::functions::FUNCTIONS,
+    json::tuple::FUNCTIONS,
+    variant::edit::FUNCTIONS,
+    variant::explode::FUNCTIONS,
+    variant::functions::FUNCTIONS,
+    variant::schema::FUNCTIONS,
     collation::FUNCTIONS,
     aggregate::basic::FUNCTIONS,
     window::FUNCTIONS,
     operators::FUNCTIONS,
+    crypto::FUNCTIONS,
+    hash::FUNCTIONS,
+    misc::FUNCTIONS,
+    random::FUNCTIONS,
     math::extreme::FUNCTIONS,
     math::number::FUNCTIONS,
     math::real::FUNCTIONS,
@@ -75,6 +92,10 @@ pub const FUNCTIONS: &[&[Function]] = &[
     map::FUNCTIONS,
     structs::FUNCTIONS,
     lambda::FUNCTIONS,
+    datetime::text::FUNCTIONS,
+    datetime::make::FUNCTIONS,
+    datetime::time::FUNCTIONS,
+    datetime::bucket::FUNCTIONS,
 ];
 
 /// All scalar kernels.
@@ -101,9 +122,19 @@ pub const KERNELS: &[&[Kernel]] = &[
     regex::replace::KERNELS,
     regex::rlike::KERNELS,
     regex::split::KERNELS,
+    json::functions::KERNELS,
+    json::tuple::KERNELS,
+    variant::edit::KERNELS,
+    variant::explode::KERNELS,
+    variant::functions::KERNELS,
+    variant::schema::KERNELS,
     collation::KERNELS,
     window::KERNELS,
     operators::KERNELS,
+    crypto::KERNELS,
+    hash::KERNELS,
+    misc::KERNELS,
+    random::KERNELS,
     math::extreme::KERNELS,
     math::number::KERNELS,
     math::real::KERNELS,
@@ -124,10 +155,15 @@ pub const KERNELS: &[&[Kernel]] = &[
     map::KERNELS,
     structs::KERNELS,
     lambda::KERNELS,
+    datetime::text::KERNELS,
+    datetime::make::KERNELS,
+    datetime::time::KERNELS,
+    datetime::bucket::KERNELS,
 ];
 
 /// All aggregate kernels.
 pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
+    variant::schema::AGGREGATE_KERNELS,
     aggregate::sum::KERNELS,
     aggregate::extreme::KERNELS,
 ];

@@ -1,9 +1,15 @@
 //! Dates, times and timestamps.
 
 pub mod arithmetic;
+pub mod bucket;
 pub mod calendar;
 pub mod fields;
+pub mod make;
 pub mod now;
+pub mod pattern;
+pub mod print;
+pub mod scan;
+pub mod text;
 pub mod time;
 pub mod trunc;
 pub mod zone;

@@ -1,0 +1,311 @@
+//! Windows of time: `window`, `session_window`, `window_time`, `time_bucket`.
+
+use std::sync::Arc;
+
+use arrow::array::StructArray;
+use arrow::datatypes::DataType as Arrow;
+use datafusion::common::{Result as DfResult, internal_err};
+use datafusion::logical_expr::{ColumnarValue, lit};
+use datafusion::scalar::ScalarValue;
+use spark::expr::CastMode;
+use spark::types::{DataType, StructField, StructType};
+use spark::{Error, Result};
+
+use super::arithmetic::add_parts;
+use super::calendar::{MICROS_PER_DAY, civil_from_days};
+use super::zone::Zone;
+use super::{Numbers, each_row, typed};
+use crate::call::Call;
+use crate::coerce::Expected;
+use crate::error::from_datafusion;
+use crate::families::rows::{finish, row_count};
+use crate::kernel::{Kernel, KernelArgs};
+use crate::registry::{Build, Function, Generator};
+use crate::typed::Typed;
+use crate::types::to_arrow;
+use crate::{cast, fold};
+
+/// Functions of this file.
+pub const FUNCTIONS: &[Function] = &[
+    Function { name: "window", build: Build::Scalar(window) },
+    Function { name: "session_window", build: Build::Scalar(session_window) },
+    Function { name: "window_time", build: Build::Scalar(window_time) },
+    Function { name: "time_bucket", build: Build::Scalar(time_bucket) },
+];
+
+/// Kernels of this file.
+pub const KERNELS: &[Kernel] = &[
+    Kernel::new("window", eval_window),
+    Kernel::new("session_window", eval_session),
+    Kernel::new("window_time", eval_window_time),
+    Kernel::new("time_bucket", eval_bucket),
+];
+
+/// A `window(…)` call: what it is of, and its three durations in microseconds.
+pub struct TimeWindow {
+    pub time: Typed,
+    pub length: i64,
+    pub slide: i64,
+    pub start: i64,
+}
+
+impl TimeWindow {
+    /// Reads the call.
+    ///
+    /// # Errors
+    /// If a duration is not a positive constant.
+    pub fn of(mut call: Call) -> Result<TimeWindow> {
+        call.arity(2..=4)?;
+        if call.args[0].ty != DataType::TimestampNtz {
+            call.expect(0, Expected::Type(DataType::Timestamp))?;
+        }
+        let length = duration(&call, 1)?;
+        let slide = if call.args.len() > 2 { duration(&call, 2)? } else { length };
+        let start = if call.args.len() > 3 { duration(&call, 3)? } else { 0 };
+        let check = |ok: bool, text: String| {
+            if ok {
+                return Ok(());
+            }
+            Err(call.mismatch("PARAMETER_CONSTRAINT_VIOLATION").with_message(text))
+        };
+        check(length > 0 && slide > 0, "A window and its slide are longer than nothing.".into())?;
+        check(slide <= length, "A window slides by no more than its length.".into())?;
+        check(start.abs() < slide, "A window starts within its slide.".into())?;
+        let time = call.args.swap_remove(0);
+        Ok(TimeWindow { time, length, slide, start })
+    }
+
+    /// True if windows do not overlap.
+    pub fn is_tumbling(&self) -> bool {
+        self.length == self.slide
+    }
+
+    /// All windows a row is in, as rows of one column `window`.
+    pub fn generator(self) -> Generator {
+        let ty = window_type(&self.time.ty);
+        let list = crate::families::generator::windows_of(
+            self.time.expr,
+            &self.time.ty,
+            self.length,
+            self.slide,
+            self.start,
+        );
+        Generator { list, columns: vec![("window".into(), ty, false)], outer: false, name: "window".into() }
+    }
+}
+
+/// `struct<start, end>`.
+pub fn window_type(time: &DataType) -> DataType {
+    DataType::Struct(StructType::new(vec![
+        StructField::new("start", time.clone(), true),
+        StructField::new("end", time.clone(), true),
+    ]))
+}
+
+/// A constant interval text (or microseconds) in microseconds.
+fn duration(call: &Call, i: usize) -> Result<i64> {
+    let arg = &call.args[i];
+    if !arg.foldable() {
+        return Err(call
+            .mismatch("NON_FOLDABLE_INPUT")
+            .param("inputName", "`windowDuration`")
+            .param("inputType", "\"STRING\"")
+            .param("inputExpr", format!("\"{}\"", arg.name)));
+    }
+    if arg.ty.is_string() {
+        let typed = cast::explicit(arg, &DataType::CalendarInterval, CastMode::Ansi, call.settings)?;
+        let (months, days, micros) = calendar_parts(&fold::evaluate(&typed)?)?;
+        if months != 0 {
+            return Err(Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_3231")
+                .param("interval", &arg.name)
+                .with_message("A window's durations have no months."));
+        }
+        return Ok(days * MICROS_PER_DAY + micros);
+    }
+    match fold::evaluate(arg)? {
+        ScalarValue::DurationMicrosecond(Some(v)) | ScalarValue::Int64(Some(v)) => Ok(v),
+        ScalarValue::Int32(Some(v)) => Ok(i64::from(v)),
+        _ => Err(call.unexpected_type(i, "\"STRING\"")),
+    }
+}
+
+fn calendar_parts(value: &ScalarValue) -> Result<(i64, i64, i64)> {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::{Int32Type, Int64Type};
+    let array = value.to_array().map_err(from_datafusion)?;
+    let Some(s) = array.as_struct_opt().filter(|s| s.is_valid(0) && s.num_columns() == 3) else {
+        return Err(Error::internal("a window's duration is no interval"));
+    };
+    Ok((
+        i64::from(s.column(0).as_primitive::<Int32Type>().value(0)),
+        i64::from(s.column(1).as_primitive::<Int32Type>().value(0)),
+        s.column(2).as_primitive::<Int64Type>().value(0),
+    ))
+}
+
+/// A tumbling window as a value of its row. Overlapping windows multiply rows; the analyzer plans them
+/// with [`TimeWindow::generator`].
+fn window(call: Call) -> Result<Typed> {
+    let window = TimeWindow::of(call)?;
+    if !window.is_tumbling() {
+        return Err(Error::unsupported("a sliding window outside GROUP BY"));
+    }
+    let ty = window_type(&window.time.ty);
+    let options = crate::kernel::Options::ansi(true).with_extra(format!("{},{}", window.length, window.start));
+    let nullable = window.time.nullable;
+    let expr = crate::kernel::KernelUdf::call(&KERNELS[0], to_arrow(&ty), options, vec![window.time.expr]);
+    Ok(Typed::new(expr, ty, nullable, "window"))
+}
+
+/// The session a row opens: from its time for the length of the gap. The analyzer merges sessions that
+/// overlap.
+fn session_window(mut call: Call) -> Result<Typed> {
+    call.arity(2..=2)?;
+    if call.args[0].ty != DataType::TimestampNtz {
+        call.expect(0, Expected::Type(DataType::Timestamp))?;
+    }
+    if call.args[1].ty.is_string() {
+        call.args[1] =
+            cast::explicit(&call.args[1], &DataType::CalendarInterval, CastMode::Session, call.settings)?;
+    }
+    let ty = window_type(&call.args[0].ty);
+    let nullable = call.args[0].nullable;
+    let options = call.options_tz();
+    Ok(call.kernel_with(&KERNELS[1], options, ty, nullable).named("session_window"))
+}
+
+fn window_time(call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let ty = match &call.args[0].ty {
+        DataType::Struct(s) if s.fields.len() == 2 => s.fields[1].data_type.clone(),
+        _ => return Err(call.unexpected_type(0, "\"STRUCT\"")),
+    };
+    Ok(call.kernel(&KERNELS[2], ty, true))
+}
+
+fn time_bucket(mut call: Call) -> Result<Typed> {
+    call.arity(2..=3)?;
+    if call.args[1].ty != DataType::TimestampNtz {
+        call.expect(1, Expected::Type(DataType::Timestamp))?;
+    }
+    let ty = call.args[1].ty.clone();
+    let ltz = ty == DataType::Timestamp;
+    let zone_id = if ltz { call.settings.time_zone.clone() } else { crate::types::UTC.into() };
+    if call.args.len() == 2 {
+        let zone = Zone::named(&zone_id).map_err(from_datafusion)?;
+        let origin = zone.to_utc(0).unwrap_or(0);
+        let value = ScalarValue::TimestampMicrosecond(Some(origin), ltz.then(|| crate::types::UTC.into()));
+        let kind = if ltz { "TIMESTAMP" } else { "TIMESTAMP_NTZ" };
+        call.args.push(Typed::new(lit(value), ty.clone(), false, format!("{kind} '1970-01-01 00:00:00'")));
+    }
+    let name = call.display_name();
+    call.expect(2, Expected::Type(ty.clone()))?;
+    if !call.args[0].ty.is_ansi_interval() {
+        return Err(call.unexpected_type(0, "(\"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"));
+    }
+    let positive = match fold::evaluate(&call.args[0])? {
+        ScalarValue::DurationMicrosecond(Some(v)) => v > 0,
+        ScalarValue::IntervalYearMonth(Some(v)) => v > 0,
+        _ => true,
+    };
+    if !positive {
+        return Err(call
+            .mismatch("VALUE_OUT_OF_RANGE")
+            .param("exprName", "`bucketSize`")
+            .param("valueRange", "(0, inf)")
+            .param("currentValue", &call.args[0].name));
+    }
+    let nullable = call.any_nullable();
+    let options = call.options().with_time_zone(zone_id);
+    Ok(call.kernel_with(&KERNELS[3], options, ty, nullable).named(name))
+}
+
+/// Pairs of times as the kernel's struct result.
+fn pairs(args: &KernelArgs, rows: Vec<Option<(i64, i64)>>) -> DfResult<ColumnarValue> {
+    let Arrow::Struct(fields) = args.return_type() else { return internal_err!("a window is a struct") };
+    let columns = vec![
+        typed(rows.iter().map(|r| r.map(|p| p.0)).collect(), fields[0].data_type())?,
+        typed(rows.iter().map(|r| r.map(|p| p.1)).collect(), fields[1].data_type())?,
+    ];
+    let nulls = rows.iter().map(Option::is_some).collect::<Vec<bool>>().into();
+    finish(args, Arc::new(StructArray::try_new(fields.clone(), columns, Some(nulls))?))
+}
+
+fn eval_window(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let times = Numbers::of(args, 0)?;
+    let numbers: Vec<i64> = args.extra().split(',').filter_map(|n| n.parse().ok()).collect();
+    let [length, start] = numbers[..] else { return internal_err!("a window has a length and a start") };
+    let rows = (0..row_count(args))
+        .map(|i| {
+            times.get(i).map(|t| {
+                let from = t - (t - start).rem_euclid(length);
+                (from, from + length)
+            })
+        })
+        .collect();
+    pairs(args, rows)
+}
+
+fn eval_session(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let times = Numbers::of(args, 0)?;
+    let zone = Zone::named(args.time_zone()?)?;
+    let calendar = matches!(args.value(1)?.data_type(), Arrow::Struct(_));
+    let mut rows = Vec::new();
+    if calendar {
+        let gaps = super::arithmetic::Calendars::of(args, 1)?;
+        for i in 0..row_count(args) {
+            rows.push(match times.get(i).zip(gaps.get(i)) {
+                Some((t, (m, d, us))) => Some((t, add_parts(t, m, d, us, zone)?)),
+                None => None,
+            });
+        }
+    } else {
+        let gaps = Numbers::of(args, 1)?;
+        for i in 0..row_count(args) {
+            rows.push(times.get(i).zip(gaps.get(i)).map(|(t, gap)| (t, t + gap)));
+        }
+    }
+    pairs(args, rows)
+}
+
+fn eval_window_time(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    use arrow::array::{Array, AsArray};
+    let column = crate::families::lists::Column::of(args, 0)?;
+    let windows = column.array.as_struct();
+    let ends = super::numbers(windows.column(1))?;
+    each_row(args, |i| {
+        let at = column.at(i);
+        Ok((windows.is_valid(at) && ends.is_valid(at)).then(|| ends.value(at) - 1))
+    })
+}
+
+fn eval_bucket(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let (sizes, times, origins) = (Numbers::of(args, 0)?, Numbers::of(args, 1)?, Numbers::of(args, 2)?);
+    let zone = Zone::named(args.time_zone()?)?;
+    let months = matches!(args.value(0)?.data_type(), Arrow::Interval(_));
+    each_row(args, |i| {
+        let Some(((size, t), origin)) = sizes.get(i).zip(times.get(i)).zip(origins.get(i)) else { return Ok(None) };
+        if size <= 0 {
+            return Ok(None);
+        }
+        if months {
+            return bucket_of_months(size, t, origin, zone).map(Some);
+        }
+        if size % MICROS_PER_DAY == 0 {
+            // Whole days are counted on the local clock.
+            let (local, from) = (zone.to_local(t), zone.to_local(origin));
+            return Ok(zone.to_utc(local - (local - from).rem_euclid(size)));
+        }
+        Ok(Some(t - (t - origin).rem_euclid(size)))
+    })
+}
+
+fn bucket_of_months(size: i64, t: i64, origin: i64, zone: Zone) -> DfResult<i64> {
+    let month = |t: i64| {
+        let d = civil_from_days(zone.to_local(t).div_euclid(MICROS_PER_DAY));
+        d.year * 12 + i64::from(d.month)
+    };
+    let steps = (month(t) - month(origin)).div_euclid(size);
+    let start = add_parts(origin, steps * size, 0, 0, zone)?;
+    if start > t { add_parts(origin, (steps - 1) * size, 0, 0, zone) } else { Ok(start) }
+}

@@ -1,0 +1,353 @@
+//! Text by datetime pattern to values, strict as Java's parser is.
+
+use super::calendar::{self, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, MONTHS};
+use super::pattern::{Item, Pattern};
+use super::zone::Zone;
+
+/// Why a text does not fit, in Java's words for the error's `message` parameter.
+pub type Problem = String;
+
+/// What a text says.
+#[derive(Debug, Default, Clone)]
+struct Fields {
+    era: Option<i64>,
+    year: Option<i64>,
+    month: Option<i64>,
+    day: Option<i64>,
+    day_of_year: Option<i64>,
+    half: Option<i64>,
+    hour12: Option<i64>,
+    hour: Option<i64>,
+    minute: Option<i64>,
+    second: Option<i64>,
+    nanos: Option<i64>,
+    offset: Option<i32>,
+    zone: Option<Zone>,
+}
+
+/// A parsed local time, with the zone the text names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scanned {
+    pub days: i64,
+    /// Nanoseconds of the day.
+    pub nanos: i64,
+    pub zone: Option<Zone>,
+}
+
+impl Scanned {
+    /// Microseconds of the local clock.
+    pub fn local_micros(&self) -> Option<i64> {
+        self.days.checked_mul(MICROS_PER_DAY)?.checked_add(self.nanos / 1000)
+    }
+
+    /// The instant, in the text's own zone or else in `zone`.
+    pub fn instant(&self, zone: Zone) -> Option<i64> {
+        self.zone.unwrap_or(zone).to_utc(self.local_micros()?)
+    }
+}
+
+/// Reads `text`.
+///
+/// # Errors
+/// Where and why the text does not fit.
+pub fn scan(pattern: &Pattern, text: &str) -> Result<Scanned, Problem> {
+    let mut scanner = Scanner { text, at: 0, fields: Fields::default() };
+    if let Err(index) = scanner.items(&pattern.items, 0) {
+        return Err(format!("Text '{text}' could not be parsed at index {}", utf16(text, index)));
+    }
+    if scanner.at < text.len() {
+        return Err(format!("Text '{text}' could not be parsed, unparsed text found at index {}", utf16(text, scanner.at)));
+    }
+    resolve(&scanner.fields).map_err(|problem| format!("Text '{text}' could not be parsed: {problem}"))
+}
+
+fn utf16(text: &str, at: usize) -> usize {
+    text[..at].encode_utf16().count()
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    fields: Fields,
+}
+
+impl Scanner<'_> {
+    /// Reads all items; on failure answers where. `reserved` digits belong to what follows.
+    fn items(&mut self, items: &[Item], reserved: usize) -> Result<(), usize> {
+        for (i, item) in items.iter().enumerate() {
+            match item {
+                Item::Text(expected) => self.literal(expected)?,
+                Item::Optional(inner) => {
+                    let before = (self.at, self.fields.clone());
+                    if self.items(inner, 0).is_err() {
+                        (self.at, self.fields) = before;
+                    }
+                }
+                Item::Field(c, count) => {
+                    let behind = fixed_digits(&items[i + 1..]);
+                    self.field(*c, *count, if i + 1 == items.len() { reserved } else { behind })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn literal(&mut self, expected: &str) -> Result<(), usize> {
+        let found = self.rest().get(..expected.len()).is_some_and(|t| t.eq_ignore_ascii_case(expected));
+        if !found {
+            return Err(self.at);
+        }
+        self.at += expected.len();
+        Ok(())
+    }
+
+    fn field(&mut self, c: char, count: usize, behind: usize) -> Result<(), usize> {
+        match c {
+            'y' => self.fields.year = Some(self.year(count, behind)?),
+            'G' => self.fields.era = Some(self.one_of(&[("Anno Domini", 1), ("Before Christ", 0), ("AD", 1), ("BC", 0)])?),
+            'M' | 'L' if count >= 3 => self.fields.month = Some(self.month_name(count)?),
+            'M' | 'L' => self.fields.month = Some(self.digits(count, behind)?),
+            'd' => self.fields.day = Some(self.digits(count, behind)?),
+            'D' => self.fields.day_of_year = Some(if count == 1 { self.digits(1, behind)? } else { self.number(count, 3, behind)? }),
+            'a' => self.fields.half = Some(self.one_of(&[("AM", 0), ("PM", 1)])?),
+            'h' => self.fields.hour12 = Some(self.digits(count, behind)? % 12),
+            'K' => self.fields.hour12 = Some(self.digits(count, behind)?),
+            'k' => self.fields.hour = Some(self.digits(count, behind)? % 24),
+            'H' => self.fields.hour = Some(self.digits(count, behind)?),
+            'm' => self.fields.minute = Some(self.digits(count, behind)?),
+            's' => self.fields.second = Some(self.digits(count, behind)?),
+            'S' => {
+                let value = self.number(count, count, 0)?;
+                self.fields.nanos = Some(value * 10_i64.pow(9 - count as u32));
+            }
+            'V' | 'z' => self.fields.zone = Some(self.zone()?),
+            'O' => self.fields.offset = Some(self.localized()?),
+            'Z' if count == 4 => self.fields.offset = Some(self.localized()?),
+            _ => self.fields.offset = Some(self.offset(c, count)?),
+        }
+        Ok(())
+    }
+
+    /// One letter: any number of digits; more: exactly as many.
+    fn digits(&mut self, count: usize, behind: usize) -> Result<i64, usize> {
+        self.number(count, if count == 1 { 18 } else { count }, if count == 1 { behind } else { 0 })
+    }
+
+    /// A number of `min` to `max` digits, leaving `behind` digits for the fields that follow.
+    fn number(&mut self, min: usize, max: usize, behind: usize) -> Result<i64, usize> {
+        let run = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let take = if behind > 0 && run >= min + behind { (run - behind).min(max) } else { run.min(max) };
+        if take < min {
+            return Err(self.at);
+        }
+        let value = self.rest()[..take].parse().map_err(|_| self.at)?;
+        self.at += take;
+        Ok(value)
+    }
+
+    fn year(&mut self, count: usize, behind: usize) -> Result<i64, usize> {
+        if count == 2 {
+            return Ok(2000 + self.number(2, 2, 0)?);
+        }
+        let start = self.at;
+        let plus = self.rest().starts_with('+');
+        if plus {
+            self.at += 1;
+        }
+        let value = self.number(count, 18, behind)?;
+        let length = self.at - start - usize::from(plus);
+        // A sign is for years longer than the pattern, and then needed.
+        if count >= 4 && (plus != (length > count)) || (count < 4 && plus) {
+            return Err(start);
+        }
+        Ok(value)
+    }
+
+    fn one_of(&mut self, names: &[(&str, i64)]) -> Result<i64, usize> {
+        for (name, value) in names {
+            if self.rest().get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name)) {
+                self.at += name.len();
+                return Ok(*value);
+            }
+        }
+        Err(self.at)
+    }
+
+    fn month_name(&mut self, count: usize) -> Result<i64, usize> {
+        let names: Vec<(&str, i64)> =
+            MONTHS.iter().zip(1..).map(|(m, n)| (if count == 3 { &m[..3] } else { *m }, n)).collect();
+        self.one_of(&names)
+    }
+
+    fn zone(&mut self) -> Result<Zone, usize> {
+        let end = self
+            .rest()
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "/_+-:~".contains(c)))
+            .unwrap_or(self.rest().len());
+        // The longest text that names a zone.
+        for length in (1..=end).rev() {
+            if let Some(zone) = self.rest().get(..length).and_then(Zone::parse) {
+                self.at += length;
+                return Ok(zone);
+            }
+        }
+        Err(self.at)
+    }
+
+    fn localized(&mut self) -> Result<i32, usize> {
+        self.literal("GMT")?;
+        let end = self.rest().find(|c: char| !(c.is_ascii_digit() || "+-:".contains(c))).unwrap_or(self.rest().len());
+        if end == 0 {
+            return Ok(0);
+        }
+        match Zone::parse(&self.rest()[..end]) {
+            Some(Zone::Fixed(offset)) => {
+                self.at += end;
+                Ok(offset)
+            }
+            _ => Err(self.at),
+        }
+    }
+
+    fn offset(&mut self, c: char, count: usize) -> Result<i32, usize> {
+        let z_allowed = c == 'X' || (c == 'Z' && count == 5);
+        if z_allowed && self.rest().starts_with(['Z', 'z']) {
+            self.at += 1;
+            return Ok(0);
+        }
+        let start = self.at;
+        let sign = match self.rest().bytes().next() {
+            Some(b'+') => 1,
+            Some(b'-') => -1,
+            _ => return Err(start),
+        };
+        self.at += 1;
+        let style = if c == 'Z' && count < 4 { 2 } else { count };
+        let colon = matches!(style, 3 | 5);
+        let hours = self.number(2, 2, 0)?;
+        let mut total = hours * 3600;
+        let minutes_needed = style != 1;
+        let before = self.at;
+        if colon && self.rest().starts_with(':') {
+            self.at += 1;
+        }
+        match self.number(2, 2, 0) {
+            Ok(minutes) if (!colon || self.at - before == 3) && minutes < 60 => total += minutes * 60,
+            _ if minutes_needed => return Err(start),
+            _ => self.at = before,
+        }
+        if total > 18 * 3600 {
+            return Err(start);
+        }
+        Ok(sign * total as i32)
+    }
+}
+
+/// The digits that fixed-width fields right behind take.
+fn fixed_digits(items: &[Item]) -> usize {
+    items
+        .iter()
+        .map_while(|item| match item {
+            Item::Field('M' | 'L' | 'd' | 'H' | 'h' | 'k' | 'K' | 'm' | 's', 2) => Some(2),
+            Item::Field('y', 2) => Some(2),
+            Item::Field('S', n) => Some(*n),
+            _ => None,
+        })
+        .sum()
+}
+
+fn check(value: i64, name: &str, range: std::ops::RangeInclusive<i64>) -> Result<i64, Problem> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(format!("Invalid value for {name} (valid values {} - {}): {value}", range.start(), range.end()))
+}
+
+/// The day number of a date whose parts may be wrong.
+///
+/// # Errors
+/// In Java's words.
+pub fn checked_date(year: i64, month: i64, day: i64) -> Result<i64, Problem> {
+    check(year, "Year", -999_999_999..=999_999_999)?;
+    let month = check(month, "MonthOfYear", 1..=12)?;
+    check(day, "DayOfMonth", 1..=31)?;
+    if day > i64::from(calendar::month_length(year, month as u32)) {
+        return Err(match (month, day) {
+            (2, 29) => format!("Invalid date 'February 29' as '{year}' is not a leap year"),
+            _ => format!("Invalid date '{} {day}'", MONTHS[month as usize - 1].to_uppercase()),
+        });
+    }
+    Ok(calendar::days_from_civil(year, month as u32, day as u32))
+}
+
+/// Microseconds of the day of a time whose parts may be wrong.
+///
+/// # Errors
+/// In Java's words.
+pub fn checked_time(hour: i64, minute: i64, second: i64) -> Result<i64, Problem> {
+    check(hour, "HourOfDay", 0..=23)?;
+    check(minute, "MinuteOfHour", 0..=59)?;
+    check(second, "SecondOfMinute", 0..=59)?;
+    Ok(hour * MICROS_PER_HOUR + minute * MICROS_PER_MINUTE + second * MICROS_PER_SECOND)
+}
+
+fn resolve(f: &Fields) -> Result<Scanned, Problem> {
+    let year = match (f.year, f.era) {
+        (Some(y), Some(0)) => 1 - y,
+        (Some(y), _) => y,
+        (None, _) => 1970,
+    };
+    let days = match f.day_of_year {
+        Some(doy) => {
+            check(doy, "DayOfYear", 1..=366)?;
+            if doy == 366 && !calendar::is_leap(year) {
+                return Err(format!("Invalid date 'DayOfYear 366' as '{year}' is not a leap year"));
+            }
+            calendar::days_from_civil(year, 1, 1) + doy - 1
+        }
+        None => checked_date(year, f.month.unwrap_or(1), f.day.unwrap_or(1))?,
+    };
+    let hour = match (f.hour, f.hour12) {
+        (Some(h), _) => h,
+        (None, Some(h)) => check(h, "HourOfAmPm", 0..=11)? + 12 * f.half.unwrap_or(0),
+        (None, None) => 0,
+    };
+    let time = checked_time(hour, f.minute.unwrap_or(0), f.second.unwrap_or(0))?;
+    let zone = f.zone.or(f.offset.map(Zone::Fixed));
+    Ok(Scanned { days, nanos: time * 1000 + f.nanos.unwrap_or(0), zone })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pattern: &str, text: &str) -> Result<i64, Problem> {
+        scan(&Pattern::new(pattern, true).unwrap(), text).map(|s| s.instant(Zone::Fixed(0)).unwrap())
+    }
+
+    #[test]
+    fn reads_by_pattern() {
+        let day = |y, m, d| calendar::days_from_civil(y, m, d) * MICROS_PER_DAY;
+        for (pattern, text, expect) in [
+            ("yyyy-MM-dd", "2016-12-31", Ok(day(2016, 12, 31))),
+            ("yyyyMMdd", "20161231", Ok(day(2016, 12, 31))),
+            ("d/M/yy", "1/2/21", Ok(day(2021, 2, 1))),
+            ("HH:mm", "01:30", Ok(90 * MICROS_PER_MINUTE)),
+            ("yyyy-MM-dd'T'HH:mm:ssXXX", "2020-01-01T01:00:00+01:00", Ok(day(2020, 1, 1))),
+            ("MMM d yyyy h a", "Jan 2 2020 12 AM", Ok(day(2020, 1, 2))),
+            ("yyyy", "xx", Err("Text 'xx' could not be parsed at index 0")),
+            ("yyyy-MM-dd", "2020-01-01 10", Err("Text '2020-01-01 10' could not be parsed, unparsed text found at index 10")),
+            (
+                "yyyy-MM-dd",
+                "2020-13-01",
+                Err("Text '2020-13-01' could not be parsed: Invalid value for MonthOfYear (valid values 1 - 12): 13"),
+            ),
+        ] {
+            assert_eq!(read(pattern, text), expect.map_err(str::to_string), "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Dates and times from text and to text: `to_date`, `to_timestamp`, `date_format`, `unix_timestamp`,
+//! `from_unixtime` and their kin.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::common::Result as DfResult;
+use datafusion::logical_expr::{ColumnarValue, lit};
+use spark::expr::CastMode;
+use spark::types::DataType;
+use spark::{Error, Result};
+
+use super::calendar::MICROS_PER_SECOND;
+use super::pattern::Pattern;
+use super::print::{Moment, print};
+use super::scan::{Scanned, scan};
+use super::zone::Zone;
+use super::{Numbers, date_error, each_row};
+use crate::call::Call;
+use crate::cast;
+use crate::coerce::{self, Expected};
+use crate::error::{external, fail};
+use crate::families::rows::{Text, strings};
+use crate::kernel::{Kernel, KernelArgs, Options};
+use crate::registry::{Build, Function};
+use crate::typed::Typed;
+
+/// Functions of this file.
+pub const FUNCTIONS: &[Function] = &[
+    Function { name: "date_format", build: Build::Scalar(date_format) },
+    Function { name: "from_unixtime", build: Build::Scalar(from_unixtime) },
+    Function { name: "to_date", build: Build::Scalar(to_value) },
+    Function { name: "try_to_date", build: Build::Scalar(to_value) },
+    Function { name: "to_timestamp", build: Build::Scalar(to_value) },
+    Function { name: "to_timestamp_ltz", build: Build::Scalar(to_value) },
+    Function { name: "to_timestamp_ntz", build: Build::Scalar(to_value) },
+    Function { name: "try_to_timestamp", build: Build::Scalar(to_value) },
+    Function { name: "unix_timestamp", build: Build::Scalar(unix_timestamp) },
+    Function { name: "to_unix_timestamp", build: Build::Scalar(unix_timestamp) },
+    Function { name: "to_time", build: Build::Scalar(to_time) },
+    Function { name: "try_to_time", build: Build::Scalar(to_time) },
+];
+
+/// Kernels of this file.
+pub const KERNELS: &[Kernel] = &[
+    Kernel::new("date_format", eval_date_format),
+    Kernel::new("from_unixtime", eval_from_unixtime),
+    Kernel::new("parse_timestamp", eval_parse),
+    Kernel::new("unix_timestamp", eval_unix_timestamp),
+    Kernel::new("timestamp_to_seconds", eval_seconds),
+];
+
+const DEFAULT_FORMAT: &str = "yyyy-MM-dd HH:mm:ss";
+
+/// Patterns by text: most calls have one for all rows.
+struct Patterns {
+    parsing: bool,
+    known: HashMap<String, Arc<Pattern>>,
+}
+
+impl Patterns {
+    fn new(parsing: bool) -> Self {
+        Patterns { parsing, known: HashMap::new() }
+    }
+
+    fn get(&mut self, text: &str) -> DfResult<Arc<Pattern>> {
+        if let Some(pattern) = self.known.get(text) {
+            return Ok(Arc::clone(pattern));
+        }
+        let pattern = Arc::new(Pattern::new(text, self.parsing).map_err(external)?);
+        self.known.insert(text.to_string(), Arc::clone(&pattern));
+        Ok(pattern)
+    }
+}
+
+fn date_format(mut call: Call) -> Result<Typed> {
+    call.arity(2..=2)?;
+    let name = call.display_name();
+    let mut zone = call.settings.time_zone.clone();
+    match call.args[0].ty {
+        DataType::Time(_) => zone = crate::types::UTC.into(),
+        DataType::TimestampNtz => {
+            call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
+        }
+        _ => call.expect(0, Expected::Type(DataType::Timestamp))?,
+    }
+    call.expect(1, Expected::String)?;
+    let nullable = call.any_nullable();
+    let options = call.options().with_time_zone(zone);
+    Ok(call.kernel_with(&KERNELS[0], options, DataType::STRING, nullable).named(name))
+}
+
+fn string(value: &str) -> Typed {
+    Typed::new(lit(value), DataType::STRING, false, value)
+}
+
+fn from_unixtime(mut call: Call) -> Result<Typed> {
+    call.arity(1..=2)?;
+    if call.args.len() == 1 {
+        call.args.push(string(DEFAULT_FORMAT));
+    }
+    let name = call.display_name();
+    call.expect_all(&[Expected::Type(DataType::Long), Expected::String])?;
+    let options = call.options_tz();
+    Ok(call.kernel_with(&KERNELS[1], options, DataType::STRING, true).named(name))
+}
+
+/// `to_date(text)` is a cast; with a format the text is parsed by it.
+fn to_value(mut call: Call) -> Result<Typed> {
+    call.arity(1..=2)?;
+    let name = call.display_name();
+    let tolerant = call.name.starts_with("try_");
+    let ty = match call.name.as_str() {
+        "to_date" | "try_to_date" => DataType::Date,
+        "to_timestamp_ntz" => DataType::TimestampNtz,
+        "to_timestamp_ltz" => DataType::Timestamp,
+        _ if call.settings.timestamp_ntz => DataType::TimestampNtz,
+        _ => DataType::Timestamp,
+    };
+    let textual = call.args[0].ty.is_string();
+    if call.args.len() == 1 || (!textual && call.args[0].ty.is_datetime()) {
+        let allowed = textual
+            || call.args[0].ty.is_datetime()
+            || call.args[0].ty == DataType::Null
+            || (ty == DataType::Timestamp && call.args[0].ty.is_numeric());
+        if !allowed {
+            return Err(call.unexpected_type(0, "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\")"));
+        }
+        let mode = if tolerant { CastMode::Try } else { CastMode::Session };
+        let cast = cast::explicit(&call.args[0], &ty, mode, call.settings)?;
+        let nullable = cast.nullable || tolerant;
+        return Ok(Typed::new(cast.expr, ty, nullable, name));
+    }
+    call.expect(0, Expected::String)?;
+    call.expect(1, Expected::String)?;
+    let parsed = if ty == DataType::Date { DataType::Timestamp } else { ty.clone() };
+    let suggestion = if ty == DataType::Date { "`try_to_date`" } else { "`try_to_timestamp`" };
+    let mut options = parse_options(&call, &parsed, suggestion);
+    options.ansi &= !tolerant;
+    let nullable = call.any_nullable() || !options.ansi;
+    let settings = call.settings;
+    let typed = call.kernel_with(&KERNELS[2], options, parsed, nullable);
+    let typed = if ty == DataType::Date { coerce::cast_implicitly(&typed, &ty, settings) } else { typed };
+    Ok(Typed::new(typed.expr, ty, nullable, name))
+}
+
+fn parse_options(call: &Call, ty: &DataType, suggestion: &str) -> Options {
+    let zone = if *ty == DataType::Timestamp { call.settings.time_zone.clone() } else { crate::types::UTC.into() };
+    call.options().with_time_zone(zone).with_extra(suggestion)
+}
+
+fn to_time(mut call: Call) -> Result<Typed> {
+    call.arity(1..=2)?;
+    super::time::enabled(&call)?;
+    let name = call.display_name();
+    let tolerant = call.name.starts_with("try_");
+    call.expect(0, Expected::String)?;
+    let ty = DataType::Time(6);
+    if call.args.len() == 1 {
+        let mode = if tolerant { CastMode::Try } else { CastMode::Ansi };
+        let cast = cast::explicit(&call.args[0], &ty, mode, call.settings)?;
+        return Ok(Typed::new(cast.expr, ty, call.args[0].nullable || tolerant, name));
+    }
+    call.expect(1, Expected::String)?;
+    let nullable = call.any_nullable() || tolerant;
+    let mut options = parse_options(&call, &ty, "`try_to_time`");
+    options.ansi = !tolerant;
+    Ok(call.kernel_with(&KERNELS[2], options, ty, nullable).named(name))
+}
+
+fn unix_timestamp(mut call: Call) -> Result<Typed> {
+    let least = usize::from(call.name == "to_unix_timestamp");
+    call.arity(least..=2)?;
+    if call.args.is_empty() {
+        let now = datafusion::scalar::ScalarValue::TimestampMicrosecond(
+            Some(call.settings.now_micros),
+            Some(crate::types::UTC.into()),
+        );
+        call.args.push(Typed::new(lit(now), DataType::Timestamp, false, "current_timestamp()"));
+    }
+    if call.args.len() == 1 {
+        call.args.push(string(DEFAULT_FORMAT));
+    }
+    let name = call.display_name();
+    call.expect(1, Expected::String)?;
+    if call.args[0].ty.is_datetime() {
+        let nullable = call.any_nullable();
+        call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
+        call.args.truncate(1);
+        return Ok(call.kernel(&KERNELS[4], DataType::Long, nullable).named(name));
+    }
+    if !call.args[0].ty.is_string() && call.args[0].ty != DataType::Null {
+        return Err(call.unexpected_type(0, "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\")"));
+    }
+    call.expect(0, Expected::String)?;
+    let nullable = call.any_nullable() || !call.settings.ansi;
+    let options = parse_options(&call, &DataType::Timestamp, "`try_to_timestamp`");
+    Ok(call.kernel_with(&KERNELS[3], options, DataType::Long, nullable).named(name))
+}
+
+fn eval_date_format(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let is_time = matches!(args.value(0)?.data_type(), arrow::datatypes::DataType::Time64(_));
+    let (times, formats) = (Numbers::of(args, 0)?, Text::of(args, 1)?);
+    let zone_id = args.time_zone()?;
+    let zone = Zone::named(zone_id)?;
+    let mut patterns = Patterns::new(false);
+    strings(args, |row, out| {
+        let Some((t, format)) = times.get(row).zip(formats.get(row)) else { return Ok(false) };
+        let moment = if is_time {
+            Moment { local: t / 1000, nanos: t % 1000, offset: 0, zone, zone_id }
+        } else {
+            Moment::at(t, zone, zone_id)
+        };
+        print(&*patterns.get(format)?, &moment, out);
+        Ok(true)
+    })
+}
+
+fn eval_from_unixtime(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let (seconds, formats) = (Numbers::of(args, 0)?, Text::of(args, 1)?);
+    let zone_id = args.time_zone()?;
+    let zone = Zone::named(zone_id)?;
+    let mut patterns = Patterns::new(false);
+    strings(args, |row, out| {
+        let Some((s, format)) = seconds.get(row).zip(formats.get(row)) else { return Ok(false) };
+        let micros = s.wrapping_mul(MICROS_PER_SECOND);
+        print(&*patterns.get(format)?, &Moment::at(micros, zone, zone_id), out);
+        Ok(true)
+    })
+}
+
+fn cannot_parse(message: &str, suggestion: &str) -> Error {
+    date_error("CANNOT_PARSE_TIMESTAMP")
+        .param("func", suggestion)
+        .param("message", message)
+        .with_message(format!("{message}; {suggestion} gives NULL instead."))
+}
+
+/// Each text by its format; `None` for nulls, and for what does not fit outside ANSI mode.
+fn parse_rows(
+    args: &KernelArgs,
+    value: impl Fn(Scanned) -> Option<i64>,
+) -> DfResult<ColumnarValue> {
+    let (texts, formats) = (Text::of(args, 0)?, Text::of(args, 1)?);
+    let mut patterns = Patterns::new(true);
+    let (ansi, suggestion) = (args.ansi(), args.extra().to_string());
+    each_row(args, |row| {
+        let Some((text, format)) = texts.get(row).zip(formats.get(row)) else { return Ok(None) };
+        match scan(&*patterns.get(format)?, text) {
+            Ok(scanned) => Ok(value(scanned)),
+            Err(problem) if ansi => fail(cannot_parse(&problem, &suggestion)),
+            Err(_) => Ok(None),
+        }
+    })
+}
+
+fn eval_parse(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    use arrow::datatypes::{DataType as Arrow, TimeUnit};
+    let zone = Zone::named(args.time_zone()?)?;
+    match args.return_type() {
+        Arrow::Time64(_) => parse_rows(args, |s| Some(s.nanos)),
+        Arrow::Timestamp(TimeUnit::Microsecond, None) => parse_rows(args, |s| s.local_micros()),
+        _ => parse_rows(args, move |s| s.instant(zone)),
+    }
+}
+
+fn eval_unix_timestamp(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let zone = Zone::named(args.time_zone()?)?;
+    parse_rows(args, move |s| s.instant(zone).map(|t| t.div_euclid(MICROS_PER_SECOND)))
+}
+
+fn eval_seconds(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let times = Numbers::of(args, 0)?;
+    each_row(args, |row| Ok(times.get(row).map(|t| t.div_euclid(MICROS_PER_SECOND))))
+}
+
