@@ -67,6 +67,7 @@ fn eval_shuffle(args: &KernelArgs) -> DfResult<ColumnarValue> {
 }
 
 /// The Mersenne Twister (MT19937) seeded with 64 bits.
+#[derive(Clone)]
 pub struct MersenneTwister {
     state: [u32; 624],
     index: usize,

@@ -142,6 +142,7 @@ fn hof(
         ansi: call.settings.ansi,
         time_zone: None,
         extra: Some(Duplicates::option(call.settings).into()),
+        tolerant: false,
         context: call.origin.as_ref().map(|o| Arc::new((&**o).into())),
     };
     let params = lambdas.iter().map(|(_, p)| p.iter().map(|(t, _)| to_arrow(t)).collect()).collect();
