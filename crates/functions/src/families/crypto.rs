@@ -177,20 +177,51 @@ fn gcm_open(key: &[u8], iv: &[u8], input: &[u8], aad: &[u8]) -> Option<Vec<u8>> 
     with_aes!(key, Cipher, AesGcm::<Cipher, U12>::new_from_slice(key).ok()?.decrypt(Nonce::from_slice(iv), payload).ok())
 }
 
+/// The input with room for its padding.
+fn with_room(input: &[u8]) -> Vec<u8> {
+    let mut buffer = input.to_vec();
+    buffer.resize(input.len() / 16 * 16 + 16, 0);
+    buffer
+}
+
 fn cbc_seal(key: &[u8], iv: &[u8], input: &[u8]) -> Option<Vec<u8>> {
-    with_aes!(key, Cipher, Some(cbc::Encryptor::<Cipher>::new_from_slices(key, iv).ok()?.encrypt_padded_vec_mut::<Pkcs7>(input)))
+    let mut buffer = with_room(input);
+    let sealed = with_aes!(
+        key,
+        Cipher,
+        cbc::Encryptor::<Cipher>::new_from_slices(key, iv).ok()?.encrypt_padded_mut::<Pkcs7>(&mut buffer, input.len())
+    );
+    sealed.ok().map(<[u8]>::to_vec)
 }
 
 fn cbc_open(key: &[u8], iv: &[u8], input: &[u8]) -> Option<Vec<u8>> {
-    with_aes!(key, Cipher, cbc::Decryptor::<Cipher>::new_from_slices(key, iv).ok()?.decrypt_padded_vec_mut::<Pkcs7>(input).ok())
+    let mut buffer = input.to_vec();
+    let opened = with_aes!(
+        key,
+        Cipher,
+        cbc::Decryptor::<Cipher>::new_from_slices(key, iv).ok()?.decrypt_padded_mut::<Pkcs7>(&mut buffer)
+    );
+    opened.ok().map(<[u8]>::to_vec)
 }
 
 fn ecb_seal(key: &[u8], input: &[u8]) -> Option<Vec<u8>> {
-    with_aes!(key, Cipher, Some(ecb::Encryptor::<Cipher>::new_from_slice(key).ok()?.encrypt_padded_vec_mut::<Pkcs7>(input)))
+    let mut buffer = with_room(input);
+    let sealed = with_aes!(
+        key,
+        Cipher,
+        ecb::Encryptor::<Cipher>::new_from_slice(key).ok()?.encrypt_padded_mut::<Pkcs7>(&mut buffer, input.len())
+    );
+    sealed.ok().map(<[u8]>::to_vec)
 }
 
 fn ecb_open(key: &[u8], input: &[u8]) -> Option<Vec<u8>> {
-    with_aes!(key, Cipher, ecb::Decryptor::<Cipher>::new_from_slice(key).ok()?.decrypt_padded_vec_mut::<Pkcs7>(input).ok())
+    let mut buffer = input.to_vec();
+    let opened = with_aes!(
+        key,
+        Cipher,
+        ecb::Decryptor::<Cipher>::new_from_slice(key).ok()?.decrypt_padded_mut::<Pkcs7>(&mut buffer)
+    );
+    opened.ok().map(<[u8]>::to_vec)
 }
 
 /// The ciphertext, after its nonce where the mode has one.
