@@ -1,0 +1,121 @@
+//! Dates and times inside text data: the default formats, and user patterns.
+
+use datafusion::common::Result;
+
+use super::options::OptionMap;
+use crate::error::external;
+use crate::families::datetime::calendar::civil_from_days;
+use crate::families::datetime::pattern::Pattern;
+use crate::families::datetime::print::{Moment, print};
+use crate::families::datetime::scan::scan;
+use crate::families::datetime::zone::{Zone, offset_text};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// How dates and times are read and written.
+pub struct Stamps {
+    pub zone: Zone,
+    zone_id: String,
+    date: Option<Pattern>,
+    timestamp: Option<Pattern>,
+    timestamp_ntz: Option<Pattern>,
+}
+
+impl Stamps {
+    /// By options, in the session's zone unless `timeZone` says otherwise.
+    ///
+    /// # Errors
+    /// `INVALID_TIMEZONE`, and for malformed patterns.
+    pub fn new(options: &OptionMap, session_zone: &str, parsing: bool) -> Result<Stamps> {
+        let zone_id = options.get("timeZone").unwrap_or(session_zone).to_string();
+        let pattern = |name| options.get(name).map(|text| Pattern::new(text, parsing).map_err(external)).transpose();
+        Ok(Stamps {
+            zone: Zone::named(&zone_id)?,
+            zone_id,
+            date: pattern("dateFormat")?,
+            timestamp: pattern("timestampFormat")?,
+            timestamp_ntz: pattern("timestampNTZFormat")?,
+        })
+    }
+
+    /// Reads a date.
+    pub fn parse_date(&self, text: &str) -> Option<i32> {
+        match &self.date {
+            None => sql::parse_date(text),
+            Some(pattern) => {
+                let local = scan(pattern, text).ok()?.local_micros()?;
+                i32::try_from(local.div_euclid(MICROS_PER_DAY)).ok()
+            }
+        }
+    }
+
+    /// Reads an instant.
+    pub fn parse_timestamp(&self, text: &str) -> Option<i64> {
+        match &self.timestamp {
+            None => {
+                let parsed = sql::parse_timestamp(text).filter(|p| !p.time_only)?;
+                match parsed.zone {
+                    Some(zone) => zone.to_utc(parsed.micros),
+                    None => self.zone.to_utc(parsed.micros),
+                }
+            }
+            Some(pattern) => scan(pattern, text).ok()?.instant(self.zone),
+        }
+    }
+
+    /// Reads a wall clock time; one with a zone is refused.
+    pub fn parse_timestamp_ntz(&self, text: &str) -> Option<i64> {
+        match &self.timestamp_ntz {
+            None => sql::parse_timestamp(text).filter(|p| !p.time_only && p.zone.is_none()).map(|p| p.micros),
+            Some(pattern) => scan(pattern, text).ok()?.local_micros(),
+        }
+    }
+
+    /// Writes a date.
+    pub fn write_date(&self, days: i32, out: &mut String) {
+        match &self.date {
+            None => push_date(i64::from(days), out),
+            Some(pattern) => {
+                print(pattern, &Moment::at(i64::from(days) * MICROS_PER_DAY, Zone::Fixed(0), "Z"), out);
+            }
+        }
+    }
+
+    /// Writes an instant.
+    pub fn write_timestamp(&self, micros: i64, out: &mut String) {
+        match &self.timestamp {
+            None => {
+                push_local(self.zone.to_local(micros), out);
+                let offset = self.zone.offset_at(micros.div_euclid(MICROS_PER_SECOND));
+                if offset == 0 { out.push('Z') } else { out.push_str(&offset_text(offset)) }
+            }
+            Some(pattern) => print(pattern, &Moment::at(micros, self.zone, &self.zone_id), out),
+        }
+    }
+
+    /// Writes a wall clock time.
+    pub fn write_timestamp_ntz(&self, micros: i64, out: &mut String) {
+        match &self.timestamp_ntz {
+            None => push_local(micros, out),
+            Some(pattern) => print(pattern, &Moment::at(micros, Zone::Fixed(0), "Z"), out),
+        }
+    }
+}
+
+fn push_date(days: i64, out: &mut String) {
+    let ymd = civil_from_days(days);
+    if ymd.year > 9999 {
+        out.push('+');
+    }
+    out.push_str(&format!("{:04}-{:02}-{:02}", ymd.year, ymd.month, ymd.day));
+}
+
+/// `yyyy-MM-dd'T'HH:mm:ss.SSS`, with more digits only if there are some.
+fn push_local(micros: i64, out: &mut String) {
+    push_date(micros.div_euclid(MICROS_PER_DAY), out);
+    let of_day = micros.rem_euclid(MICROS_PER_DAY);
+    let (seconds, fraction) = (of_day / MICROS_PER_SECOND, of_day % MICROS_PER_SECOND);
+    out.push_str(&format!("T{:02}:{:02}:{:02}.", seconds / 3600, seconds / 60 % 60, seconds % 60));
+    out.push_str(&format!("{:03}", fraction / 1000));
+}
