@@ -27,7 +27,12 @@ impl<'w> Analyzer<'w> {
             "grouping" | "grouping_id" => return self.grouping_call(&name, f, scope),
             _ => {}
         }
-        let Some(function) = registry::function(&name) else { return self.user_function(f, scope) };
+        let Some(function) = registry::function(&name) else {
+            return match cast_target(&name) {
+                Some(to) => self.cast_call(&name, &to, f, scope),
+                None => self.user_function(f, scope),
+            };
+        };
         match &function.build {
             Build::Lambda(build) => self.lambda_call(&name, *build, f, scope),
             Build::Scalar(build) => {
@@ -43,6 +48,17 @@ impl<'w> Analyzer<'w> {
                 .param("expression", format!("\"{}\"", self.call_of(&name, f, scope)?.display_name()))
                 .at(scope.origin.as_ref())),
         }
+    }
+
+    /// `int(x)`, `string(x)`, …: a cast under the name of its argument.
+    fn cast_call(&mut self, name: &str, to: &DataType, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        refuse_modifiers(f, name)?;
+        let call = self.call_of(name, f, scope)?;
+        call.arity(1..=1)?;
+        let arg = &call.args[0];
+        let typed = functions::cast::explicit(arg, to, spark::expr::CastMode::Session, &self.settings)
+            .map_err(|e| e.at(scope.origin.as_ref()))?;
+        Ok(typed.named(arg.name.clone()))
     }
 
     /// Types a generator; `None` if `f` is not one.
@@ -256,6 +272,26 @@ pub(crate) fn builtin_name(parts: &[String]) -> Option<String> {
         _ => return None,
     };
     Some(name.to_lowercase())
+}
+
+/// The type that a function named after it casts to.
+fn cast_target(name: &str) -> Option<DataType> {
+    Some(match name {
+        "boolean" => DataType::Boolean,
+        "tinyint" => DataType::Byte,
+        "smallint" => DataType::Short,
+        "int" => DataType::Integer,
+        "bigint" => DataType::Long,
+        "float" => DataType::Float,
+        "double" => DataType::Double,
+        "decimal" => DataType::decimal(10, 0),
+        "date" => DataType::Date,
+        "timestamp" => DataType::Timestamp,
+        "time" => DataType::Time(6),
+        "binary" => DataType::Binary,
+        "string" => DataType::STRING,
+        _ => return None,
+    })
 }
 
 fn build_call(call: Call, build: fn(Call) -> Result<Typed>) -> Result<Typed> {
