@@ -22,7 +22,7 @@ impl Parser<'_> {
             Kw::DATEDIFF | Kw::DATE_DIFF | Kw::TIMESTAMPDIFF if self.unit_argument() => {
                 self.unit_call(mark, "timestampdiff")
             }
-            Kw::TIMEDIFF if self.unit_argument() => self.unit_call(mark, "time_diff"),
+            Kw::TIMEDIFF if self.unit_argument() => self.unit_call(mark, "timestampdiff"),
             Kw::FIRST | Kw::LAST | Kw::ANY_VALUE => self.first_or_last(mark),
             Kw::STRUCT => self.struct_call(mark),
             _ => self.name_primary(),
@@ -117,7 +117,8 @@ impl Parser<'_> {
             self.advance();
         }
         let mut args = Vec::new();
-        if function.is_none() || !self.at_kw(Kw::FROM) {
+        let source_only = self.at_kw(Kw::FROM) && !matches!(self.peek_at(1), Tok::Sym(")" | "," | "."));
+        if !source_only {
             let first = self.argument()?;
             if function.is_none() && !self.at_kw(Kw::FROM) {
                 return self.finish_call(mark, name, first);

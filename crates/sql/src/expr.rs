@@ -64,6 +64,7 @@ impl Parser<'_> {
             Kw::INSERT => matches!(next, Some(Kw::INTO | Kw::OVERWRITE)),
             Kw::IS => self.is_predicate_follows(),
             Kw::IN => self.sym_at(1, "("),
+            Kw::WITH => matches!(next, Some(Kw::ROLLUP | Kw::CUBE)),
             Kw::NOT => self.predicate_not(),
             _ => begins_clause(keyword),
         }
@@ -249,7 +250,9 @@ impl Parser<'_> {
         }
         let patterns = self.paren_list(Self::expression)?;
         let constant = patterns.iter().all(|p| matches!(p.unpositioned(), Expr::Literal(Literal::String(_))));
-        if constant && name == "like" {
+        if constant {
+            // Without regard to case: both sides in lower case.
+            let (value, patterns) = if name == "like" { (value, patterns) } else { lower_case(value, patterns) };
             let name = match (negated, all) {
                 (false, true) => "likeall",
                 (false, false) => "likeany",
@@ -279,10 +282,8 @@ impl Parser<'_> {
             return Err(self.syntax_error());
         };
         let expr = match (keyword, negated) {
-            (Kw::NULL, false) => Expr::operator("isnull", vec![value]),
-            (Kw::NULL, true) => Expr::operator("isnotnull", vec![value]),
-            (Kw::UNKNOWN, false) => Expr::operator("isunknown", vec![value]),
-            (Kw::UNKNOWN, true) => Expr::operator("isnotunknown", vec![value]),
+            (Kw::NULL | Kw::UNKNOWN, false) => Expr::operator("isnull", vec![value]),
+            (Kw::NULL | Kw::UNKNOWN, true) => Expr::operator("isnotnull", vec![value]),
             (truth, _) => {
                 let literal = Expr::Literal(Literal::Boolean(truth == Kw::TRUE));
                 return Ok(self.maybe_not(mark, Expr::operator("<=>", vec![value, literal]), negated));
@@ -369,6 +370,15 @@ impl Parser<'_> {
         let child = self.nested(Self::unary)?;
         Ok(self.at(mark, Expr::operator(name, vec![child])))
     }
+}
+
+/// The value lowered by a call, the constant patterns at once.
+fn lower_case(value: Expr, patterns: Vec<Expr>) -> (Expr, Vec<Expr>) {
+    let lowered = patterns.into_iter().map(|pattern| match pattern.unpositioned() {
+        Expr::Literal(Literal::String(text)) => Expr::Literal(Literal::String(text.to_lowercase())),
+        other => other.clone(),
+    });
+    (Expr::call("lower", vec![value]), lowered.collect())
 }
 
 /// The operands from `low` to `high` as a tree of even depth.

@@ -23,8 +23,12 @@ mod query;
 mod relation;
 mod script;
 mod set;
+#[cfg(test)]
+mod shape;
 mod show;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use spark::expr::{SortOrder, WindowRef};

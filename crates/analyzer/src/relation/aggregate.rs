@@ -96,7 +96,7 @@ impl Analyzer<'_> {
 
     /// The keys and sets of a grouping.
     #[allow(clippy::type_complexity)]
-    fn keys(
+    pub(super) fn keys(
         &mut self,
         kind: &GroupKind,
         grouping: &[Expr],

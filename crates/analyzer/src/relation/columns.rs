@@ -45,7 +45,12 @@ impl Analyzer<'_> {
 
     pub(super) fn with_columns(&mut self, input: &Plan, columns: &[Expr]) -> Result<Rel> {
         let rel = self.relation(input)?;
-        let mut scope = Scope::new(&rel, "withColumns");
+        self.with_columns_rel(&rel, columns)
+    }
+
+    /// `columns` added to a relation, or put in place of its columns of the same name.
+    pub(super) fn with_columns_rel(&mut self, rel: &Rel, columns: &[Expr]) -> Result<Rel> {
+        let mut scope = Scope::new(rel, "withColumns");
         let mut new: Vec<(String, Typed)> = Vec::new();
         for item in self.select_list(columns, &mut scope)? {
             let Item::Value { typed, name, .. } = item else {
@@ -74,7 +79,7 @@ impl Analyzer<'_> {
         for ((name, typed), _) in new.into_iter().zip(used).filter(|(_, used)| !used) {
             values.push((typed, None, name));
         }
-        self.project_values(&rel, values)
+        self.project_values(rel, values)
     }
 
     pub(super) fn with_columns_renamed(&mut self, input: &Plan, renames: &[(String, String)]) -> Result<Rel> {

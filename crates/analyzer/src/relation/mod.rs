@@ -8,6 +8,7 @@ mod generate;
 mod join;
 mod leaf;
 mod na;
+mod pipe;
 mod pivot;
 mod project;
 mod set_op;
@@ -100,6 +101,9 @@ impl Analyzer<'_> {
             Node::Cov { input, col1, col2 } => self.two_columns(input, "covar_samp", "cov", col1, col2),
             Node::Corr { input, col1, col2, .. } => self.two_columns(input, "corr", "corr", col1, col2),
             Node::Crosstab { input, col1, col2 } => self.crosstab(input, col1, col2),
+            Node::PipeExtend { input, exprs } => self.pipe_extend(input, exprs),
+            Node::PipeSet { input, assignments } => self.pipe_set(input, assignments),
+            Node::PipeAggregate(aggregate) => self.pipe_aggregate(aggregate),
             Node::ShowString { input, rows, .. } | Node::HtmlString { input, rows, .. } => self.show(input, *rows),
             other => Err(unsupported(other)),
         }
