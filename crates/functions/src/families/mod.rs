@@ -96,6 +96,11 @@ pub const FUNCTIONS: &[&[Function]] = &[
     datetime::make::FUNCTIONS,
     datetime::time::FUNCTIONS,
     datetime::bucket::FUNCTIONS,
+    aggregate::approx::FUNCTIONS,
+    aggregate::best::FUNCTIONS,
+    aggregate::lists::FUNCTIONS,
+    aggregate::moments::FUNCTIONS,
+    aggregate::percentile::FUNCTIONS,
 ];
 
 /// All scalar kernels.
@@ -166,6 +171,11 @@ pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
     variant::schema::AGGREGATE_KERNELS,
     aggregate::sum::KERNELS,
     aggregate::extreme::KERNELS,
+    aggregate::approx::KERNELS,
+    aggregate::best::KERNELS,
+    aggregate::lists::KERNELS,
+    aggregate::moments::KERNELS,
+    aggregate::percentile::KERNELS,
 ];
 
 /// All higher-order kernels.

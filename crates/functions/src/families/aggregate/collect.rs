@@ -12,11 +12,37 @@ use datafusion::logical_expr::Accumulator;
 use datafusion::scalar::ScalarValue;
 
 use crate::aggregate::AggregateArgs;
+use crate::kernel::Options;
 use crate::types::list_field;
 use crate::values::rows;
 
 /// Computes the result from all rows of the group, one array an argument.
 pub type Finish = Box<dyn Fn(&[ArrayRef]) -> Result<ScalarValue> + Send + Sync>;
+
+/// What a result is made for.
+pub struct Finished {
+    pub return_type: Arrow,
+    pub options: Options,
+}
+
+impl Finished {
+    /// The kernel's own parameters.
+    ///
+    /// # Errors
+    /// If analysis gave none, or others.
+    pub fn parameters<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(self.options.extra.as_deref().unwrap_or("null"))
+            .or_else(|e| internal_err!("an aggregate's parameters: {e}"))
+    }
+
+    /// A null result.
+    ///
+    /// # Errors
+    /// If the type has no scalars.
+    pub fn null(&self) -> Result<ScalarValue> {
+        ScalarValue::try_from(&self.return_type)
+    }
+}
 
 /// Keeps every row of the group.
 pub struct Collect {
@@ -36,6 +62,15 @@ impl Collect {
     pub fn new(types: Vec<Arrow>, distinct: bool, finish: Finish) -> Self {
         let columns = vec![Vec::new(); types.len()];
         Collect { types, columns, rows: 0, distinct, compact_at: FIRST_COMPACTION, finish }
+    }
+
+    /// An accumulator whose result is `finish` of all rows.
+    ///
+    /// # Errors
+    /// Never: kept fallible for the kernels' signature.
+    pub fn boxed(args: &AggregateArgs, finish: fn(&[ArrayRef], &Finished) -> Result<ScalarValue>) -> Result<Box<dyn Accumulator>> {
+        let context = Finished { return_type: args.return_type.clone(), options: args.options.clone() };
+        Ok(Box::new(Collect::new(args.arg_types.clone(), false, Box::new(move |c| finish(c, &context)))))
     }
 
     /// The state's types: a list for each argument.

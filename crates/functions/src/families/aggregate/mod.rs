@@ -1,13 +1,18 @@
 //! Aggregates. DataFusion's own accumulators where they mean what Spark means, kernels where not.
 
+pub mod approx;
 pub mod basic;
+pub mod best;
 pub mod collect;
 pub mod extreme;
+pub mod lists;
+pub mod moments;
+pub mod percentile;
 pub mod sum;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, Sort};
+use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion::logical_expr::{AggregateUDF, Expr};
 
 use crate::aggregate::{AggregateKernel, KernelUdaf};
@@ -48,12 +53,4 @@ pub(crate) fn finish(call: Call, k: &'static AggregateKernel, ty: DataType, null
 
 pub(crate) fn filter(call: &Call) -> Option<Box<Expr>> {
     call.filter.as_ref().map(|f| Box::new(f.expr.clone()))
-}
-
-/// The `WITHIN GROUP` ordering as DataFusion writes it.
-pub(crate) fn sorts(call: &Call) -> Vec<Sort> {
-    call.order
-        .iter()
-        .map(|(key, ascending, nulls_first)| Sort::new(key.expr.clone(), *ascending, *nulls_first))
-        .collect()
 }

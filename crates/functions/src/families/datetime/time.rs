@@ -1,6 +1,6 @@
 //! Functions of the TIME type.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::Decimal128Type;
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::ColumnarValue;

@@ -1,0 +1,242 @@
+//! `skewness` and `kurtosis` by running central moments; correlation, covariance and regression by
+//! DataFusion's accumulators; bitwise aggregates.
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{DataType as Arrow, Float64Type};
+use datafusion::common::Result as DfResult;
+use datafusion::functions_aggregate as df;
+use datafusion::logical_expr::Accumulator;
+use datafusion::scalar::ScalarValue;
+use spark::Result;
+use spark::types::DataType;
+
+use super::basic::as_type;
+use super::{builtin, finish};
+use crate::aggregate::{AggregateArgs, AggregateKernel};
+use crate::call::Call;
+use crate::coerce::Expected;
+use crate::registry::{Build, Function};
+use crate::typed::Typed;
+
+/// Functions of this file.
+pub const FUNCTIONS: &[Function] = &[
+    Function { name: "skewness", build: Build::Aggregate(moment) },
+    Function { name: "kurtosis", build: Build::Aggregate(moment) },
+    Function { name: "corr", build: Build::Aggregate(pair) },
+    Function { name: "covar_pop", build: Build::Aggregate(pair) },
+    Function { name: "covar_samp", build: Build::Aggregate(pair) },
+    Function { name: "regr_avgx", build: Build::Aggregate(pair) },
+    Function { name: "regr_avgy", build: Build::Aggregate(pair) },
+    Function { name: "regr_count", build: Build::Aggregate(pair) },
+    Function { name: "regr_intercept", build: Build::Aggregate(pair) },
+    Function { name: "regr_r2", build: Build::Aggregate(pair) },
+    Function { name: "regr_slope", build: Build::Aggregate(pair) },
+    Function { name: "regr_sxx", build: Build::Aggregate(pair) },
+    Function { name: "regr_sxy", build: Build::Aggregate(pair) },
+    Function { name: "regr_syy", build: Build::Aggregate(pair) },
+    Function { name: "bit_and", build: Build::Aggregate(bits) },
+    Function { name: "bit_or", build: Build::Aggregate(bits) },
+    Function { name: "bit_xor", build: Build::Aggregate(bits) },
+    Function { name: "product", build: Build::Aggregate(product) },
+];
+
+/// Kernels of this file.
+pub const KERNELS: &[AggregateKernel] = &[
+    AggregateKernel { name: "skewness", accumulator: |a| moments(a, false), state: state_types, groups: None },
+    AggregateKernel { name: "kurtosis", accumulator: |a| moments(a, true), state: state_types, groups: None },
+    AggregateKernel { name: "product", accumulator: |_| Ok(Box::new(Product(None))), state: |_| vec![Arrow::Float64], groups: None },
+];
+
+fn moment(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    call.expect(0, Expected::Type(DataType::Double))?;
+    let kernel = &KERNELS[usize::from(call.name == "kurtosis")];
+    Ok(finish(call, kernel, DataType::Double, true).named(name))
+}
+
+fn product(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    call.expect(0, Expected::Type(DataType::Double))?;
+    Ok(finish(call, &KERNELS[2], DataType::Double, true).named(name))
+}
+
+fn pair(mut call: Call) -> Result<Typed> {
+    call.arity(2..=2)?;
+    let name = call.display_name();
+    call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
+    let udaf = match call.name.as_str() {
+        "corr" => df::correlation::corr_udaf(),
+        "covar_pop" => df::covariance::covar_pop_udaf(),
+        "covar_samp" => df::covariance::covar_samp_udaf(),
+        "regr_avgx" => df::regr::regr_avgx_udaf(),
+        "regr_avgy" => df::regr::regr_avgy_udaf(),
+        "regr_count" => df::regr::regr_count_udaf(),
+        "regr_intercept" => df::regr::regr_intercept_udaf(),
+        "regr_r2" => df::regr::regr_r2_udaf(),
+        "regr_slope" => df::regr::regr_slope_udaf(),
+        "regr_sxx" => df::regr::regr_sxx_udaf(),
+        "regr_sxy" => df::regr::regr_sxy_udaf(),
+        _ => df::regr::regr_syy_udaf(),
+    };
+    let expr = builtin(&call, udaf, call.exprs(), false);
+    if call.name == "regr_count" {
+        return Ok(Typed::new(as_type(expr, &DataType::Long), DataType::Long, false, name));
+    }
+    Ok(Typed::new(expr, DataType::Double, true, name))
+}
+
+fn bits(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    call.expect(0, Expected::Integral)?;
+    let udaf = match call.name.as_str() {
+        "bit_and" => df::bit_and_or_xor::bit_and_udaf(),
+        "bit_or" => df::bit_and_or_xor::bit_or_udaf(),
+        _ => df::bit_and_or_xor::bit_xor_udaf(),
+    };
+    let ty = call.args[0].ty.clone();
+    let expr = builtin(&call, udaf, call.exprs(), false);
+    Ok(Typed::new(expr, ty, true, name))
+}
+
+fn state_types(_: &AggregateArgs) -> Vec<Arrow> {
+    vec![Arrow::Float64; 5]
+}
+
+fn moments(_: &AggregateArgs, fourth: bool) -> DfResult<Box<dyn Accumulator>> {
+    Ok(Box::new(Moments { fourth, ..Default::default() }))
+}
+
+/// Count, mean and central moments.
+#[derive(Debug, Default)]
+struct Moments {
+    n: f64,
+    mean: f64,
+    m2: f64,
+    m3: f64,
+    m4: f64,
+    fourth: bool,
+}
+
+impl Moments {
+    fn merge(&mut self, o: &Moments) {
+        if o.n == 0.0 {
+            return;
+        }
+        let (n1, n2) = (self.n, o.n);
+        let n = n1 + n2;
+        let delta = o.mean - self.mean;
+        let per = if n == 0.0 { 0.0 } else { delta / n };
+        let m4 = self.m4
+            + o.m4
+            + per * per * per * delta * n1 * n2 * (n1 * n1 - n1 * n2 + n2 * n2)
+            + 6.0 * per * per * (n1 * n1 * o.m2 + n2 * n2 * self.m2)
+            + 4.0 * per * (n1 * o.m3 - n2 * self.m3);
+        let m3 = self.m3
+            + o.m3
+            + per * per * delta * n1 * n2 * (n1 - n2)
+            + 3.0 * per * (n1 * o.m2 - n2 * self.m2);
+        self.m2 = self.m2 + o.m2 + delta * per * n1 * n2;
+        (self.n, self.mean, self.m3, self.m4) = (n, self.mean + per * n2, m3, m4);
+    }
+
+    fn add(&mut self, x: f64) {
+        let n = self.n + 1.0;
+        let delta = x - self.mean;
+        let per = delta / n;
+        let mean = self.mean + per;
+        let m2 = self.m2 + delta * (delta - per);
+        let delta2 = delta * delta;
+        let per2 = per * per;
+        let m3 = self.m3 - 3.0 * per * m2 + delta * (delta2 - per2);
+        let m4 = self.m4 - 4.0 * per * m3 - 6.0 * per2 * m2 + delta * (delta * delta2 - per * per2);
+        *self = Moments { n, mean, m2, m3, m4, fourth: self.fourth };
+    }
+}
+
+impl Accumulator for Moments {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        values[0].as_primitive::<Float64Type>().iter().flatten().for_each(|x| self.add(x));
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        let value = if self.n == 0.0 || self.m2 == 0.0 {
+            None
+        } else if self.fourth {
+            Some(self.n * self.m4 / (self.m2 * self.m2) - 3.0)
+        } else {
+            Some(self.n.sqrt() * self.m3 / (self.m2 * self.m2 * self.m2).sqrt())
+        };
+        Ok(ScalarValue::Float64(value))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        Ok([self.n, self.mean, self.m2, self.m3, self.m4].map(|v| ScalarValue::Float64(Some(v))).to_vec())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        let column = |i: usize| states[i].as_primitive::<Float64Type>();
+        for row in 0..states[0].len() {
+            let [n, mean, m2, m3, m4] = [0, 1, 2, 3, 4].map(|i| column(i).value(row));
+            self.merge(&Moments { n, mean, m2, m3, m4, fourth: self.fourth });
+        }
+        Ok(())
+    }
+}
+
+/// The product of the values so far.
+#[derive(Debug)]
+struct Product(Option<f64>);
+
+impl Accumulator for Product {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        for x in values[0].as_primitive::<Float64Type>().iter().flatten() {
+            self.0 = Some(self.0.unwrap_or(1.0) * x);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        Ok(ScalarValue::Float64(self.0))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Float64(self.0)])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        self.update_batch(states)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kurtosis_in_one_go_and_merged() {
+        let all = [-10.0, -20.0, 100.0, 1000.0];
+        let mut one = Moments { fourth: true, ..Default::default() };
+        all.iter().for_each(|x| one.add(*x));
+        let mut a = Moments { fourth: true, ..Default::default() };
+        let mut b = Moments { fourth: true, ..Default::default() };
+        all[..2].iter().for_each(|x| a.add(*x));
+        all[2..].iter().for_each(|x| b.add(*x));
+        a.merge(&b);
+        for m in [&mut one, &mut a] {
+            let ScalarValue::Float64(Some(v)) = m.evaluate().unwrap() else { panic!("no kurtosis") };
+            assert!((v - -0.7014368047529627).abs() < 1e-12, "{v}");
+        }
+    }
+}
