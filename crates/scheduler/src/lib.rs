@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cluster;
 pub mod command;
 pub mod conf;
+pub mod depth;
 pub mod engine;
 pub mod literals;
 pub mod local;

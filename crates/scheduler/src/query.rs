@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use spark::{Error, Result};
 
 use crate::boundary::Boundary;
+use crate::depth::Stack;
 use crate::engine::Engine;
 use crate::local::LocalRunner;
 use crate::operation::{Metrics, Observed, OperationContext, QueryResult};
@@ -60,7 +61,7 @@ pub async fn run(engine: &Engine, analyzed: Analyzed, time_zone: Arc<str>, op: &
         op: op.clone(),
     };
     let arrow_schema = boundary.wire_schema();
-    let stream = tasks::drive(engine.runtime(), wire_rows(rows, boundary, op.clone(), end));
+    let stream = tasks::drive(engine.runtime(), Stack::for_physical(&prepared.plan), wire_rows(rows, boundary, op.clone(), end));
     Ok(QueryResult { schema: analyzed.schema, arrow_schema, stream, metrics: Metrics::new(prepared.plan), observed })
 }
 

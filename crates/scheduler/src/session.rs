@@ -14,6 +14,7 @@ use spark::{Error, Literal, Plan, Result, Settings};
 use crate::analysis;
 use crate::boundary::Boundary;
 use crate::conf::SessionConf;
+use crate::depth::Stack;
 use crate::engine::Engine;
 use crate::literals;
 use crate::operation::{OperationContext, QueryResult, Table};
@@ -110,7 +111,8 @@ impl Session {
     /// Spark's condition for what is wrong with it.
     pub async fn execute(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<QueryResult> {
         let (session, op) = (Arc::clone(self), op.clone());
-        tasks::on(self.engine.runtime(), async move { session.execute_here(plan, &op).await }).await
+        let (plan, stack) = Stack::for_plan(plan)?;
+        tasks::on(self.engine.runtime(), stack, async move { session.execute_here(plan, &op).await }).await
     }
 
     async fn execute_here(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<QueryResult> {
@@ -157,7 +159,8 @@ impl Session {
     /// As [`Self::analyze`].
     pub async fn analyze_schema(self: &Arc<Self>, plan: Plan) -> Result<StructType> {
         let session = Arc::clone(self);
-        tasks::on(self.engine.runtime(), async move {
+        let (plan, stack) = Stack::for_plan(plan)?;
+        tasks::on(self.engine.runtime(), stack, async move {
             let settings = session.settings();
             Ok(session.analyze(&plan, settings).await?.schema)
         })
@@ -274,7 +277,8 @@ impl Session {
     /// As [`Self::analyze`].
     pub async fn explain(self: &Arc<Self>, plan: Plan, mode: &str) -> Result<String> {
         let (session, mode) = (Arc::clone(self), mode.to_string());
-        tasks::on(self.engine.runtime(), async move { crate::command::explain::explain(&session, &plan, &mode).await }).await
+        let (plan, stack) = Stack::for_plan(plan)?;
+        tasks::on(self.engine.runtime(), stack, async move { crate::command::explain::explain(&session, &plan, &mode).await }).await
     }
 
     /// A user's function; none is built in here.

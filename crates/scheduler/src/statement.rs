@@ -13,6 +13,7 @@ use sql::{ParseOptions, Statement};
 
 use crate::boundary;
 use crate::command::{self, CommandOutcome};
+use crate::depth::Stack;
 use crate::operation::{OperationContext, QueryResult, SqlOutcome, Table};
 use crate::session::Session;
 use crate::tasks;
@@ -24,7 +25,8 @@ impl Session {
     /// Spark's condition for what is wrong with it.
     pub async fn sql_command(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<SqlOutcome> {
         let (session, op) = (Arc::clone(self), op.clone());
-        tasks::on(self.engine().runtime(), async move {
+        let (plan, stack) = Stack::for_plan(plan)?;
+        tasks::on(self.engine().runtime(), stack, async move {
             match session.command_of(&plan)? {
                 Some(command) => session.table_of(command, &op).await.map(SqlOutcome::Table),
                 None => {
@@ -42,7 +44,8 @@ impl Session {
     /// Spark's condition for what is wrong with it.
     pub async fn command(self: &Arc<Self>, command: Command, op: &OperationContext) -> Result<CommandOutcome> {
         let (session, op) = (Arc::clone(self), op.clone());
-        tasks::on(self.engine().runtime(), async move { command::run(&session, command, &op).await }).await
+        let (command, stack) = Stack::for_command(command)?;
+        tasks::on(self.engine().runtime(), stack, async move { command::run(&session, command, &op).await }).await
     }
 
     /// The command that a plan is, if it is one.

@@ -9,6 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::depth::Stack;
+
 /// Batches between the engine's threads and the reader of a stream.
 const STREAM_BUFFER: usize = 2;
 
@@ -33,21 +35,24 @@ impl<T: Send + 'static> Owned<T> {
     }
 }
 
-/// Runs `work` on the engine's threads and waits for it; it stops if the caller goes away.
+/// Runs `work` on the engine's threads and waits for it; it stops if the caller goes away. `stack` is
+/// what [`crate::depth`] says the work needs.
 pub async fn on<T: Send + 'static>(
     runtime: &Handle,
+    stack: Stack,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    Owned::spawn(runtime, work).join().await?
+    Owned::spawn(runtime, stack.with(work)).join().await?
 }
 
 /// Drives `stream` on the engine's threads, a few items ahead of the reader.
 pub fn drive<T: Send + 'static>(
     runtime: &Handle,
+    stack: Stack,
     stream: impl Stream<Item = Result<T>> + Send + 'static,
 ) -> BoxStream<'static, Result<T>> {
     let (tx, rx) = mpsc::channel(STREAM_BUFFER);
-    let driver = Owned::spawn(runtime, async move {
+    let driver = Owned::spawn(runtime, stack.with(async move {
         let mut stream = std::pin::pin!(stream);
         while let Some(item) = stream.next().await {
             let failed = item.is_err();
@@ -55,7 +60,7 @@ pub fn drive<T: Send + 'static>(
                 break;
             }
         }
-    });
+    }));
     futures::stream::unfold((rx, Some(driver)), |(mut rx, driver)| async move {
         if let Some(item) = rx.recv().await {
             return Some((item, (rx, driver)));
