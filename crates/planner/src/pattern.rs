@@ -125,6 +125,154 @@ impl Fields {
     }
 }
 
+/// What a text says by a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parsed {
+    /// Microseconds of the wall clock.
+    pub micros: i64,
+    /// Seconds east of Greenwich, where the pattern has zone letters.
+    pub offset: Option<i32>,
+}
+
+/// Reads `text` by `pattern`; optional sections may be absent.
+pub fn parse(pattern: &str, text: &str) -> Option<Parsed> {
+    let mut parser = PatternParser { rest: text, year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, micro: 0, pm: None, offset: None };
+    let chars: Vec<char> = pattern.chars().collect();
+    parser.section(&chars)?;
+    parser.rest.is_empty().then_some(())?;
+    parser.result()
+}
+
+struct PatternParser<'a> {
+    rest: &'a str,
+    year: i32,
+    month: u32,
+    day: u32,
+    hour: u32,
+    minute: u32,
+    second: u32,
+    micro: u32,
+    pm: Option<bool>,
+    offset: Option<i32>,
+}
+
+impl PatternParser<'_> {
+    fn section(&mut self, chars: &[char]) -> Option<()> {
+        let mut i = 0;
+        while i < chars.len() {
+            let c = chars[i];
+            if c == '\'' {
+                let (text, next) = quoted(chars, i);
+                self.rest = self.rest.strip_prefix(text.as_str())?;
+                i = next;
+            } else if c == '[' {
+                let end = closing(chars, i);
+                let before = (self.rest, self.micro, self.offset);
+                if self.section(&chars[i + 1..end]).is_none() {
+                    (self.rest, self.micro, self.offset) = before;
+                }
+                i = end + 1;
+            } else if c.is_ascii_alphabetic() {
+                let run = chars[i..].iter().take_while(|x| **x == c).count();
+                self.letter(c, run)?;
+                i += run;
+            } else {
+                self.rest = self.rest.strip_prefix(c)?;
+                i += 1;
+            }
+        }
+        Some(())
+    }
+
+    fn number(&mut self, min: usize, max: usize) -> Option<u32> {
+        let digits = self.rest.bytes().take(max).take_while(u8::is_ascii_digit).count();
+        if digits < min {
+            return None;
+        }
+        let (number, rest) = self.rest.split_at(digits);
+        self.rest = rest;
+        number.parse().ok()
+    }
+
+    fn letter(&mut self, letter: char, run: usize) -> Option<()> {
+        let two = if run == 1 { (1, 2) } else { (run, run) };
+        match letter {
+            'y' | 'u' if run == 2 => self.year = 2000 + self.number(2, 2)? as i32,
+            'y' | 'u' => self.year = self.number(if run == 1 { 1 } else { run }, if run == 1 { 6 } else { run })? as i32,
+            'M' | 'L' if run >= 3 => self.month = self.month_name()?,
+            'M' | 'L' => self.month = self.number(two.0, two.1)?,
+            'd' => self.day = self.number(two.0, two.1)?,
+            'H' | 'k' | 'h' | 'K' => self.hour = self.number(two.0, two.1)?,
+            'm' => self.minute = self.number(two.0, two.1)?,
+            's' => self.second = self.number(two.0, two.1)?,
+            'S' => {
+                let before = self.rest;
+                self.number(run.min(1), run.max(1))?;
+                let digits = &before[..before.len() - self.rest.len()];
+                self.micro = format!("{digits:0<6}").get(..6)?.parse().ok()?;
+            }
+            'a' => {
+                let upper = self.rest.get(..2)?.to_ascii_uppercase();
+                self.pm = Some(if upper == "PM" { true } else if upper == "AM" { false } else { return None });
+                self.rest = &self.rest[2..];
+            }
+            'X' | 'x' | 'Z' | 'V' | 'z' | 'O' => self.zone()?,
+            'E' => self.rest = self.rest.trim_start_matches(|c: char| c.is_alphabetic()),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn month_name(&mut self) -> Option<u32> {
+        const SHORT: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+        let end = self.rest.find(|c: char| !c.is_alphabetic()).unwrap_or(self.rest.len());
+        let name = self.rest[..end].to_ascii_lowercase();
+        let month = SHORT.iter().position(|m| name.starts_with(m))?;
+        self.rest = &self.rest[end..];
+        Some(month as u32 + 1)
+    }
+
+    fn zone(&mut self) -> Option<()> {
+        let end = self.rest.find([' ', ']', ',']).unwrap_or(self.rest.len());
+        let (zone, rest) = self.rest.split_at(end);
+        self.offset = Some(match sql::Zone::parse(zone)? {
+            sql::Zone::Fixed(seconds) => seconds,
+            region => {
+                let micros = self.result()?.micros;
+                region.offset_at(micros)?
+            }
+        });
+        self.rest = rest;
+        Some(())
+    }
+
+    fn result(&self) -> Option<Parsed> {
+        let hour = match self.pm {
+            Some(pm) => self.hour % 12 + if pm { 12 } else { 0 },
+            None => self.hour,
+        };
+        let at = chrono::NaiveDate::from_ymd_opt(self.year, self.month, self.day)?.and_hms_micro_opt(hour, self.minute, self.second, self.micro)?;
+        Some(Parsed { micros: at.and_utc().timestamp_micros(), offset: self.offset })
+    }
+}
+
+fn closing(chars: &[char], open: usize) -> usize {
+    let mut depth = 0;
+    for (i, c) in chars.iter().enumerate().skip(open) {
+        match c {
+            '[' => depth += 1,
+            ']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return i;
+                }
+            }
+            _ => {}
+        }
+    }
+    chars.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +286,20 @@ mod tests {
             ("d/M/yy h a EEE MMM ''", None, "1/1/20 12 AM Wed Jan '"),
         ] {
             assert_eq!(format(pattern, micros, offset), expect);
+        }
+    }
+
+    #[test]
+    fn texts_are_read_back() {
+        for (pattern, text, micros, offset) in [
+            ("yyyy-MM-dd", "2020-01-01", Some(1_577_836_800_000_000), None),
+            ("d/M/yyyy", "1/1/2020", Some(1_577_836_800_000_000), None),
+            ("yyyy-MM-dd'T'HH:mm:ss[.SSS][XXX]", "2020-01-01T00:00:00.120+01:00", Some(1_577_836_800_120_000), Some(3600)),
+            ("yyyy-MM-dd'T'HH:mm:ss[.SSS][XXX]", "2020-01-01T00:00:00", Some(1_577_836_800_000_000), None),
+            ("yyyy-MM-dd", "2020-13-01", None, None),
+            ("yyyy-MM-dd", "2020-01-01x", None, None),
+        ] {
+            assert_eq!(parse(pattern, text), micros.map(|micros| Parsed { micros, offset }), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod parquet;
 pub mod partitions;
 pub mod paths;
 pub mod range;
+pub mod rows;
 pub mod stores;
 pub mod table;
 
@@ -57,19 +58,22 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     let format = Format::new(&request)?;
     let files = partitions.keep(listed.files);
     let data_schema = match &request.schema {
-        Some(schema) => without(schema, &partitions.columns, request.case_sensitive),
-        None => {
-            let inferred = format.infer(state, &listed.store, &files, &request).await?;
-            without(&inferred, &partitions.columns, request.case_sensitive)
-        }
+        Some(schema) => checked(&request, schema)?,
+        None => format.infer(state, &listed.store, &files, &request).await?,
     };
+    let data_schema = without(&data_schema, &partitions.columns, request.case_sensitive);
     let data_schema = nullable(&data_schema);
     let mut schema = data_schema.clone();
     schema.fields.extend(partitions.columns.iter().cloned());
     check_duplicates(&schema, request.case_sensitive)?;
     let files = format.with_statistics(state, &listed.store, files, &data_schema).await?;
-    let table = FileTable::new(listed.store, files, &data_schema, &partitions.columns, format);
+    let table = FileTable::new(listed.store, files, &data_schema, &partitions.columns, format.with_schema(&data_schema));
     Ok(Opened { schema, table: Arc::new(table) })
+}
+
+fn checked(request: &ReadRequest, schema: &StructType) -> Result<StructType> {
+    rows::check(request, schema)?;
+    Ok(schema.clone())
 }
 
 fn without(schema: &StructType, columns: &[StructField], case_sensitive: bool) -> StructType {

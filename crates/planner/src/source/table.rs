@@ -22,6 +22,7 @@ use spark::types::{StructField, StructType};
 use spark::{Error, Result};
 
 use super::parquet::Parquet;
+use super::rows::{self, RowFormat, RowSource};
 use super::partitions::arrow_fields;
 use super::ReadRequest;
 
@@ -29,6 +30,7 @@ use super::ReadRequest;
 #[derive(Debug, Clone)]
 pub enum Format {
     Parquet(Parquet),
+    Rows(RowFormat),
 }
 
 impl Format {
@@ -39,6 +41,7 @@ impl Format {
     pub fn new(request: &ReadRequest) -> Result<Self> {
         match request.format.as_str() {
             "parquet" => Ok(Format::Parquet(Parquet::new(request)?)),
+            "csv" | "json" | "text" | "binaryfile" => Ok(Format::Rows(RowFormat::new(request)?)),
             other => Err(not_found(other)),
         }
     }
@@ -51,11 +54,18 @@ impl Format {
         files: &[PartitionedFile],
         request: &ReadRequest,
     ) -> Result<StructType> {
+        if let Some(fixed) = rows::fixed_schema(request) {
+            return Ok(fixed);
+        }
         if files.is_empty() {
             return Err(cannot_infer(&request.format));
         }
         match self {
             Format::Parquet(parquet) => parquet.infer(state, store, files).await,
+            Format::Rows(format) => {
+                let object_store = state.runtime_env().object_store(store).map_err(functions::error::from_datafusion)?;
+                rows::infer(format, &object_store, files, &request.format).await
+            }
         }
     }
 
@@ -69,12 +79,31 @@ impl Format {
     ) -> Result<Vec<PartitionedFile>> {
         match self {
             Format::Parquet(parquet) => parquet.with_statistics(state, store, files, data_schema).await,
+            Format::Rows(_) => Ok(files),
         }
     }
 
-    fn source(&self, state: &dyn Session, store: &ObjectStoreUrl, schema: TableSchema) -> DfResult<Arc<dyn FileSource>> {
+    /// The same format for files with these columns.
+    pub(super) fn with_schema(&self, schema: &StructType) -> Self {
+        match self {
+            Format::Parquet(parquet) => Format::Parquet(parquet.clone()),
+            Format::Rows(format) => Format::Rows(format.with_schema(schema)),
+        }
+    }
+
+    fn source(
+        &self,
+        state: &dyn Session,
+        store: &ObjectStoreUrl,
+        schema: TableSchema,
+        files: &[PartitionedFile],
+    ) -> DfResult<Arc<dyn FileSource>> {
         match self {
             Format::Parquet(parquet) => parquet.source(state, store, schema),
+            Format::Rows(format) => {
+                let splittable = !files.iter().any(|f| rows::is_compressed(f.object_meta.location.as_ref()));
+                Ok(Arc::new(RowSource::new(Arc::new(format.clone()), schema, splittable)))
+            }
         }
     }
 }
@@ -248,8 +277,8 @@ impl TableProvider for FileTable {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let statistics = self.statistics(&files)?;
+        let source = self.format.source(state, &self.store, self.table_schema.clone(), &files)?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions().max(1));
-        let source = self.format.source(state, &self.store, self.table_schema.clone())?;
         let config = FileScanConfigBuilder::new(self.store.clone(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
@@ -20,7 +20,7 @@ use super::buffer::PartitionBuffer;
 use super::job::{Job, Outcome};
 use super::results::{self, FetchError};
 use super::server::Shared;
-use super::session::session_config;
+use super::session::{session_config, with_config};
 use crate::runner::{JobRunner, JobSpec, cancelled};
 
 /// Batches between the buffer and the reader of the stream.
@@ -81,8 +81,7 @@ fn distributable(shared: &Shared, ctx: Arc<SessionContext>) -> Arc<SessionContex
         "ballista.scheduler.max_partitions_per_task",
         shared.config.max_partitions_per_task,
     );
-    let state = SessionStateBuilder::new_from_existing(ctx.state()).with_config(config).build();
-    Arc::new(SessionContext::new_with_state(state))
+    Arc::new(SessionContext::new_with_state(with_config(&ctx.state(), config).build()))
 }
 
 /// The stream of the driver's batches; it holds the driver, which stops when it is dropped.

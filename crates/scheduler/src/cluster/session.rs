@@ -47,11 +47,19 @@ pub fn session_config(base: SessionConfig) -> SessionConfig {
 pub fn session_state(base: &SessionState) -> SessionState {
     let logical = with_ballista_optimizer_rules(base.optimizers());
     let physical = cluster_rules::physical_rules(base.physical_optimizers());
-    SessionStateBuilder::new_from_existing(base.clone())
-        .with_config(session_config(base.config().clone()))
+    with_config(base, session_config(base.config().clone()))
         .with_optimizer_rules(logical)
         .with_physical_optimizer_rules(physical)
         .build()
+}
+
+/// `base` under another configuration, with the same tables: a builder that is given one makes a
+/// new default catalog in the place of the old, in the list that both share.
+pub(super) fn with_config(base: &SessionState, config: SessionConfig) -> SessionStateBuilder {
+    SessionStateBuilder::new_from_existing(base.clone())
+        // Executors keep caches by session.
+        .with_session_id(base.session_id().to_owned())
+        .with_config(config.with_create_default_catalog_and_schema(false))
 }
 
 #[cfg(test)]
@@ -73,6 +81,15 @@ mod tests {
         assert!(!options.optimizer.enable_round_robin_repartition);
         assert!(!options.optimizer.enable_dynamic_filter_pushdown);
         assert!(!options.optimizer.enable_physical_uncorrelated_scalar_subquery);
+    }
+
+    #[tokio::test]
+    async fn tables_stay_where_they_are() {
+        let ctx = SessionContext::new();
+        ctx.sql("CREATE TABLE t AS VALUES (1)").await.expect("a table");
+        let cluster = SessionContext::new_with_state(session_state(&ctx.state()));
+        assert!(ctx.table_exist("t").expect("catalog") && cluster.table_exist("t").expect("catalog"));
+        assert_eq!(ctx.session_id(), cluster.session_id());
     }
 
     #[test]

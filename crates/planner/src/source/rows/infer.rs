@@ -1,0 +1,359 @@
+//! The schema that Spark gives to CSV and JSON files of which the user says nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::datasource::listing::PartitionedFile;
+use futures::StreamExt;
+use object_store::ObjectStore;
+use spark::types::{DataType, StructField, StructType};
+use spark::{Error, Result};
+
+use super::csv::Csv;
+use super::json::Json;
+use super::json_text::Json as Value;
+use super::lines::{LineSplitter, bytes};
+use super::{Kind, RowFormat};
+
+/// Infers the schema of files.
+///
+/// # Errors
+/// If a file cannot be read.
+pub async fn infer(
+    format: &RowFormat,
+    store: &Arc<dyn ObjectStore>,
+    files: &[PartitionedFile],
+    name: &str,
+) -> Result<StructType> {
+    match &format.kind {
+        Kind::Csv(csv) => infer_csv(format, csv, store, files, name).await,
+        Kind::Json(json) => infer_json(format, json, store, files).await,
+        Kind::Text | Kind::Binary => Err(crate::source::table::cannot_infer(name)),
+    }
+}
+
+/// Calls `f` on each record of a file until it says to stop.
+async fn each_record(
+    format: &RowFormat,
+    store: &Arc<dyn ObjectStore>,
+    file: &PartitionedFile,
+    f: &mut (dyn FnMut(&str) -> bool + Send),
+) -> Result<()> {
+    let failed = |e| functions::error::spark_error(&e).unwrap_or_else(|| unreadable(file, &e.to_string()));
+    let mut stream = bytes(store, file).await.map_err(failed)?;
+    let mut splitter = LineSplitter::new(file, format.line_separator.as_deref());
+    let mut whole = Vec::new();
+    let mut going = true;
+    let mut on_line = |line: &[u8]| {
+        if going {
+            going = f(&decode(line, format.latin1));
+        }
+        Ok(())
+    };
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(failed)?;
+        if format.whole_file {
+            whole.extend_from_slice(&chunk);
+        } else {
+            splitter.push(&chunk, &mut on_line).map_err(failed)?;
+        }
+    }
+    if format.whole_file { on_line(&whole).map_err(failed) } else { splitter.finish(&mut on_line).map_err(failed) }
+}
+
+/// Bytes as text, in the encoding of the file.
+pub fn decode(bytes: &[u8], latin1: bool) -> std::borrow::Cow<'_, str> {
+    if latin1 {
+        bytes.iter().map(|b| char::from(*b)).collect::<String>().into()
+    } else {
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        String::from_utf8_lossy(bytes)
+    }
+}
+
+fn unreadable(file: &PartitionedFile, why: &str) -> Error {
+    let path = format!("file:///{}", file.object_meta.location);
+    Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.NO_HINT")
+        .param("path", &path)
+        .with_message(format!("{path} cannot be read: {why}"))
+}
+
+async fn infer_csv(
+    format: &RowFormat,
+    csv: &Csv,
+    store: &Arc<dyn ObjectStore>,
+    files: &[PartitionedFile],
+    name: &str,
+) -> Result<StructType> {
+    let mut header: Option<Vec<Option<String>>> = None;
+    let mut types: Vec<DataType> = Vec::new();
+    for file in files {
+        let mut first_of_file = true;
+        let header_ref = &mut header;
+        let types_ref = &mut types;
+        let mut on_record = |record: &str| {
+            let records = if format.whole_file { csv.records(record) } else { vec![record] };
+            for record in records.into_iter().filter(|r| !csv.is_skipped(r)) {
+                let fields = csv.fields(record);
+                let is_header = std::mem::take(&mut first_of_file) && csv.header;
+                if header_ref.is_none() {
+                    types_ref.resize(fields.len(), DataType::Null);
+                    *header_ref = Some(fields.clone());
+                }
+                if is_header {
+                    continue;
+                }
+                for (ty, token) in types_ref.iter_mut().zip(&fields) {
+                    *ty = csv_type(std::mem::replace(ty, DataType::Null), token.as_deref(), format, csv);
+                }
+            }
+            csv.infer_schema
+        };
+        each_record(format, store, file, &mut on_record).await?;
+        if header.is_some() && !csv.infer_schema {
+            break;
+        }
+    }
+    let Some(header) = header else {
+        return if files.is_empty() { Err(crate::source::table::cannot_infer(name)) } else { Ok(StructType::default()) };
+    };
+    let fields = column_names(&header, csv.header).into_iter().zip(types).map(|(name, ty)| {
+        let ty = if csv.infer_schema && ty != DataType::Null { ty } else { DataType::STRING };
+        StructField::new(name, ty, true)
+    });
+    Ok(StructType::new(fields.collect()))
+}
+
+/// Names from a header; missing and repeated ones are made up.
+fn column_names(header: &[Option<String>], is_header: bool) -> Vec<String> {
+    if !is_header {
+        return (0..header.len()).map(|i| format!("_c{i}")).collect();
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for name in header.iter().flatten() {
+        *counts.entry(name.to_lowercase()).or_default() += 1;
+    }
+    header
+        .iter()
+        .enumerate()
+        .map(|(i, name)| match name {
+            None => format!("_c{i}"),
+            Some(name) if counts.get(&name.to_lowercase()).is_some_and(|n| *n > 1) => format!("{name}{i}"),
+            Some(name) => name.clone(),
+        })
+        .collect()
+}
+
+/// The type of a column so far with one more token.
+fn csv_type(so_far: DataType, token: Option<&str>, format: &RowFormat, csv: &Csv) -> DataType {
+    let Some(token) = token else { return so_far };
+    if so_far == DataType::STRING {
+        return so_far;
+    }
+    wider(so_far, token_type(token, format, csv))
+}
+
+fn token_type(token: &str, format: &RowFormat, csv: &Csv) -> DataType {
+    if token.parse::<i32>().is_ok() {
+        return DataType::Integer;
+    }
+    if token.parse::<i64>().is_ok() {
+        return DataType::Long;
+    }
+    let digits = token.strip_prefix(['-', '+']).unwrap_or(token);
+    if !digits.is_empty() && digits.len() <= 38 && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return DataType::decimal(digits.len() as u8, 0);
+    }
+    if format.readers.float(token).is_some() {
+        return DataType::Double;
+    }
+    let dashed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.date_format.is_some();
+    let exact_date = format.readers.date_format.is_some() || token.len() == 10;
+    if csv.prefer_date && dashed && exact_date && format.readers.date(token).is_some() {
+        return DataType::Date;
+    }
+    let timed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.timestamp_format.is_some();
+    if timed && format.readers.timestamp(token).is_some() {
+        return DataType::Timestamp;
+    }
+    if token.eq_ignore_ascii_case("true") || token.eq_ignore_ascii_case("false") {
+        return DataType::Boolean;
+    }
+    DataType::STRING
+}
+
+/// The narrowest type for values of both.
+fn wider(a: DataType, b: DataType) -> DataType {
+    use DataType as T;
+    match (&a, &b) {
+        _ if a == b => a,
+        (T::Null, _) => b,
+        (_, T::Null) => a,
+        (T::Integer, T::Long) | (T::Long, T::Integer) => T::Long,
+        (T::Decimal { precision: p, .. }, T::Decimal { precision: q, .. }) => T::decimal((*p).max(*q), 0),
+        (T::Decimal { precision, .. }, T::Integer | T::Long) | (T::Integer | T::Long, T::Decimal { precision, .. }) => {
+            T::decimal((*precision).max(20), 0)
+        }
+        (T::Double, t) | (t, T::Double) if t.is_numeric() => T::Double,
+        (T::Date, T::Timestamp) | (T::Timestamp, T::Date) => T::Timestamp,
+        _ => T::STRING,
+    }
+}
+
+async fn infer_json(
+    format: &RowFormat,
+    json: &Json,
+    store: &Arc<dyn ObjectStore>,
+    files: &[PartitionedFile],
+) -> Result<StructType> {
+    let mut merged = DataType::Struct(StructType::default());
+    let mut corrupt = false;
+    for file in files {
+        let (merged, corrupt) = (&mut merged, &mut corrupt);
+        let mut on_record = |record: &str| {
+            if record.trim().is_empty() {
+                return true;
+            }
+            match json.objects(record) {
+                None => *corrupt = true,
+                Some(objects) => {
+                    for object in objects {
+                        match &object {
+                            Value::Object(_) => {
+                                let ty = json_type(&object, format, json);
+                                *merged = merge(std::mem::replace(merged, DataType::Null), ty);
+                            }
+                            Value::Null => {}
+                            _ => *corrupt = true,
+                        }
+                    }
+                }
+            }
+            true
+        };
+        each_record(format, store, file, &mut on_record).await?;
+    }
+    let mut schema = match settle(merged, json.drop_all_null) {
+        Some(DataType::Struct(s)) => s,
+        _ => StructType::default(),
+    };
+    if corrupt && format.mode == super::Mode::Permissive {
+        schema.fields.insert(0, StructField::new(&format.corrupt_column, DataType::STRING, true));
+        schema.fields.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(schema)
+}
+
+fn json_type(value: &Value, format: &RowFormat, json: &Json) -> DataType {
+    match value {
+        Value::Null => DataType::Null,
+        Value::Bool(_) | Value::Number(_) if json.primitives_as_string => DataType::STRING,
+        Value::Bool(_) => DataType::Boolean,
+        Value::Number(text) => number_type(text, json),
+        Value::String(text) => {
+            if json.infer_timestamp && format.readers.timestamp(text).is_some() { DataType::Timestamp } else { DataType::STRING }
+        }
+        Value::Array(values) => {
+            let element = values.iter().map(|v| json_type(v, format, json)).fold(DataType::Null, merge);
+            DataType::array(element, true)
+        }
+        Value::Object(fields) => {
+            let mut by_name: BTreeMap<&str, DataType> = BTreeMap::new();
+            for (name, value) in fields {
+                by_name.insert(name, json_type(value, format, json));
+            }
+            DataType::Struct(StructType::new(by_name.into_iter().map(|(n, t)| StructField::new(n, t, true)).collect()))
+        }
+    }
+}
+
+fn number_type(text: &str, json: &Json) -> DataType {
+    if text.parse::<i64>().is_ok() {
+        return DataType::Long;
+    }
+    let digits = text.trim_start_matches('-');
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        return if digits.len() <= 38 { DataType::decimal(digits.len() as u8, 0) } else { DataType::Double };
+    }
+    if json.prefers_decimal
+        && let Some((whole, fraction)) = digits.split_once('.')
+        && fraction.bytes().chain(whole.bytes()).all(|b| b.is_ascii_digit())
+    {
+        let precision = (whole.trim_start_matches('0').len() + fraction.len()).max(1);
+        if precision <= 38 {
+            return DataType::decimal(precision.max(fraction.len()) as u8, fraction.len() as i8);
+        }
+    }
+    DataType::Double
+}
+
+/// The type for values of both.
+fn merge(a: DataType, b: DataType) -> DataType {
+    use DataType as T;
+    match (a, b) {
+        (T::Null, t) | (t, T::Null) => t,
+        (T::Struct(x), T::Struct(y)) => {
+            let mut by_name: BTreeMap<String, DataType> = x.fields.into_iter().map(|f| (f.name, f.data_type)).collect();
+            for field in y.fields {
+                let known = by_name.remove(&field.name).unwrap_or(T::Null);
+                by_name.insert(field.name, merge(known, field.data_type));
+            }
+            T::Struct(StructType::new(by_name.into_iter().map(|(n, t)| StructField::new(n, t, true)).collect()))
+        }
+        (T::Array { element: x, .. }, T::Array { element: y, .. }) => T::array(merge((*x).clone(), (*y).clone()), true),
+        (T::Decimal { precision: p, scale: s }, T::Decimal { precision: q, scale: r }) => {
+            let scale = s.max(r);
+            let precision = (i16::from(p) - i16::from(s)).max(i16::from(q) - i16::from(r)) + i16::from(scale);
+            if precision <= 38 { T::decimal(precision as u8, scale) } else { T::Double }
+        }
+        (T::Long, T::Decimal { precision, scale }) | (T::Decimal { precision, scale }, T::Long) => {
+            let precision = (i16::from(precision) - i16::from(scale)).max(20) + i16::from(scale);
+            if precision <= 38 { T::decimal(precision as u8, scale) } else { T::Double }
+        }
+        (a, b) if a == b => a,
+        (T::Double, t) | (t, T::Double) if t.is_numeric() => T::Double,
+        _ => T::STRING,
+    }
+}
+
+/// Strings for what was always null; structs without fields go.
+fn settle(ty: DataType, drop_null: bool) -> Option<DataType> {
+    match ty {
+        DataType::Null => (!drop_null).then_some(DataType::STRING),
+        DataType::Array { element, .. } => Some(DataType::array(settle((*element).clone(), drop_null)?, true)),
+        DataType::Struct(s) => {
+            let fields: Vec<StructField> = s
+                .fields
+                .into_iter()
+                .filter(|f| !f.name.is_empty())
+                .filter_map(|f| Some(StructField::new(f.name, settle(f.data_type, drop_null)?, true)))
+                .collect();
+            (!fields.is_empty()).then(|| DataType::Struct(StructType::new(fields)))
+        }
+        other => Some(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_safe() {
+        let header = [Some("a".into()), None, Some("A".into()), Some("b".into())];
+        assert_eq!(column_names(&header, true), ["a0", "_c1", "A2", "b"]);
+        assert_eq!(column_names(&header[..2], false), ["_c0", "_c1"]);
+    }
+
+    #[test]
+    fn types_widen() {
+        for (a, b, expect) in [
+            (DataType::Integer, DataType::Double, DataType::Double),
+            (DataType::Integer, DataType::Date, DataType::STRING),
+            (DataType::Date, DataType::Timestamp, DataType::Timestamp),
+            (DataType::Null, DataType::Boolean, DataType::Boolean),
+        ] {
+            assert_eq!(wider(a, b), expect);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Files of text records: CSV, JSON, plain lines, whole files.
+//!
+//! One file source serves all of them. It finds the records of its byte range, hands them to the
+//! format, and the format fills column builders; what a format means is in the file of its name.
+
+mod builder;
+mod csv;
+mod infer;
+mod json;
+mod json_text;
+mod lines;
+mod source;
+mod text;
+mod values;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use spark::types::{DataType, StructType};
+use spark::{Error, Result};
+
+pub use builder::ColumnBuilder;
+pub use infer::infer;
+pub use source::RowSource;
+pub use values::Readers;
+
+use super::ReadRequest;
+use builder::Builders;
+
+/// What happens to records that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    Permissive,
+    DropMalformed,
+    FailFast,
+}
+
+/// How the records of a file are told apart and read; travels to executors as it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RowFormat {
+    pub kind: Kind,
+    /// The columns in the files.
+    pub schema: StructType,
+    pub mode: Mode,
+    /// Where the text of a bad record goes, if the schema has such a column.
+    pub corrupt_column: String,
+    pub readers: Readers,
+    /// Ends a record; `None`: any of the usual line ends.
+    pub line_separator: Option<String>,
+    /// A record is a whole file.
+    pub whole_file: bool,
+    pub latin1: bool,
+}
+
+/// The formats.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Kind {
+    Csv(csv::Csv),
+    Json(json::Json),
+    Text,
+    /// `binaryFile`: path, time, length and content.
+    Binary,
+}
+
+impl RowFormat {
+    /// The format of a request; the schema is set once it is known.
+    ///
+    /// # Errors
+    /// The conditions of bad options.
+    pub fn new(request: &ReadRequest) -> Result<Self> {
+        let o = &request.options;
+        let multi_line = o.bool("multiLine", false)?;
+        let kind = match request.format.as_str() {
+            "csv" => Kind::Csv(csv::Csv::new(o, multi_line)?),
+            "json" => Kind::Json(json::Json::new(o)?),
+            "text" => Kind::Text,
+            "binaryfile" => Kind::Binary,
+            other => return Err(super::table::not_found(other)),
+        };
+        let whole_file = match &kind {
+            Kind::Csv(_) | Kind::Json(_) => multi_line,
+            Kind::Text => o.bool("wholetext", false)?,
+            Kind::Binary => true,
+        };
+        Ok(RowFormat {
+            kind,
+            schema: StructType::default(),
+            mode: mode(o.get("mode").unwrap_or("PERMISSIVE")),
+            corrupt_column: o.get("columnNameOfCorruptRecord").unwrap_or("_corrupt_record").to_string(),
+            readers: Readers::new(o, &request.time_zone),
+            line_separator: o.get("lineSep").map(str::to_string),
+            whole_file,
+            latin1: is_latin1(o.any(&["encoding", "charset"]).unwrap_or("UTF-8"))?,
+        })
+    }
+
+    /// The same format for files with these columns.
+    pub fn with_schema(&self, schema: &StructType) -> Self {
+        RowFormat { schema: schema.clone(), ..self.clone() }
+    }
+
+    /// Whether a file may be read in parts.
+    pub fn splittable(&self) -> bool {
+        !self.whole_file
+    }
+
+    /// Reads one record into the builders of the wanted columns.
+    fn read(&self, record: &str, first_of_file: bool, out: &mut Builders) -> Result<()> {
+        match &self.kind {
+            Kind::Csv(csv) => csv.read(self, record, first_of_file, out),
+            Kind::Json(json) => json.read(self, record, out),
+            Kind::Text | Kind::Binary => {
+                text::read(record, out);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Unknown modes count as the default, as in Spark.
+fn mode(text: &str) -> Mode {
+    match text.to_ascii_uppercase().as_str() {
+        "DROPMALFORMED" => Mode::DropMalformed,
+        "FAILFAST" => Mode::FailFast,
+        _ => Mode::Permissive,
+    }
+}
+
+fn is_latin1(name: &str) -> Result<bool> {
+    match name.to_ascii_uppercase().replace('_', "-").as_str() {
+        "UTF-8" | "UTF8" | "US-ASCII" | "ASCII" => Ok(false),
+        "ISO-8859-1" | "LATIN1" | "WINDOWS-1252" => Ok(true),
+        other => Err(Error::unsupported(format!("the encoding {other}"))),
+    }
+}
+
+/// What to do with a record that could not be read in full.
+///
+/// # Errors
+/// `MALFORMED_RECORD_IN_PARSING` in the mode `FAILFAST`.
+fn malformed(format: &RowFormat, record: &str) -> Result<bool> {
+    match format.mode {
+        Mode::Permissive => Ok(true),
+        Mode::DropMalformed => Ok(false),
+        Mode::FailFast => Err(Error::new(spark::ErrorKind::Spark, "MALFORMED_RECORD_IN_PARSING.WITHOUT_SUGGESTION")
+            .param("badRecord", record)
+            .param("failFastMode", "FAILFAST")
+            .with_message("A record cannot be read, and the mode FAILFAST stops at the first.")),
+    }
+}
+
+/// The column types that these formats can fill.
+fn check_schema(format: &str, schema: &StructType) -> Result<()> {
+    let unsupported = |name: &str, ty: &DataType| crate::write::unsupported_type(format, name, ty);
+    for field in &schema.fields {
+        let complex = field.data_type.is_complex() || matches!(field.data_type, DataType::Variant | DataType::Binary);
+        if format == "CSV" && complex {
+            return Err(unsupported(&field.name, &field.data_type));
+        }
+        if format == "Text" && !field.data_type.is_string() {
+            return Err(unsupported(&field.name, &field.data_type));
+        }
+    }
+    Ok(())
+}
+
+/// The schema a format has of itself, whatever its files hold.
+pub fn fixed_schema(request: &ReadRequest) -> Option<StructType> {
+    use spark::types::StructField;
+    match request.format.as_str() {
+        "text" => Some(StructType::new(vec![StructField::new("value", DataType::STRING, true)])),
+        "binaryfile" => Some(StructType::new(vec![
+            StructField::new("path", DataType::STRING, false),
+            StructField::new("modificationTime", DataType::Timestamp, false),
+            StructField::new("length", DataType::Long, false),
+            StructField::new("content", DataType::Binary, true),
+        ])),
+        _ => None,
+    }
+}
+
+/// Checks a schema that the user gave.
+///
+/// # Errors
+/// `UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE`.
+pub fn check(request: &ReadRequest, schema: &StructType) -> Result<()> {
+    match request.format.as_str() {
+        "csv" => check_schema("CSV", schema),
+        "text" => {
+            if schema.fields.len() > 1 {
+                return Err(Error::analysis("_LEGACY_ERROR_TEMP_1290")
+                    .param("schemaSize", schema.fields.len().to_string())
+                    .with_message("A text file has exactly one column."));
+            }
+            check_schema("Text", schema)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file's name says that it is compressed.
+pub fn is_compressed(path: &str) -> bool {
+    lines::compression(path).is_compressed()
+}
+
+/// A shared format.
+pub type Shared = Arc<RowFormat>;

@@ -1,0 +1,246 @@
+//! The file source of text records.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::StreamExt;
+use object_store::ObjectStore;
+use spark::types::DataType;
+
+use super::builder::{Builders, Scalar};
+use super::infer::decode;
+use super::lines::{LineSplitter, bytes};
+use super::{Kind, RowFormat, Shared};
+
+/// Rows in a batch where the session says nothing.
+const BATCH_ROWS: usize = 8192;
+
+/// Reads files of text records.
+#[derive(Clone)]
+pub struct RowSource {
+    format: Shared,
+    splittable: bool,
+    table_schema: TableSchema,
+    projection: SplitProjection,
+    batch_size: usize,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl RowSource {
+    /// `splittable`: no file of the scan is compressed.
+    pub fn new(format: Shared, table_schema: TableSchema, splittable: bool) -> Self {
+        RowSource {
+            splittable: splittable && format.splittable(),
+            format,
+            projection: SplitProjection::unprojected(&table_schema),
+            table_schema,
+            batch_size: BATCH_ROWS,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    /// The format, for the wire.
+    pub fn format(&self) -> &RowFormat {
+        &self.format
+    }
+
+    /// Whether files may be read in parts.
+    pub fn splittable(&self) -> bool {
+        self.splittable
+    }
+}
+
+impl FileSource for RowSource {
+    fn create_file_opener(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        _config: &FileScanConfig,
+        _partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        let file_schema = self.table_schema.file_schema();
+        let fields = self.projection.file_indices.clone();
+        let opener = RowOpener {
+            store,
+            format: Arc::clone(&self.format),
+            schema: Arc::new(file_schema.project(&fields)?),
+            types: fields.iter().map(|&i| self.format.schema.fields[i].data_type.clone()).collect(),
+            fields,
+            batch_size: self.batch_size,
+        };
+        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), file_schema)
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        &self.table_schema
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        Arc::new(RowSource { batch_size, ..self.clone() })
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        Some(&self.projection.source)
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    fn file_type(&self) -> &str {
+        match self.format.kind {
+            Kind::Csv(_) => "csv",
+            Kind::Json(_) => "json",
+            Kind::Text => "text",
+            Kind::Binary => "binaryFile",
+        }
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        self.splittable
+    }
+
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
+        let merged = self.projection.source.try_merge(projection)?;
+        let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
+        Ok(Some(Arc::new(RowSource { projection, ..self.clone() })))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        datafusion::physical_plan::apply_expression_roots(self.projection.source.iter(), f)
+    }
+}
+
+struct RowOpener {
+    store: Arc<dyn ObjectStore>,
+    format: Shared,
+    schema: SchemaRef,
+    types: Vec<DataType>,
+    fields: Vec<usize>,
+    batch_size: usize,
+}
+
+impl FileOpener for RowOpener {
+    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
+        let store = Arc::clone(&self.store);
+        let format = Arc::clone(&self.format);
+        let builders = Builders::new(Arc::clone(&self.schema), self.types.clone(), self.fields.clone());
+        let batch_size = self.batch_size.max(1);
+        Ok(Box::pin(async move {
+            let stream = bytes(&store, &file).await?;
+            let reader = Reader {
+                splitter: LineSplitter::new(&file, format.line_separator.as_deref()),
+                first: file.range.as_ref().is_none_or(|r| r.start == 0),
+                whole: Vec::new(),
+                format,
+                builders,
+                batch_size,
+                file,
+                ended: false,
+            };
+            Ok(batches(stream, reader))
+        }))
+    }
+}
+
+struct Reader {
+    splitter: LineSplitter,
+    first: bool,
+    whole: Vec<u8>,
+    format: Shared,
+    builders: Builders,
+    batch_size: usize,
+    file: PartitionedFile,
+    ended: bool,
+}
+
+fn batches(
+    stream: futures::stream::BoxStream<'static, Result<bytes::Bytes>>,
+    reader: Reader,
+) -> futures::stream::BoxStream<'static, Result<arrow::array::RecordBatch>> {
+    futures::stream::try_unfold((stream, reader), |(mut stream, mut reader)| async move {
+        while !reader.ended && reader.builders.rows < reader.batch_size {
+            match stream.next().await {
+                Some(chunk) if !reader.splitter.done => reader.push(&chunk?)?,
+                _ => reader.finish()?,
+            }
+        }
+        if reader.builders.rows == 0 {
+            return Ok(None);
+        }
+        let batch = reader.builders.finish()?;
+        Ok(Some((batch, (stream, reader))))
+    })
+    .boxed()
+}
+
+impl Reader {
+    fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        if self.format.whole_file {
+            self.whole.extend_from_slice(chunk);
+            return Ok(());
+        }
+        let (format, builders, first) = (&self.format, &mut self.builders, &mut self.first);
+        let location = &self.file.object_meta.location;
+        self.splitter.push(chunk, &mut |line| record(format, line, first, builders, location))
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.ended = true;
+        if matches!(self.format.kind, Kind::Binary) {
+            return self.binary_file();
+        }
+        let (format, builders, first) = (&self.format, &mut self.builders, &mut self.first);
+        let location = &self.file.object_meta.location;
+        let mut on_line = |line: &[u8]| record(format, line, first, builders, location);
+        if self.format.whole_file { on_line(&self.whole) } else { self.splitter.finish(&mut on_line) }
+    }
+
+    /// `binaryFile`: one row of what is known of the file and its bytes.
+    fn binary_file(&mut self) -> Result<()> {
+        let meta = &self.file.object_meta;
+        for (column, &field) in self.builders.columns.iter_mut().zip(&self.builders.fields) {
+            column.append(match field {
+                0 => Scalar::Text(format!("file:/{}", meta.location)),
+                1 => Scalar::Integral(meta.last_modified.timestamp_micros()),
+                2 => Scalar::Integral(i64::try_from(meta.size).unwrap_or(i64::MAX)),
+                _ => Scalar::Bytes(std::mem::take(&mut self.whole)),
+            });
+        }
+        self.builders.rows += 1;
+        Ok(())
+    }
+}
+
+fn record(
+    format: &RowFormat,
+    line: &[u8],
+    first: &mut bool,
+    builders: &mut Builders,
+    location: &object_store::path::Path,
+) -> Result<()> {
+    let text = decode(line, format.latin1);
+    // The header is the first line that is one.
+    let skipped = matches!(&format.kind, Kind::Csv(csv) if csv.is_skipped(&text));
+    let first_of_file = !skipped && std::mem::take(first);
+    format.read(&text, first_of_file, builders).map_err(|e| failed(e, location))
+}
+
+fn failed(error: spark::Error, location: &object_store::path::Path) -> DataFusionError {
+    let path = format!("file:///{location}");
+    let sentence = format!("{path} cannot be read: {}", error.text());
+    DataFusionError::External(Box::new(
+        spark::Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.NO_HINT").param("path", path).with_message(sentence),
+    ))
+}
