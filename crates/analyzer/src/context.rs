@@ -34,6 +34,8 @@ pub(crate) struct Analyzer<'w> {
     pub bound: HashMap<String, Typed>,
     /// Parameters of the SQL functions being expanded, by lower-case name, innermost last.
     pub constants: Vec<HashMap<String, Typed>>,
+    /// Columns that only rows of a recursion's last round have.
+    pub recursive_columns: Vec<u64>,
     pub observations: Vec<Observation>,
     /// Names of the views being expanded, against cycles.
     pub views: Vec<Vec<String>>,
@@ -104,6 +106,7 @@ impl<'w> Analyzer<'w> {
             lambdas: Vec::new(),
             bound: HashMap::new(),
             constants: Vec::new(),
+            recursive_columns: Vec::new(),
             observations: Vec::new(),
             views: Vec::new(),
         }

@@ -47,11 +47,6 @@ impl Attr {
         }
     }
 
-    /// The same column under another qualifier.
-    pub fn with_qualifier(&self, qualifier: &[String]) -> Attr {
-        Attr { qualifier: qualifier.to_vec(), ..self.clone() }
-    }
-
     /// The same column, nullable.
     pub fn as_nullable(&self) -> Attr {
         Attr { nullable: true, ..self.clone() }

@@ -125,6 +125,15 @@ impl<'w> Analyzer<'w> {
         {
             return Ok(vec![Expr::Literal(spark::Literal::Integer(1))]);
         }
+        if name == "count" && f.args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(s) if !s.target.is_empty())) {
+            let table = f.args.iter().find_map(|a| match a.unpositioned() {
+                Expr::Star(s) if !s.target.is_empty() => Some(s.target.join(".")),
+                _ => None,
+            });
+            return Err(Error::analysis("INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT")
+                .param("tableName", table.unwrap_or_default())
+                .at(scope.origin.as_ref()));
+        }
         let mut out = Vec::new();
         for arg in &f.args {
             match self.star_columns(arg, scope)? {
@@ -135,7 +144,19 @@ impl<'w> Analyzer<'w> {
         Ok(out)
     }
 
+    /// `(a, b)`: a struct, printed with its names.
+    pub(super) fn row(&mut self, values: &[Expr], scope: &mut Scope) -> Result<Typed> {
+        let f = UnresolvedFunction { name: vec!["struct".into()], args: values.to_vec(), ..Default::default() };
+        self.named_structure(&f, scope).map(|(typed, _)| typed)
+    }
+
     fn structure(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
+        let (typed, printed) = self.named_structure(f, scope)?;
+        Ok(typed.named(format!("struct({})", printed.join(", "))))
+    }
+
+    /// The struct under its full name, and its members' names as printed.
+    fn named_structure(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<(Typed, Vec<String>)> {
         let mut args = Vec::new();
         let mut printed = Vec::new();
         let exprs = self.expand_args("struct", f, scope)?;
@@ -148,7 +169,7 @@ impl<'w> Analyzer<'w> {
         let mut call = Call::new("named_struct", args, &self.settings);
         call.origin = scope.origin.clone();
         match registry::function("named_struct").map(|f| &f.build) {
-            Some(Build::Scalar(build)) => Ok(build(call)?.named(format!("struct({})", printed.join(", ")))),
+            Some(Build::Scalar(build)) => Ok((build(call)?, printed)),
             _ => Err(Error::unsupported("the function struct")),
         }
     }

@@ -170,11 +170,16 @@ impl Analyzer<'_> {
         let columns = if star.target.is_empty() {
             columns
         } else {
-            let mut found: Vec<Attr> =
-                columns.into_iter().filter(|a| self.qualifies(&star.target, &a.qualifier)).collect();
-            if found.is_empty() {
-                found = scope.rel.hidden.iter().filter(|a| self.qualifies(&star.target, &a.qualifier)).cloned().collect();
-            }
+            // A table's own copy of a USING key is hidden from `*`, not from `t.*`.
+            let mut seen = std::collections::HashSet::new();
+            let found: Vec<Attr> = scope
+                .rel
+                .hidden
+                .iter()
+                .cloned()
+                .chain(columns)
+                .filter(|a| self.qualifies(&star.target, &a.qualifier) && seen.insert(a.id))
+                .collect();
             if found.is_empty() {
                 return self.struct_star(star, scope);
             }

@@ -72,14 +72,7 @@ impl Analyzer<'_> {
             Expr::NamedArgument { value, .. } => self.resolve(value, scope),
             Expr::SortOrder(order) => self.resolve(&order.child, scope),
             Expr::Identifier { name, args } => self.identifier(name, args.as_deref(), scope),
-            Expr::Row(values) => self.function(
-                &spark::expr::UnresolvedFunction {
-                    name: vec!["struct".into()],
-                    args: values.clone(),
-                    ..Default::default()
-                },
-                scope,
-            ),
+            Expr::Row(values) => self.row(values, scope),
             Expr::Star(_) | Expr::Regex { .. } => Err(Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
                 .param("elem", "'*'")
                 .param("prettyName", scope.clause)

@@ -194,6 +194,7 @@ impl Analyzer<'_> {
             output.push(fresh);
         }
         let seen = self.fresh_id();
+        self.recursive_columns.push(seen);
         exprs.push(DfExpr::Column(Column::new(Some(reference), level)).alias(format!("#{seen}")));
         if let Some(working) = def.working.borrow_mut().as_mut() {
             working.seen = Some(seen);

@@ -72,6 +72,7 @@ impl Analyzer<'_> {
     }
 
     fn join_on(&mut self, left: &Rel, right: &Rel, kind: JoinType, condition: Option<Typed>) -> Result<Rel> {
+        self.refuse_recursion(left, right, kind)?;
         let used: Vec<u64> =
             condition.as_ref().map(|c| super::project::needed_columns(std::slice::from_ref(&c.expr))).unwrap_or_default();
         let reach = |rel: &Rel| {
@@ -104,6 +105,21 @@ impl Analyzer<'_> {
         let output = lo.into_iter().chain(ro).collect();
         Ok(Rel::new(LogicalPlan::Join(join), output, Made::Opaque, &[left, right])
             .with_hidden(lh.into_iter().chain(rh).collect()))
+    }
+
+    /// A recursive reference must not stand where the join may leave its rows out.
+    fn refuse_recursion(&self, left: &Rel, right: &Rel, kind: JoinType) -> Result<()> {
+        let recursive = |rel: &Rel| self.recursive_columns.iter().any(|id| rel.has_column(*id));
+        let (l, r) = match kind {
+            JoinType::Inner | JoinType::Cross => (false, false),
+            JoinType::LeftOuter | JoinType::LeftSemi | JoinType::LeftAnti => (false, true),
+            JoinType::RightOuter => (true, false),
+            JoinType::FullOuter => (true, true),
+        };
+        if !self.recursive_columns.is_empty() && ((l && recursive(left)) || (r && recursive(right))) {
+            return Err(Error::analysis("INVALID_RECURSIVE_REFERENCE.PLACE"));
+        }
+        Ok(())
     }
 
     /// A join that shows its keys once.
