@@ -1,6 +1,7 @@
 //! Pure: unresolved plan + snapshot of the world → DataFusion `LogicalPlan`, or what is still needed.
 
 mod context;
+mod decorrelate;
 mod expr;
 mod names;
 mod relation;

@@ -71,6 +71,7 @@ impl Analyzer<'_> {
     /// If the plan cannot be built: a defect.
     pub fn project_values(&mut self, rel: &Rel, values: Vec<(Typed, Option<Attr>, String)>) -> Result<Rel> {
         let (rel, values) = self.lift_windows(rel, values)?;
+        let (rel, values) = self.lift_values(rel, values)?;
         let mut output = Vec::with_capacity(values.len());
         let mut exprs: Vec<DfExpr> = Vec::with_capacity(values.len());
         let mut seen = std::collections::HashSet::new();
@@ -98,6 +99,24 @@ impl Analyzer<'_> {
             project(exprs.clone(), &source.plan)?
         };
         Ok(Rel::new(plan, output, Made::Project { input: source, exprs }, &[&rel]))
+    }
+
+    /// Computes correlated subqueries in joins of their own, where DataFusion would not.
+    #[allow(clippy::type_complexity)]
+    fn lift_values(
+        &mut self,
+        rel: Rel,
+        mut values: Vec<(Typed, Option<Attr>, String)>,
+    ) -> Result<(Rel, Vec<(Typed, Option<Attr>, String)>)> {
+        if !values.iter().any(|(t, _, _)| has_subquery(&t.expr)) {
+            return Ok((rel, values));
+        }
+        let mut exprs: Vec<DfExpr> = values.iter().map(|(t, _, _)| t.expr.clone()).collect();
+        let lifted = self.lift_subqueries(&rel, &mut exprs)?;
+        for ((typed, _, _), expr) in values.iter_mut().zip(exprs) {
+            typed.expr = expr;
+        }
+        Ok((lifted, values))
     }
 
     /// Computes window functions in operators of their own, below the projection.
@@ -171,7 +190,10 @@ impl Analyzer<'_> {
     /// # Errors
     /// If the plan cannot be built: a defect.
     pub fn filter_typed(&mut self, source: &Rel, condition: Typed, shown: &Rel) -> Result<Rel> {
-        let filter = Filter::try_new(condition.expr, Arc::new(source.plan.clone())).map_err(from_datafusion)?;
+        let mut exprs = [condition.expr];
+        let source = &self.lift_subqueries(source, &mut exprs)?;
+        let [predicate] = exprs;
+        let filter = Filter::try_new(predicate, Arc::new(source.plan.clone())).map_err(from_datafusion)?;
         let made = Made::Pass { input: source.clone() };
         let mut out = Rel::new(LogicalPlan::Filter(filter), shown.output.clone(), made, &[shown]);
         out.hidden = shown.hidden.clone();
@@ -443,6 +465,11 @@ impl Reaching for Vec<crate::expr::window::Order> {
         let exprs: Vec<DfExpr> = self.iter().map(|o| o.typed.expr.clone()).collect();
         needed_columns(&exprs)
     }
+}
+
+/// True if there is a scalar or `EXISTS` subquery in `expr`.
+fn has_subquery(expr: &DfExpr) -> bool {
+    expr.exists(|e| Ok(matches!(e, DfExpr::ScalarSubquery(_) | DfExpr::Exists(_)))).unwrap_or(false)
 }
 
 /// The attributes that expressions use.

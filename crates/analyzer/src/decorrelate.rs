@@ -1,0 +1,367 @@
+//! Correlated subqueries that DataFusion's own rules do not turn into joins.
+//!
+//! The subquery is computed once for every distinct combination of the outer values it uses: these
+//! values (the *domain*) are joined to its leaves and carried up through every operator, and the result
+//! is joined back to the outer rows. After T. Neumann and A. Kemper, "Unnesting Arbitrary Queries",
+//! BTW 2015. DataFusion's rules come first, as their plans are cheaper: see [`is_hard`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, JoinType, NullEquality};
+use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, Filter, Join, JoinConstraint, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Sort,
+    Subquery, Union, binary_expr, lit,
+};
+use datafusion::scalar::ScalarValue;
+use functions::error::from_datafusion;
+use spark::{Error, Result};
+
+use crate::context::Analyzer;
+use crate::scope::{Made, Rel, project};
+
+/// A plan that carries the domain: for each outer column, the column that holds its value.
+struct Pushed {
+    plan: LogicalPlan,
+    map: HashMap<String, String>,
+}
+
+/// The distinct outer values.
+struct Domain {
+    plan: LogicalPlan,
+    /// Names of the outer columns, which are also the plan's.
+    columns: Vec<String>,
+}
+
+impl Analyzer<'_> {
+    /// `rel` with a column for each subquery in `exprs` that DataFusion could not plan; the expressions
+    /// refer to those columns.
+    ///
+    /// # Errors
+    /// If a subquery has an operator that the domain cannot be carried through.
+    pub fn lift_subqueries(&mut self, rel: &Rel, exprs: &mut [Expr]) -> Result<Rel> {
+        let mut out = rel.clone();
+        for expr in exprs {
+            let mut failure = None;
+            let rewritten = expr.clone().transform_down(|e| match self.lift(&out, &e) {
+                Ok(Some((wider, column))) => {
+                    out = wider;
+                    Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+                }
+                Ok(None) => Ok(Transformed::no(e)),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    Ok(Transformed::new(e, false, TreeNodeRecursion::Stop))
+                }
+            });
+            if let Some(error) = failure {
+                return Err(error);
+            }
+            *expr = rewritten.map_err(from_datafusion)?.data;
+        }
+        Ok(out)
+    }
+
+    fn lift(&mut self, rel: &Rel, expr: &Expr) -> Result<Option<(Rel, Expr)>> {
+        match expr {
+            Expr::ScalarSubquery(s) if is_hard(&s.subquery, false) && yields_one_row(&s.subquery) => {
+                let pushed = self.unnested(rel, s)?;
+                let value = s.subquery.schema().field(0).name().clone();
+                let (rel, column) = self.join_back(rel, pushed, &value)?;
+                Ok(Some((rel, column)))
+            }
+            Expr::Exists(e) if is_hard(&e.subquery.subquery, true) => {
+                let pushed = self.unnested(rel, &e.subquery)?;
+                let flag = format!("#{}", self.fresh_id());
+                let mut exprs: Vec<Expr> = pushed.map.values().map(column).collect();
+                exprs.push(lit(true).alias(flag.clone()));
+                let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(project(exprs, &pushed.plan)?)));
+                let (rel, column) = self.join_back(rel, Pushed { plan, map: pushed.map }, &flag)?;
+                Ok(Some((rel, if e.negated { column.is_null() } else { column.is_not_null() })))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn unnested(&mut self, rel: &Rel, subquery: &Subquery) -> Result<Pushed> {
+        let columns: Vec<String> = subquery
+            .outer_ref_columns
+            .iter()
+            .filter_map(|e| match e {
+                Expr::OuterReferenceColumn(_, c) => Some(c.name.clone()),
+                _ => None,
+            })
+            .collect();
+        let values = project(columns.iter().map(column).collect(), &rel.plan)?;
+        let domain = Domain { plan: LogicalPlan::Distinct(Distinct::All(Arc::new(values))), columns };
+        self.push(&subquery.subquery, &domain)
+    }
+
+    /// `rel LEFT JOIN pushed` on the outer values; `value` is the column wanted of it.
+    fn join_back(&mut self, rel: &Rel, pushed: Pushed, value: &str) -> Result<(Rel, Expr)> {
+        let result = format!("#{}", self.fresh_id());
+        let mut exprs: Vec<Expr> = pushed.map.values().map(column).collect();
+        exprs.push(column(value).alias(result.clone()));
+        let right = project(exprs, &pushed.plan)?;
+        let on = pushed.map.iter().map(|(outer, inner)| same(column(outer), column(inner)));
+        let plan = join(rel.plan.clone(), right, JoinType::Left, on.reduce(Expr::and))?;
+        let mut out = Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]);
+        out.hidden = rel.hidden.clone();
+        out.tree = rel.tree.clone();
+        Ok((out, column(&result)))
+    }
+
+    /// The domain under names of its own.
+    fn instance(&mut self, domain: &Domain) -> Result<Pushed> {
+        let map: HashMap<String, String> =
+            domain.columns.iter().map(|c| (c.clone(), format!("#{}", self.fresh_id()))).collect();
+        let exprs = domain.columns.iter().map(|c| column(c).alias(map[c].clone())).collect();
+        Ok(Pushed { plan: project(exprs, &domain.plan)?, map })
+    }
+
+    fn push(&mut self, plan: &LogicalPlan, domain: &Domain) -> Result<Pushed> {
+        if !uses_outer(plan) {
+            let pushed = self.instance(domain)?;
+            let plan = join(pushed.plan, plan.clone(), JoinType::Inner, None)?;
+            return Ok(Pushed { plan, map: pushed.map });
+        }
+        match plan {
+            LogicalPlan::Filter(f) => {
+                let below = self.push(&f.input, domain)?;
+                let predicate = bind(f.predicate.clone(), &below.map)?;
+                let filter = Filter::try_new(predicate, Arc::new(below.plan)).map_err(from_datafusion)?;
+                Ok(Pushed { plan: LogicalPlan::Filter(filter), map: below.map })
+            }
+            LogicalPlan::Projection(p) => {
+                let below = self.push(&p.input, domain)?;
+                let mut exprs = p.expr.iter().map(|e| bind(e.clone(), &below.map)).collect::<Result<Vec<_>>>()?;
+                exprs.extend(below.map.values().map(column));
+                Ok(Pushed { plan: project(exprs, &below.plan)?, map: below.map })
+            }
+            LogicalPlan::Aggregate(a) => self.push_aggregate(a, domain),
+            LogicalPlan::Distinct(Distinct::All(input)) => {
+                let below = self.push(input, domain)?;
+                Ok(Pushed { plan: LogicalPlan::Distinct(Distinct::All(Arc::new(below.plan))), map: below.map })
+            }
+            LogicalPlan::Sort(s) if s.fetch.is_none() => self.push(&s.input, domain),
+            LogicalPlan::Limit(l) => self.push_limit(l, domain),
+            LogicalPlan::Join(j) => self.push_join(j, domain),
+            LogicalPlan::Union(u) => self.push_union(u, domain),
+            other => Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SUBQUERY_IN_JOIN_CONDITION")
+                .with_message(format!("A correlated subquery cannot use outer columns below {}.", operator(other)))),
+        }
+    }
+
+    fn push_aggregate(&mut self, a: &Aggregate, domain: &Domain) -> Result<Pushed> {
+        let below = self.push(&a.input, domain)?;
+        let mut group = a.group_expr.iter().map(|e| bind(e.clone(), &below.map)).collect::<Result<Vec<_>>>()?;
+        let aggregates = a.aggr_expr.iter().map(|e| bind(e.clone(), &below.map)).collect::<Result<Vec<_>>>()?;
+        group.extend(below.map.values().map(column));
+        let aggregate = Aggregate::try_new(Arc::new(below.plan), group, aggregates).map_err(from_datafusion)?;
+        let grouped = Pushed { plan: LogicalPlan::Aggregate(aggregate), map: below.map };
+        if !a.group_expr.is_empty() {
+            return Ok(grouped);
+        }
+        // Without grouping there is a row even where no input row is; counts are 0 there.
+        let all = self.instance(domain)?;
+        let on = domain.columns.iter().map(|c| same(column(&all.map[c]), column(&grouped.map[c])));
+        let joined = join(all.plan, grouped.plan, JoinType::Left, on.reduce(Expr::and))?;
+        let mut exprs: Vec<Expr> = all.map.values().map(column).collect();
+        for e in &a.aggr_expr {
+            let name = e.schema_name().to_string();
+            let counts = matches!(e.clone().unalias(), Expr::AggregateFunction(f) if f.func.name() == "count");
+            exprs.push(match counts {
+                true => datafusion::functions::core::expr_fn::coalesce(vec![column(&name), lit(0i64)]).alias(name),
+                false => column(&name),
+            });
+        }
+        Ok(Pushed { plan: project(exprs, &joined)?, map: all.map })
+    }
+
+    /// A limit for each combination of outer values: rows are numbered within it.
+    fn push_limit(&mut self, l: &Limit, domain: &Domain) -> Result<Pushed> {
+        let (order, input) = match &*l.input {
+            LogicalPlan::Sort(Sort { expr, input, .. }) => (expr.clone(), input),
+            _ => (Vec::new(), &l.input),
+        };
+        let below = self.push(input, domain)?;
+        let number = |e: &Option<Box<Expr>>| match e.as_deref() {
+            Some(Expr::Literal(ScalarValue::Int64(Some(n)), _)) => Some(*n),
+            _ => None,
+        };
+        let skip = number(&l.skip).unwrap_or(0);
+        let Expr::WindowFunction(w) = datafusion::functions_window::expr_fn::row_number() else {
+            return Err(Error::internal("row_number is a window function"));
+        };
+        let params = WindowFunctionParams {
+            partition_by: below.map.values().map(column).collect(),
+            order_by: order,
+            ..w.params
+        };
+        let window = Expr::WindowFunction(Box::new(WindowFunction { fun: w.fun, params }));
+        let n = datafusion::logical_expr::cast(column(&window.schema_name().to_string()), arrow_schema::DataType::Int64);
+        let numbered = LogicalPlanBuilder::window_plan(below.plan, vec![window]).map_err(from_datafusion)?;
+        let mut keep = n.clone().gt(lit(skip));
+        if let Some(fetch) = number(&l.fetch) {
+            keep = keep.and(n.lt_eq(lit(skip.saturating_add(fetch))));
+        }
+        let filter = Filter::try_new(keep, Arc::new(numbered)).map_err(from_datafusion)?;
+        Ok(Pushed { plan: LogicalPlan::Filter(filter), map: below.map })
+    }
+
+    fn push_join(&mut self, j: &Join, domain: &Domain) -> Result<Pushed> {
+        let right_first = j.join_type == JoinType::Right || (j.join_type == JoinType::Inner && !uses_outer(&j.left));
+        if j.join_type == JoinType::Full {
+            return Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED")
+                .with_message("A correlated subquery cannot use outer columns below a full outer join."));
+        }
+        let (carrier, other) = if right_first { (&j.right, &j.left) } else { (&j.left, &j.right) };
+        let carried = self.push(carrier, domain)?;
+        let filter = j.filter.clone().map(|f| bind(f, &carried.map)).transpose()?;
+        let mut conditions: Vec<Expr> = filter.into_iter().collect();
+        conditions.extend(j.on.iter().map(|(l, r)| l.clone().eq(r.clone())));
+        let other = if uses_outer(other) {
+            let pushed = self.push(other, domain)?;
+            conditions.extend(domain.columns.iter().map(|c| same(column(&carried.map[c]), column(&pushed.map[c]))));
+            pushed.plan
+        } else {
+            (**other).clone()
+        };
+        let (l, r) = if right_first { (other, carried.plan) } else { (carried.plan, other) };
+        let plan = join(l, r, j.join_type, conditions.into_iter().reduce(Expr::and))?;
+        Ok(Pushed { plan, map: carried.map })
+    }
+
+    fn push_union(&mut self, u: &Union, domain: &Domain) -> Result<Pushed> {
+        let map: HashMap<String, String> =
+            domain.columns.iter().map(|c| (c.clone(), format!("#{}", self.fresh_id()))).collect();
+        let mut inputs = Vec::new();
+        for input in &u.inputs {
+            let pushed = self.push(input, domain)?;
+            let mut exprs: Vec<Expr> = u.schema.fields().iter().map(|f| column(f.name())).collect();
+            exprs.extend(domain.columns.iter().map(|c| column(&pushed.map[c]).alias(map[c].clone())));
+            inputs.push(Arc::new(project(exprs, &pushed.plan)?));
+        }
+        let union = Union::try_new(inputs).map_err(from_datafusion)?;
+        Ok(Pushed { plan: LogicalPlan::Union(union), map })
+    }
+}
+
+/// True if DataFusion's rules leave the subquery as it is: they pull up filters on outer columns, and
+/// above an aggregation or a limit only equalities.
+pub(crate) fn is_hard(plan: &LogicalPlan, exists: bool) -> bool {
+    hard_below(plan, !exists)
+}
+
+fn hard_below(plan: &LogicalPlan, only_equalities: bool) -> bool {
+    if !uses_outer(plan) {
+        return false;
+    }
+    let own = plan.expressions().iter().any(mentions_outer);
+    let own_is_hard = match plan {
+        LogicalPlan::Filter(f) => only_equalities && !conjuncts(&f.predicate).iter().all(|c| is_pullable(c)),
+        _ => own,
+    };
+    let strict = only_equalities
+        || matches!(
+            plan,
+            LogicalPlan::Aggregate(_) | LogicalPlan::Limit(_) | LogicalPlan::Distinct(_) | LogicalPlan::Window(_)
+        );
+    let blocked = matches!(plan, LogicalPlan::Union(_) | LogicalPlan::Limit(_) | LogicalPlan::Window(_))
+        || matches!(plan, LogicalPlan::Join(j) if j.join_type != JoinType::Inner);
+    own_is_hard || blocked || plan.inputs().iter().any(|i| hard_below(i, strict))
+}
+
+/// An equality between an inner and an outer column, or a condition without outer columns.
+fn is_pullable(conjunct: &Expr) -> bool {
+    if !mentions_outer(conjunct) {
+        return true;
+    }
+    match conjunct {
+        Expr::BinaryExpr(b) if b.op == Operator::Eq => {
+            let plain = |e: &Expr| matches!(e, Expr::Column(_));
+            let outer = |e: &Expr| mentions_outer(e) && e.column_refs().is_empty();
+            (plain(&b.left) && outer(&b.right)) || (outer(&b.left) && plain(&b.right))
+        }
+        _ => false,
+    }
+}
+
+fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::BinaryExpr(b) if b.op == Operator::And => {
+            let mut out = conjuncts(&b.left);
+            out.extend(conjuncts(&b.right));
+            out
+        }
+        other => vec![other],
+    }
+}
+
+/// True if the plan yields at most one row for given outer values: an aggregation without groups, below
+/// projections and filters, or a limit of one.
+fn yields_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(p) => yields_one_row(&p.input),
+        LogicalPlan::Filter(f) => yields_one_row(&f.input),
+        LogicalPlan::Sort(s) => yields_one_row(&s.input),
+        LogicalPlan::Aggregate(a) => a.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(_) => true,
+        LogicalPlan::Limit(l) => {
+            matches!(l.fetch.as_deref(), Some(Expr::Literal(ScalarValue::Int64(Some(n)), _)) if *n <= 1)
+        }
+        _ => false,
+    }
+}
+
+fn uses_outer(plan: &LogicalPlan) -> bool {
+    plan.exists(|p| Ok(p.expressions().iter().any(mentions_outer))).unwrap_or(false)
+}
+
+fn mentions_outer(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::OuterReferenceColumn(..)))).unwrap_or(false)
+}
+
+/// `expr` with outer columns replaced by the columns that carry their values.
+fn bind(expr: Expr, map: &HashMap<String, String>) -> Result<Expr> {
+    expr.transform(|e| match &e {
+        Expr::OuterReferenceColumn(_, c) => match map.get(&c.name) {
+            Some(name) => Ok(Transformed::yes(column(name))),
+            None => Ok(Transformed::no(e)),
+        },
+        _ => Ok(Transformed::no(e)),
+    })
+    .map(|t| t.data)
+    .map_err(from_datafusion)
+}
+
+fn column(name: impl AsRef<str>) -> Expr {
+    Expr::Column(Column::new_unqualified(name.as_ref()))
+}
+
+/// Equal, or both null.
+fn same(left: Expr, right: Expr) -> Expr {
+    binary_expr(left, Operator::IsNotDistinctFrom, right)
+}
+
+fn join(left: LogicalPlan, right: LogicalPlan, kind: JoinType, filter: Option<Expr>) -> Result<LogicalPlan> {
+    let filter = filter.or_else(|| (kind != JoinType::Inner).then(|| lit(true)));
+    Join::try_new(
+        Arc::new(left),
+        Arc::new(right),
+        vec![],
+        filter,
+        kind,
+        JoinConstraint::On,
+        NullEquality::NullEqualsNothing,
+        false,
+    )
+    .map(LogicalPlan::Join)
+    .map_err(from_datafusion)
+}
+
+fn operator(plan: &LogicalPlan) -> String {
+    plan.display().to_string().split([':', ' ']).next().unwrap_or_default().to_string()
+}
