@@ -68,20 +68,20 @@ fn count(call: Call) -> Result<Typed> {
 
 /// Null if any of `args` is; otherwise the row of them, or 1 if only their number matters.
 fn unless_null(args: &[Typed], as_row: bool) -> Result<Expr> {
-    let nulls = args
+    let there = args
         .iter()
         .filter(|a| !matches!(&a.expr, Expr::Literal(v, _) if !v.is_null()))
-        .map(|a| a.expr.clone().is_null())
-        .reduce(Expr::or);
+        .map(|a| a.expr.clone().is_not_null())
+        .reduce(Expr::and);
     let value = if as_row {
         let fields = args.iter().enumerate().flat_map(|(i, a)| [lit(format!("c{i}")), a.expr.clone()]).collect();
         datafusion::functions::core::named_struct().call(fields)
     } else {
         lit(1_i64)
     };
-    match nulls {
+    match there {
         None => Ok(value),
-        Some(null) => when(null.is_not_true(), value).end().map_err(from_datafusion),
+        Some(there) => when(there, value).end().map_err(from_datafusion),
     }
 }
 
@@ -243,7 +243,7 @@ fn boolean(mut call: Call) -> Result<Typed> {
 fn count_if(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     call.expect(0, Expected::Type(DataType::Boolean))?;
-    let arg = when(call.args[0].expr.clone().is_true(), lit(true)).end().map_err(from_datafusion)?;
+    let arg = when(call.args[0].expr.clone(), lit(true)).end().map_err(from_datafusion)?;
     let expr = builtin(&call, df::count::count_udaf(), vec![arg], false);
     Ok(call.finish(expr, DataType::Long, false))
 }

@@ -151,6 +151,9 @@ impl ExactSum {
         if cell.count == OVERFLOWN {
             return fail(self.out_of_range(&cell.sum.to_string()));
         }
+        if self.average && !self.sum_fits(cell.sum) {
+            return if self.strict { fail(self.out_of_range(&cell.sum.to_string())) } else { Ok(None) };
+        }
         let value = if self.average { self.divide(cell) } else { Some(cell.sum) };
         match value.filter(|v| self.fits(*v)) {
             Some(v) => Ok(Some(v)),
@@ -174,6 +177,15 @@ impl ExactSum {
                 let whole = (cell.sum / count).checked_mul(scale)?;
                 whole.checked_add(half_up((cell.sum % count).checked_mul(scale)?, count))
             }
+        }
+    }
+
+    /// The sum of intervals behind an average must itself be an interval.
+    fn sum_fits(&self, sum: i128) -> bool {
+        match &self.input {
+            Arrow::Interval(_) => i32::try_from(sum).is_ok(),
+            Arrow::Duration(_) => i64::try_from(sum).is_ok(),
+            _ => true,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Arrays made from values: `array`, `array_repeat`, `arrays_zip`, `flatten`, `concat`, `reverse`.
+//! Arrays made from values: `array`, `array_repeat`, `arrays_zip`, `flatten`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use spark::{Error, Result};
 use super::super::datetime::Numbers;
 use super::super::lists::{Column, ListPicks, Lists, contains_null, element, element_type, list_array};
 use super::super::rows::{finish, row_count};
-use super::{expect_array, to_elements};
+use super::expect_array;
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
@@ -34,8 +34,6 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("array_repeat", eval_repeat),
     Kernel::new("arrays_zip", eval_zip),
     Kernel::new("flatten", eval_flatten),
-    Kernel::new("concat_arrays", eval_concat),
-    Kernel::new("reverse_array", eval_reverse),
 ];
 
 /// Longest array Spark makes.
@@ -90,29 +88,6 @@ fn flatten(call: Call) -> Result<Typed> {
     };
     let nullable = call.args[0].nullable || contains_null(&call.args[0].ty);
     Ok(call.kernel(&KERNELS[3], inner, nullable))
-}
-
-/// `concat` of arrays, whose arguments are all arrays or nulls.
-///
-/// # Errors
-/// If the element types have nothing in common.
-pub fn concat_arrays(mut call: Call) -> Result<Typed> {
-    let name = call.display_name();
-    let common = call.unify(0..call.args.len())?;
-    let nulls = call.args.iter().any(|a| contains_null(&a.ty));
-    let ty = DataType::array(element(&common), nulls);
-    for i in 0..call.args.len() {
-        call.args[i] = to_elements(&call.args[i], &element(&common), call.settings);
-    }
-    let nullable = call.any_nullable();
-    Ok(call.kernel(&KERNELS[4], ty, nullable).named(name))
-}
-
-/// `reverse` of an array.
-pub fn reverse_array(call: Call) -> Typed {
-    let ty = call.args[0].ty.clone();
-    let nullable = call.args[0].nullable;
-    call.kernel(&KERNELS[5], ty, nullable)
 }
 
 /// An array of expressions of one type.
@@ -198,38 +173,6 @@ fn eval_flatten(args: &KernelArgs) -> DfResult<ColumnarValue> {
             None => out.close_null(),
             Some(parts) => {
                 parts.into_iter().for_each(|r| out.extend(0, r));
-                out.close();
-            }
-        }
-    }
-    out.finish(args)
-}
-
-fn eval_concat(args: &KernelArgs) -> DfResult<ColumnarValue> {
-    let lists = (0..args.args.len()).map(|i| Lists::of(args, i)).collect::<DfResult<Vec<_>>>()?;
-    let sources = lists.iter().map(|l| Arc::clone(l.values())).collect();
-    let mut out = ListPicks::new(sources, &element_type(args)?);
-    for row in 0..row_count(args) {
-        let parts: Option<Vec<_>> = lists.iter().map(|l| l.get(row)).collect();
-        match parts {
-            None => out.close_null(),
-            Some(parts) => {
-                parts.into_iter().enumerate().for_each(|(i, r)| out.extend(i, r));
-                out.close();
-            }
-        }
-    }
-    out.finish(args)
-}
-
-fn eval_reverse(args: &KernelArgs) -> DfResult<ColumnarValue> {
-    let lists = Lists::of(args, 0)?;
-    let mut out = ListPicks::new(vec![Arc::clone(lists.values())], &element_type(args)?);
-    for row in 0..row_count(args) {
-        match lists.get(row) {
-            None => out.close_null(),
-            Some(range) => {
-                range.rev().for_each(|i| out.push(0, i));
                 out.close();
             }
         }

@@ -249,7 +249,8 @@ impl Typed {
 fn dates(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typed> {
     let name = format!("({} - {})", a.name, b.name);
     let mut call = call("-", vec![a, b], settings, origin);
-    call.expect_all(&[Expected::Type(DataType::Date), Expected::Type(DataType::Date)])?;
+    super::expect_date(&mut call, 0)?;
+    super::expect_date(&mut call, 1)?;
     let nullable = call.any_nullable();
     let ty = DataType::DayTimeInterval { start: 0, end: 0 };
     Ok(call.kernel(kernel("subtract_dates"), ty, nullable).named(name))
@@ -301,7 +302,7 @@ fn date_add(mut call: Call) -> Result<Typed> {
         call.name = "date_add".into();
     }
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Date))?;
+    super::expect_date(&mut call, 0)?;
     match call.args[1].ty {
         DataType::Integer | DataType::Short | DataType::Byte => {}
         DataType::String { .. } | DataType::Null => {
@@ -317,7 +318,8 @@ fn date_add(mut call: Call) -> Result<Typed> {
 fn date_diff(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    call.expect_all(&[Expected::Type(DataType::Date), Expected::Type(DataType::Date)])?;
+    super::expect_date(&mut call, 0)?;
+    super::expect_date(&mut call, 1)?;
     let nullable = call.any_nullable();
     Ok(call.kernel(kernel("datediff"), DataType::Integer, nullable).named(name))
 }
@@ -325,6 +327,7 @@ fn date_diff(mut call: Call) -> Result<Typed> {
 fn add_months(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
+    super::expect_date(&mut call, 0)?;
     call.expect_all(&[Expected::Type(DataType::Date), Expected::Type(DataType::Integer)])?;
     let nullable = call.any_nullable();
     Ok(call.kernel(kernel("add_months"), DataType::Date, nullable).named(name))
@@ -337,7 +340,7 @@ fn timestamp_add(mut call: Call) -> Result<Typed> {
     let unit = unit(&call)?;
     call.expect(1, Expected::Type(DataType::Long))?;
     if call.args[2].ty != DataType::TimestampNtz {
-        call.expect(2, Expected::Type(DataType::Timestamp))?;
+        super::expect_datetime(&mut call, 2, &DataType::Timestamp)?;
     }
     let ty = call.args[2].ty.clone();
     let nullable = call.any_nullable();
@@ -354,7 +357,8 @@ fn timestamp_diff(mut call: Call) -> Result<Typed> {
     call.args.remove(0);
     let ntz = call.args.iter().all(|a| a.ty == DataType::TimestampNtz);
     let ty = if ntz { DataType::TimestampNtz } else { DataType::Timestamp };
-    call.expect_all(&[Expected::Type(ty.clone()), Expected::Type(ty)])?;
+    super::expect_datetime(&mut call, 0, &ty)?;
+    super::expect_datetime(&mut call, 1, &ty)?;
     let nullable = call.any_nullable();
     let zone = if ntz { crate::types::UTC.into() } else { call.settings.time_zone.clone() };
     let options = call.options().with_time_zone(zone).with_extra(unit);

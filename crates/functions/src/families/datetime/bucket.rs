@@ -57,7 +57,7 @@ impl TimeWindow {
     pub fn of(mut call: Call) -> Result<TimeWindow> {
         call.arity(2..=4)?;
         if call.args[0].ty != DataType::TimestampNtz {
-            call.expect(0, Expected::Type(DataType::Timestamp))?;
+            super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
         }
         let length = duration(&call, 1)?;
         let slide = if call.args.len() > 2 { duration(&call, 2)? } else { length };
@@ -162,7 +162,7 @@ fn window(call: Call) -> Result<Typed> {
 fn session_window(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     if call.args[0].ty != DataType::TimestampNtz {
-        call.expect(0, Expected::Type(DataType::Timestamp))?;
+        super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
     }
     if call.args[1].ty.is_string() {
         call.args[1] =
@@ -186,7 +186,7 @@ fn window_time(call: Call) -> Result<Typed> {
 fn time_bucket(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
     if call.args[1].ty != DataType::TimestampNtz {
-        call.expect(1, Expected::Type(DataType::Timestamp))?;
+        super::expect_datetime(&mut call, 1, &DataType::Timestamp)?;
     }
     let ty = call.args[1].ty.clone();
     let ltz = ty == DataType::Timestamp;

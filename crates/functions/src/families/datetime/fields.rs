@@ -10,7 +10,6 @@ use super::calendar::{self, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, 
 use super::zone::Zone;
 use super::{Numbers, each_row};
 use crate::call::Call;
-use crate::coerce::Expected;
 use crate::families::rows::strings;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
@@ -54,7 +53,7 @@ fn date_field(mut call: Call) -> Result<Typed> {
 
 /// Field `field` of argument 0, which is read as a date.
 fn of_date(call: &mut Call, field: &str) -> Result<Typed> {
-    call.expect(0, Expected::Type(DataType::Date))?;
+    super::expect_date(call, 0)?;
     let options = call.options().with_extra(field);
     let nullable = call.args[0].nullable;
     Ok(one(call, 0, options, DataType::Integer, nullable))
@@ -82,7 +81,10 @@ fn time_field(mut call: Call) -> Result<Typed> {
 fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
     let ty = if field == "fraction" { DataType::decimal(8, 6) } else { DataType::Integer };
     if !matches!(call.args[0].ty, DataType::TimestampNtz | DataType::Time(_)) {
-        call.expect(0, Expected::Type(DataType::Timestamp))?;
+        super::expect_datetime(call, 0, &DataType::Timestamp)?;
+    }
+    if matches!(call.args[0].ty, DataType::Time(_)) {
+        super::time::enabled(call)?;
     }
     let zone = match call.args[0].ty {
         DataType::Timestamp => call.settings.time_zone.clone(),
@@ -96,7 +98,7 @@ fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
 fn name_of(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Date))?;
+    super::expect_date(&mut call, 0)?;
     let options = call.options().with_extra(call.name.as_str());
     let nullable = call.args[0].nullable;
     Ok(one(&call, 2, options, DataType::STRING, nullable).named(name))

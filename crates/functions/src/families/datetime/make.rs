@@ -115,7 +115,7 @@ fn make_of_date(mut call: Call, ty: DataType) -> Result<Typed> {
         "try_make_timestamp_ntz" => format!("try_make_timestamp_ntz(make_timestamp_ntz({shown}))"),
         other => format!("{other}({shown})"),
     };
-    call.expect(0, Expected::Type(DataType::Date))?;
+    super::expect_date(&mut call, 0)?;
     if call.args.len() > 1 && !matches!(call.args[1].ty, DataType::Time(_)) {
         call.expect(1, Expected::Type(DataType::Time(6)))?;
     }
@@ -153,7 +153,7 @@ fn timestamp_units(mut call: Call) -> Result<Typed> {
 fn unix_units(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Timestamp))?;
+    super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
     let nullable = call.args[0].nullable;
     let options = call.options().with_extra(call.name.as_str());
     Ok(call.kernel_with(&KERNELS[5], options, DataType::Long, nullable).named(name))
@@ -162,7 +162,7 @@ fn unix_units(mut call: Call) -> Result<Typed> {
 fn unix_date(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Date))?;
+    super::expect_date(&mut call, 0)?;
     let nullable = call.args[0].nullable;
     Ok(call.kernel(&KERNELS[9], DataType::Integer, nullable).named(name))
 }
@@ -178,6 +178,7 @@ fn date_from_unix_date(mut call: Call) -> Result<Typed> {
 fn utc_timestamp(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
+    super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
     call.expect_all(&[Expected::Type(DataType::Timestamp), Expected::String])?;
     let nullable = call.any_nullable();
     let kernel = &KERNELS[if call.name == "from_utc_timestamp" { 6 } else { 7 }];
@@ -193,7 +194,9 @@ fn convert_timezone(mut call: Call) -> Result<Typed> {
         call.args.insert(0, current);
     }
     let name = call.display_name();
-    call.expect_all(&[Expected::String, Expected::String, Expected::Type(DataType::TimestampNtz)])?;
+    call.expect(0, Expected::String)?;
+    call.expect(1, Expected::String)?;
+    super::expect_datetime(&mut call, 2, &DataType::TimestampNtz)?;
     let nullable = call.any_nullable();
     Ok(call.kernel(&KERNELS[8], DataType::TimestampNtz, nullable).named(name))
 }

@@ -21,8 +21,11 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType as Arrow, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
+use spark::types::DataType;
 use spark::{Error, ErrorKind};
 
+use crate::call::Call;
+use crate::coerce::{self, Expected};
 use crate::families::rows::{finish, row_count};
 use crate::kernel::{KernelArgs, downcast};
 
@@ -96,6 +99,26 @@ pub fn typed(values: Vec<Option<i64>>, ty: &Arrow) -> Result<ArrayRef> {
         ),
         other => return internal_err!("no temporal results of type {other}"),
     })
+}
+
+/// Casts argument `i` to a date as Spark does implicitly; timestamps lose their time.
+///
+/// # Errors
+/// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE`.
+pub fn expect_date(call: &mut Call, i: usize) -> spark::Result<()> {
+    expect_datetime(call, i, &DataType::Date)
+}
+
+/// Casts argument `i` to `ty` as Spark does implicitly, from any date or timestamp.
+///
+/// # Errors
+/// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE`.
+pub fn expect_datetime(call: &mut Call, i: usize, ty: &DataType) -> spark::Result<()> {
+    if call.args[i].ty.is_datetime() {
+        call.args[i] = coerce::cast_implicitly(&call.args[i], ty, call.settings);
+        return Ok(());
+    }
+    call.expect(i, Expected::Type(ty.clone()))
 }
 
 /// A `DateTimeException`.

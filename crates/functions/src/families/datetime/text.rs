@@ -82,7 +82,7 @@ fn date_format(mut call: Call) -> Result<Typed> {
         DataType::TimestampNtz => {
             call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
         }
-        _ => call.expect(0, Expected::Type(DataType::Timestamp))?,
+        _ => super::expect_datetime(&mut call, 0, &DataType::Timestamp)?,
     }
     call.expect(1, Expected::String)?;
     let nullable = call.any_nullable();

@@ -39,6 +39,7 @@ pub const KERNELS: &[Kernel] = &[
 fn trunc(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
+    super::expect_date(&mut call, 0)?;
     call.expect_all(&[Expected::Type(DataType::Date), Expected::String])?;
     Ok(call.kernel(&KERNELS[0], DataType::Date, true).named(name))
 }
@@ -46,7 +47,8 @@ fn trunc(mut call: Call) -> Result<Typed> {
 fn date_trunc(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    call.expect_all(&[Expected::String, Expected::Type(DataType::Timestamp)])?;
+    call.expect(0, Expected::String)?;
+    super::expect_datetime(&mut call, 1, &DataType::Timestamp)?;
     let options = call.options_tz();
     Ok(call.kernel_with(&KERNELS[1], options, DataType::Timestamp, true).named(name))
 }
@@ -54,7 +56,7 @@ fn date_trunc(mut call: Call) -> Result<Typed> {
 fn last_day(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Date))?;
+    super::expect_date(&mut call, 0)?;
     let nullable = call.any_nullable();
     Ok(call.kernel(&KERNELS[2], DataType::Date, nullable).named(name))
 }
@@ -62,6 +64,7 @@ fn last_day(mut call: Call) -> Result<Typed> {
 fn next_day(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
+    super::expect_date(&mut call, 0)?;
     call.expect_all(&[Expected::Type(DataType::Date), Expected::String])?;
     Ok(call.kernel(&KERNELS[3], DataType::Date, true).named(name))
 }
@@ -72,8 +75,9 @@ fn months_between(mut call: Call) -> Result<Typed> {
         call.args.push(Typed::new(lit(true), DataType::Boolean, false, "true"));
     }
     let name = call.display_name();
-    let ts = Expected::Type(DataType::Timestamp);
-    call.expect_all(&[ts.clone(), ts, Expected::Type(DataType::Boolean)])?;
+    super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
+    super::expect_datetime(&mut call, 1, &DataType::Timestamp)?;
+    call.expect(2, Expected::Type(DataType::Boolean))?;
     let nullable = call.any_nullable();
     let options = call.options_tz();
     Ok(call.kernel_with(&KERNELS[4], options, DataType::Double, nullable).named(name))
