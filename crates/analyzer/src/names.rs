@@ -13,6 +13,7 @@ pub(crate) fn literal(literal: &Literal, settings: &Settings) -> String {
         Literal::Short(v) => v.to_string(),
         Literal::Integer(v) => v.to_string(),
         Literal::Long(v) => v.to_string(),
+        Literal::Decimal { unscaled, scale, .. } => cast::format::decimal_string(*unscaled, *scale, false),
         Literal::String(v) => v.clone(),
         Literal::Binary(v) => {
             let hex: String = v.iter().map(|b| format!("{b:02X}")).collect();

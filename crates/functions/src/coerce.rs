@@ -409,6 +409,9 @@ pub fn comparison_type(a: &DataType, b: &DataType, settings: &Settings) -> Optio
     if let (DataType::Struct(x), DataType::Struct(y)) = (a, b) {
         return compared_structs(x, y, settings);
     }
+    if a.is_ansi_interval() && b.is_string() || a.is_string() && b.is_ansi_interval() {
+        return None;
+    }
     wider_type(a, b, settings)
 }
 
@@ -418,7 +421,7 @@ fn compared_structs(x: &StructType, y: &StructType, settings: &Settings) -> Opti
         return None;
     }
     let fields = x.fields.iter().zip(&y.fields).map(|(f, g)| {
-        Some(StructField::new(f.name.clone(), comparison_type(&f.data_type, &g.data_type, settings)?, f.nullable || g.nullable))
+        Some(StructField::new(f.name.clone(), wider_without_strings(&f.data_type, &g.data_type, settings)?, f.nullable || g.nullable))
     });
     Some(DataType::Struct(StructType::new(fields.collect::<Option<Vec<_>>>()?)))
 }

@@ -105,7 +105,7 @@ pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Conte
         (a, b) if super::same_values(a, b) => Ok(array.clone()),
         (T::Null, _) => Ok(new_null_array(&to_arrow(to), array.len())),
         (T::Udt { sql_type, .. }, _) => convert(array, sql_type, to, context),
-        (T::Variant, _) | (_, T::Variant) => fail(Error::unsupported(format!("a cast from {from} to {to}"))),
+        (T::Variant, _) | (_, T::Variant) => crate::families::variant::cast_array(array, from, to, context),
         (_, t) if t.is_string() => format::to_strings(array, from, &format::Style::cast(context)),
         (f, t) if f.is_complex() && t.is_complex() => nested::convert(array, from, to, context),
         (f, T::Binary) if f.is_string() || f.is_integral() => binary::convert(array, from),

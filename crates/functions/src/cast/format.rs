@@ -9,7 +9,7 @@ use arrow::datatypes::{
     DataType as Arrow, Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int32Type,
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::Result;
 use spark::types::DataType;
 
 use super::convert::{Context, Mode, no_such_cast};
@@ -189,7 +189,7 @@ impl<'a> Writer<'a> {
             Kind::List(values) => return self.write_list(values, row, out),
             Kind::Map(keys, values) => return self.write_map(keys, values, row, out),
             Kind::Struct(fields) => return write_struct(fields, row, out),
-            Kind::Variant => out.push_str(&variant_at(a, row, self.style)?),
+            Kind::Variant => out.push_str(&crate::families::variant::cast::text_at(a, row, self.style.zone)?),
         }
         Ok(())
     }
@@ -260,10 +260,6 @@ fn calendar_at(array: &ArrayRef, row: usize) -> String {
         parts.column(1).as_primitive::<Int32Type>().value(row),
         parts.column(2).as_primitive::<Int64Type>().value(row),
     )
-}
-
-fn variant_at(_: &ArrayRef, _: usize, _: &Style) -> Result<String> {
-    Err(DataFusionError::External(Box::new(spark::Error::unsupported("variant as text"))))
 }
 
 /// A string as an SQL literal.

@@ -51,7 +51,42 @@ pub fn explicit(typed: &Typed, to: &DataType, mode: CastMode, settings: &Setting
     if !allowed {
         return Err(rules::refused(typed, &to, mode, &name, settings));
     }
-    Ok(cast_with(typed, &to, mode_of_values, settings).named(name))
+    if matches!(to, DataType::Time(_)) && !settings.time_type {
+        return Err(time_switched_off());
+    }
+    let mut out = cast_with(typed, &to, mode_of_values, settings).named(name);
+    if typed.ty == to && typed.literal().is_some() {
+        // A cast that was written keeps the constant from counting as a literal.
+        out.expr = df_cast(out.expr, to_arrow(&to));
+    }
+    if mode_of_values == Mode::Try {
+        out.nullable |= !is_upcast(&typed.ty, &to);
+    }
+    Ok(out)
+}
+
+/// `UNSUPPORTED_TIME_TYPE`.
+pub fn time_switched_off() -> spark::Error {
+    spark::Error::analysis("UNSUPPORTED_TIME_TYPE").with_message("The TIME type is switched off.")
+}
+
+/// True if every value of a type is kept by the other, so that `try_cast` has nothing to turn into null.
+fn is_upcast(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        (f, t) if f.same_type(t) => true,
+        (T::Null, _) => true,
+        (f, t) if t.is_string() => !f.is_complex(),
+        (f, T::Decimal { .. }) if f.is_integral() || matches!(f, T::Decimal { .. }) => safe_to_decimal(f, to),
+        (f, t) if f.is_integral() && matches!(t, T::Float | T::Double) => true,
+        (T::Date, T::Timestamp | T::TimestampNtz) | (T::TimestampNtz, T::Timestamp) | (T::Timestamp, T::TimestampNtz) => true,
+        (T::Array { element: f, .. }, T::Array { element: t, .. }) => is_upcast(f, t),
+        (T::Map { key: fk, value: fv, .. }, T::Map { key: tk, value: tv, .. }) => is_upcast(fk, tk) && is_upcast(fv, tv),
+        (T::Struct(f), T::Struct(t)) => {
+            f.fields.iter().zip(&t.fields).all(|(f, t)| is_upcast(&f.data_type, &t.data_type))
+        }
+        _ => is_lossless(from, to),
+    }
 }
 
 /// A cast treats lengths of `CHAR` and `VARCHAR` as if they were not written.

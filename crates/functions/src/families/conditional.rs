@@ -39,15 +39,22 @@ fn case_when(call: Call) -> Result<Typed> {
         (0..pairs).map(|i| 2 * i + 1).chain(has_else.then_some(call.args.len() - 1)).collect();
     let ty = result_type(&call, &values, "casewhen", &name)?;
     let mut branches = Vec::with_capacity(pairs);
-    let mut nullable = !has_else;
+    let mut nullable = false;
+    let mut certain = false;
     for i in 0..pairs {
         let condition = condition(&call, 2 * i, i, &name)?;
         let value = cast_implicitly(&call.args[2 * i + 1], &ty, call.settings);
-        nullable |= value.nullable;
+        // Spark looks no further than a condition that is true, and not at all at one that is false.
+        let constant = match condition.literal() {
+            Some(ScalarValue::Boolean(Some(b))) => Some(*b),
+            _ => None,
+        };
+        nullable |= !certain && constant != Some(false) && value.nullable;
+        certain |= constant == Some(true);
         branches.push((Box::new(condition.expr), Box::new(value.expr)));
     }
     let otherwise = has_else.then(|| cast_implicitly(&call.args[call.args.len() - 1], &ty, call.settings));
-    nullable |= otherwise.as_ref().is_some_and(|e| e.nullable);
+    nullable |= !certain && otherwise.as_ref().is_none_or(|e| e.nullable);
     let expr = Expr::Case(Case::new(None, branches, otherwise.map(|e| Box::new(e.expr))));
     Ok(Typed::new(expr, ty, nullable, name))
 }

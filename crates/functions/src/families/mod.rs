@@ -13,6 +13,7 @@ pub mod datetime;
 pub mod aggregate;
 pub mod bitwise;
 pub mod conditional;
+pub mod casting;
 pub mod crypto;
 pub mod hash;
 pub mod math;
@@ -25,6 +26,8 @@ pub mod regex;
 pub mod text_data;
 pub mod variant;
 pub mod string;
+pub mod stubs;
+pub mod url;
 pub mod predicate;
 pub mod recursion;
 pub mod window;
@@ -62,10 +65,17 @@ pub const FUNCTIONS: &[&[Function]] = &[
     variant::explode::FUNCTIONS,
     variant::functions::FUNCTIONS,
     variant::schema::FUNCTIONS,
+    string::format_number::FUNCTIONS,
+    string::format_string::FUNCTIONS,
+    string::sentences::FUNCTIONS,
+    string::to_number::FUNCTIONS,
+    url::FUNCTIONS,
+    stubs::FUNCTIONS,
     collation::FUNCTIONS,
     aggregate::basic::FUNCTIONS,
     window::FUNCTIONS,
     operators::FUNCTIONS,
+    casting::FUNCTIONS,
     crypto::FUNCTIONS,
     hash::FUNCTIONS,
     misc::FUNCTIONS,
@@ -133,6 +143,11 @@ pub const KERNELS: &[&[Kernel]] = &[
     variant::explode::KERNELS,
     variant::functions::KERNELS,
     variant::schema::KERNELS,
+    string::format_number::KERNELS,
+    string::format_string::KERNELS,
+    string::sentences::KERNELS,
+    string::to_number::KERNELS,
+    url::KERNELS,
     collation::KERNELS,
     window::KERNELS,
     operators::KERNELS,

@@ -127,6 +127,9 @@ fn compare(call: &Call, op: Compare, name: String) -> Result<Typed> {
     let Some((l, r)) = comparable(l, r, call.settings) else {
         return Err(diff_types(call, &name));
     };
+    if matches!(l.ty, DataType::Time(_)) && !call.settings.time_type {
+        return Err(crate::cast::time_switched_off().at(call.origin.as_ref()));
+    }
     check_orderable(call, op.symbol(), &name, &l.ty)?;
     let nullable = op != Compare::NullSafeEq && (l.nullable || r.nullable);
     Ok(Typed::new(comparison_expr(&l, op.operator(), &r), DataType::Boolean, nullable, name))
@@ -186,8 +189,8 @@ fn integral_against_decimal(l: &Typed, r: &Typed, op: Compare, settings: &Settin
         _ => None,
     };
     let (integral, (value, scale), op, swapped) = match (decimal(l), decimal(r)) {
-        (None, Some(d)) if l.ty.is_integral() && l.literal().is_none() => (l, d, op, false),
-        (Some(d), None) if r.ty.is_integral() && r.literal().is_none() => (r, d, op.flipped(), true),
+        (None, Some(d)) if l.ty.is_integral() => (l, d, op, false),
+        (Some(d), None) if r.ty.is_integral() => (r, d, op.flipped(), true),
         _ => return None,
     };
     let unit = 10i128.checked_pow(u32::try_from(scale).ok()?)?;
@@ -198,14 +201,14 @@ fn integral_against_decimal(l: &Typed, r: &Typed, op: Compare, settings: &Settin
         Compare::GtEq | Compare::Lt => ceiling,
         Compare::Eq | Compare::NullSafeEq => return None,
     };
-    let (min, max) = integral_range(&integral.ty)?;
+    let (min, max) = (i128::from(i64::MIN), i128::from(i64::MAX));
     let always = match op {
-        Compare::Gt | Compare::GtEq => value < min * unit,
-        _ => value > max * unit,
+        Compare::Gt | Compare::GtEq => floor < min,
+        _ => ceiling > max,
     };
     let never = match op {
-        Compare::Gt | Compare::GtEq => value > max * unit,
-        _ => value < min * unit,
+        Compare::Gt | Compare::GtEq => ceiling > max,
+        _ => floor < min,
     };
     if always || never {
         return Some(Typed::new(lit(always), DataType::Boolean, false, always.to_string()));
@@ -218,16 +221,6 @@ fn integral_against_decimal(l: &Typed, r: &Typed, op: Compare, settings: &Settin
         format!("({} {} {bound})", integral.name, op.symbol())
     };
     Some(Typed::new(binary_expr(wide.expr, op.operator(), bound_literal.expr), DataType::Boolean, integral.nullable, name))
-}
-
-fn integral_range(ty: &DataType) -> Option<(i128, i128)> {
-    Some(match ty {
-        DataType::Byte => (i8::MIN.into(), i8::MAX.into()),
-        DataType::Short => (i16::MIN.into(), i16::MAX.into()),
-        DataType::Integer => (i32::MIN.into(), i32::MAX.into()),
-        DataType::Long => (i64::MIN.into(), i64::MAX.into()),
-        _ => return None,
-    })
 }
 
 fn diff_types(call: &Call, name: &str) -> Error {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array, StringBuilder};
+use arrow::array::{AsArray, Float64Array, Int32Array, Int64Array, StringBuilder};
 use arrow::datatypes::{Int32Type, Int64Type};
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::{ColumnarValue, Operator, binary_expr};
@@ -106,6 +106,9 @@ fn uniform(mut call: Call) -> Result<Typed> {
         }
         constant(&call, i, parameter, "integer or floating-point")?;
     }
+    if call.args.len() == 3 {
+        constant(&call, 2, "seed", "integer")?;
+    }
     let seed = seed(&call, 2, &name)?;
     call.args.truncate(2);
     let ty = uniform_type(&call.args[0].ty, &call.args[1].ty, call.settings);
@@ -139,6 +142,9 @@ fn randstr(mut call: Call) -> Result<Typed> {
     call.arity(1..=2)?;
     let name = call.display_name();
     constant(&call, 0, "length", "integer")?;
+    if call.args.len() == 2 {
+        constant(&call, 1, "seed", "integer")?;
+    }
     let seed = seed(&call, 1, &name)?;
     call.expect(0, Expected::Type(DataType::Integer))?;
     fold::evaluate(&call.args[0])?;

@@ -219,12 +219,13 @@ fn eval_make_ym_interval(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 /// `interval * n`, either way round; `None` if neither is a year-month or day-time interval.
 pub fn multiply(a: Typed, b: Typed, settings: &Settings, origin: Option<&Arc<spark::Origin>>) -> Option<Result<Typed>> {
-    let name = format!("({} * {})", a.name, b.name);
     let (interval, factor) = match (scalable(&a.ty), scalable(&b.ty)) {
         (true, _) => (a, b),
         (_, true) => (b, a),
         _ => return None,
     };
+    // The interval is printed first, wherever it was written.
+    let name = format!("({} * {})", interval.name, factor.name);
     Some(times(interval, factor, "*", name, settings, origin))
 }
 

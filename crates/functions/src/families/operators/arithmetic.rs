@@ -154,13 +154,32 @@ impl Binary<'_> {
             return None;
         }
         let (settings, origin) = (self.call.settings, self.call.origin.as_ref());
+        if !settings.time_type && [&l.ty, &r.ty].iter().any(|t| matches!(t, DataType::Time(_))) {
+            return Some(Err(crate::cast::time_switched_off().at(origin)));
+        }
         match self.op {
             Op::Add => datetime::add(l, r, settings, origin),
             Op::Subtract => datetime::subtract(l, r, settings, origin),
             Op::Multiply => interval::multiply(l, r, settings, origin),
             Op::Divide => interval::divide(l, r, settings, origin),
+            Op::IntegralDivide => self.interval_quotient(&l, &r).map(Ok),
             _ => None,
         }
+    }
+
+    /// How many times one interval goes into another of its kind.
+    fn interval_quotient(&self, l: &Typed, r: &Typed) -> Option<Typed> {
+        let same_kind = matches!(
+            (&l.ty, &r.ty),
+            (DataType::YearMonthInterval { .. }, DataType::YearMonthInterval { .. })
+                | (DataType::DayTimeInterval { .. }, DataType::DayTimeInterval { .. })
+        );
+        if !same_kind {
+            return None;
+        }
+        let args = vec![l.expr.clone(), r.expr.clone()];
+        let expr = KernelUdf::call(&int_kernels::INTERVAL_DIVIDE, to_arrow(&DataType::Long), self.options(), args);
+        Some(Typed::new(expr, DataType::Long, true, self.name.clone()))
     }
 
     /// The `try_` forms yield null where the calculation fails.
@@ -217,10 +236,11 @@ impl Binary<'_> {
     fn from_strings(&self, l: &Typed, r: &Typed) -> (Typed, Typed) {
         let settings = self.call.settings;
         let target = |a: &DataType, b: &DataType| {
-            if !a.is_string() || !b.is_numeric() && (settings.ansi || !b.is_string()) {
-                return None;
+            match (a.is_string(), settings.ansi) {
+                (true, true) => promote_string(a, b),
+                (true, false) if b.is_numeric() || b.is_string() => Some(DataType::Double),
+                _ => None,
             }
-            if settings.ansi { promote_string(a, b) } else { Some(DataType::Double) }
         };
         let left = target(&l.ty, &r.ty);
         let right = target(&r.ty, &l.ty);

@@ -15,6 +15,12 @@ pub const ADD: Kernel = Kernel::new("add", |a| dispatch(a, &IntOp::ADD));
 pub const SUBTRACT: Kernel = Kernel::new("subtract", |a| dispatch(a, &IntOp::SUBTRACT));
 pub const MULTIPLY: Kernel = Kernel::new("multiply", |a| dispatch(a, &IntOp::MULTIPLY));
 pub const INTEGRAL_DIVIDE: Kernel = Kernel::new("integral_divide", |a| dispatch(a, &IntOp::DIVIDE));
+/// Intervals by their months or microseconds.
+pub const INTERVAL_DIVIDE: Kernel = Kernel::new("interval_integral_divide", |a| {
+    let l: ArrayRef = std::sync::Arc::new(crate::families::datetime::numbers(&a.array(0)?)?);
+    let r: ArrayRef = std::sync::Arc::new(crate::families::datetime::numbers(&a.array(1)?)?);
+    Ok(ColumnarValue::Array(run::<Int64Type>(a, &l, &r, &IntOp::DIVIDE)?))
+});
 pub const REMAINDER: Kernel = Kernel::new("remainder", |a| dispatch(a, &IntOp::REMAINDER));
 pub const PMOD: Kernel = Kernel::new("pmod", |a| dispatch(a, &IntOp::PMOD));
 

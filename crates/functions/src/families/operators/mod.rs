@@ -42,6 +42,7 @@ pub const KERNELS: &[Kernel] = &[
     int_kernels::SUBTRACT,
     int_kernels::MULTIPLY,
     int_kernels::INTEGRAL_DIVIDE,
+    int_kernels::INTERVAL_DIVIDE,
     int_kernels::REMAINDER,
     int_kernels::PMOD,
     float_kernels::DIVIDE,

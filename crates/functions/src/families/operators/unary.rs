@@ -47,7 +47,9 @@ pub fn positive(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = format!("(+ {})", call.args[0].name);
     let arg = operand(&call, &name)?;
-    Ok(Typed::new(arg.expr, arg.ty, arg.nullable, name))
+    // A cast to its own type keeps `+column` from being the column itself.
+    let expr = datafusion::logical_expr::cast(arg.expr, to_arrow(&arg.ty));
+    Ok(Typed::new(expr, arg.ty, arg.nullable, name))
 }
 
 /// `abs(x)`.
