@@ -27,6 +27,7 @@ use prost::Message;
 
 mod functions;
 mod range_scan;
+mod row_scan;
 mod shuffle;
 
 pub use functions::function_registry;
@@ -49,7 +50,8 @@ pub struct NodeCodec {
 }
 
 /// The operators that have a wire form of ours. To add one, add its codec here.
-static NODES: &[&NodeCodec] = &[&shuffle::SORT_SHUFFLE_WRITER, &range_scan::RANGE_SCAN];
+static NODES: &[&NodeCodec] =
+    &[&shuffle::SORT_SHUFFLE_WRITER, &range_scan::RANGE_SCAN, &row_scan::ROW_SCAN];
 
 /// What a [`NodeCodec`] needs to encode expressions.
 pub struct Encoder<'a> {
