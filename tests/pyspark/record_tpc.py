@@ -14,6 +14,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benches" /
 import tpc
 from pyspark.sql import SparkSession
 
+# Queries whose order leaves ties that Spark happens to break the same way every time: q77 orders by
+# columns that are null both in the data and in the subtotals of its rollup.
+TIES = {("tpcds", "q77")}
+
 # More rows than this are kept as a digest only.
 KEPT_ROWS = 100
 
@@ -40,7 +44,7 @@ def record(spark, benchmark, query):
         golden["rows"] = lines
         text = " ".join(tpc.statements(benchmark, query))
         # An order that leaves ties is Spark's own: only a second run tells whether it is decided.
-        ordered = re.search(r"(?is)order\s+by[^()]*$", text) is not None
+        ordered = (benchmark, query) not in TIES and re.search(r"(?is)order\s+by[^()]*$", text) is not None
         golden["ordered"] = ordered and tpc.rows(tpc.run(shuffled(spark), benchmark, query)) == lines
     spark.conf.unset("spark.sql.shuffle.partitions")
     spark.conf.unset("spark.sql.adaptive.enabled")
