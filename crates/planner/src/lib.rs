@@ -6,6 +6,7 @@ pub mod cluster_rules;
 pub mod codec;
 pub mod error_envelope;
 pub mod pattern;
+pub mod row_position;
 pub mod source;
 pub mod stage_lint;
 pub mod task_probe;

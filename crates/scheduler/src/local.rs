@@ -8,6 +8,7 @@ use datafusion::common::Result as DfResult;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -43,6 +44,7 @@ pub fn session_state(config: &EngineConfig) -> Result<SessionState> {
         .with_config(session_config(config))
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_physical_optimizer_rules(planner::row_position::with_row_position(&PhysicalOptimizer::new().rules))
         .build())
 }
 

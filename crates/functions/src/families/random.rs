@@ -44,7 +44,7 @@ pub const KERNELS: &[Kernel] = &[RAND, RANDN, RANDSTR, UUID, INCREASING_ID, PART
 
 /// Kernels that take the partition and the row's number as their last two arguments.
 pub const POSITIONAL: &[&str] =
-    &["rand", "randn", "randstr", "uuid", "shuffle", "monotonically_increasing_id", "spark_partition_id"];
+    &["rand", "randn", "randstr", "uuid", "monotonically_increasing_id", "spark_partition_id"];
 
 const RAND: Kernel = Kernel::volatile("rand", rand_kernel);
 const RANDN: Kernel = Kernel::volatile("randn", randn_kernel);

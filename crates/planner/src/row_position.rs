@@ -1,0 +1,239 @@
+//! Tells functions where a row stands: its partition and its number in it.
+//!
+//! `rand(5)`, `monotonically_increasing_id()` and their like depend on both, and a scalar function sees
+//! neither. [`RowPosition`] puts a counting operator below every projection or filter with such a call
+//! and gives the call the operator's two columns. It runs before any other physical rule, so that
+//! nothing moves the calls into a scan.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use functions::KernelUdf;
+use functions::families::random::POSITIONAL;
+use futures::StreamExt;
+
+use crate::codec::NodeCodec;
+
+/// Names of the two columns.
+const PARTITION: &str = "#partition";
+const ROW: &str = "#row";
+
+/// Its input with two more columns: the partition and the row's number in it, from 0.
+#[derive(Debug)]
+pub struct RowPositionExec {
+    input: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl RowPositionExec {
+    /// Counts the rows of `input`.
+    pub fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        let mut fields: Vec<_> = input.schema().fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new(PARTITION, DataType::Int32, false)));
+        fields.push(Arc::new(Field::new(ROW, DataType::Int64, false)));
+        let schema = Arc::new(Schema::new_with_metadata(fields, input.schema().metadata().clone()));
+        let orderings: Vec<LexOrdering> =
+            input.properties().equivalence_properties().oeq_class().iter().cloned().collect();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new_with_orderings(Arc::clone(&schema), orderings),
+            input.properties().output_partitioning().clone(),
+            input.properties().emission_type,
+            input.properties().boundedness,
+        );
+        RowPositionExec { input, schema, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for RowPositionExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "RowPositionExec")
+    }
+}
+
+impl ExecutionPlan for RowPositionExec {
+    fn name(&self) -> &str {
+        "RowPositionExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        // Spreading rows over more partitions would number them anew.
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => Ok(Arc::new(RowPositionExec::new(input))),
+            _ => exec_err!("RowPositionExec has one input"),
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let schema = Arc::clone(&self.schema);
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let mut next_row = 0i64;
+        let batches = input.map(move |batch| {
+            let batch = batch?;
+            let rows = batch.num_rows() as i64;
+            let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+            columns.push(Arc::new(Int32Array::from(vec![number; batch.num_rows()])));
+            columns.push(Arc::new((next_row..next_row + rows).collect::<Int64Array>()));
+            next_row += rows;
+            Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
+    }
+}
+
+/// The operator has nothing to tell but itself.
+pub(crate) static ROW_POSITION: NodeCodec = NodeCodec {
+    name: "row_position",
+    encode: |node, _| Ok(node.downcast_ref::<RowPositionExec>().map(|_| Vec::new())),
+    decode: |_, children, _| match children {
+        [input] => Ok(Arc::new(RowPositionExec::new(Arc::clone(input)))),
+        _ => exec_err!("RowPositionExec has one input"),
+    },
+};
+
+/// The pass; see the module.
+#[derive(Debug, Clone, Copy)]
+pub struct RowPosition;
+
+impl PhysicalOptimizerRule for RowPosition {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
+                return rewrite_projection(projection).map(|new| changed(node, new));
+            }
+            if let Some(filter) = node.downcast_ref::<FilterExec>() {
+                return rewrite_filter(filter).map(|new| changed(node, new));
+            }
+            Ok(Transformed::no(node))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "firesteel_row_position"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn changed(old: Arc<dyn ExecutionPlan>, new: Option<Arc<dyn ExecutionPlan>>) -> Transformed<Arc<dyn ExecutionPlan>> {
+    match new {
+        Some(new) => Transformed::yes(new),
+        None => Transformed::no(old),
+    }
+}
+
+fn rewrite_projection(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let width = projection.input().schema().fields().len();
+    let mut any = false;
+    let exprs = projection
+        .expr()
+        .iter()
+        .map(|e| {
+            let expr = with_position(&e.expr, width)?;
+            any |= expr.transformed;
+            Ok(ProjectionExpr { expr: expr.data, alias: e.alias.clone() })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    if !any {
+        return Ok(None);
+    }
+    let input = Arc::new(RowPositionExec::new(Arc::clone(projection.input())));
+    Ok(Some(Arc::new(ProjectionExec::try_new(exprs, input)?)))
+}
+
+fn rewrite_filter(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let width = filter.input().schema().fields().len();
+    let predicate = with_position(filter.predicate(), width)?;
+    if !predicate.transformed {
+        return Ok(None);
+    }
+    let kept = match filter.projection() {
+        Some(columns) => columns.to_vec(),
+        None => (0..width).collect(),
+    };
+    let input = Arc::new(RowPositionExec::new(Arc::clone(filter.input())));
+    let filter = FilterExecBuilder::new(predicate.data, input).apply_projection(Some(kept))?.build()?;
+    Ok(Some(Arc::new(filter)))
+}
+
+/// The expression with the position of the row in every call that wants it; the columns stand at
+/// `width` and after.
+fn with_position(expr: &Arc<dyn PhysicalExpr>, width: usize) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
+    Arc::clone(expr).transform_up(|e| {
+        let Some(call) = e.downcast_ref::<ScalarFunctionExpr>() else { return Ok(Transformed::no(e)) };
+        let udf: &dyn std::any::Any = call.fun().inner().as_ref();
+        let wants = udf.downcast_ref::<KernelUdf>().is_some_and(|k| POSITIONAL.contains(&k.kernel.name));
+        if !wants || call.args().len() >= 2 {
+            return Ok(Transformed::no(e));
+        }
+        let mut args = call.args().to_vec();
+        args.push(Arc::new(Column::new(PARTITION, width)));
+        args.push(Arc::new(Column::new(ROW, width + 1)));
+        let call = ScalarFunctionExpr::new(
+            call.name(),
+            Arc::new(call.fun().clone()),
+            args,
+            Arc::clone(&call.return_field(&Schema::empty())?),
+            Arc::new(call.config_options().clone()),
+        );
+        Ok(Transformed::yes(Arc::new(call) as Arc<dyn PhysicalExpr>))
+    })
+}
+
+/// `base` with the pass before all others; applying it twice changes nothing.
+pub fn with_row_position(
+    base: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
+) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(RowPosition);
+    let others = base.iter().filter(|rule| rule.name() != ours.name()).cloned();
+    std::iter::once(Arc::clone(&ours)).chain(others).collect()
+}
