@@ -28,6 +28,7 @@ use crate::names::{Relation, unique_names};
 use crate::naming::Place;
 use crate::operation::OperationContext;
 use crate::query;
+use crate::route::route;
 use crate::session::Session;
 
 /// The share of the engine's memory that kept results may fill, as a divisor.
@@ -147,7 +148,7 @@ impl Drop for Kept {
 }
 
 /// Kept rows as a table; they go when the last reference does.
-struct KeptTable {
+pub(crate) struct KeptTable {
     rows: Kept,
 }
 
@@ -191,7 +192,7 @@ impl Session {
     pub(crate) async fn keep(self: &Arc<Self>, plan: &Plan) -> Result<Relation> {
         use futures::StreamExt;
         let analyzed = self.analyze(plan, self.settings()).await?;
-        let prepared = query::prepare(self.engine(), &analyzed.plan).await?;
+        let prepared = route(self.engine(), &analyzed.plan, self.wish()?).await?;
         let mut rows = prepared.start("keep", &OperationContext::detached()).await?;
         let names = unique_names(&analyzed.schema);
         let arrow = planner::source::table::arrow_schema(&analyzed.schema);

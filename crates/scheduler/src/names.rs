@@ -42,6 +42,8 @@ pub struct Names {
     pub temp_views: BTreeMap<String, (String, Relation)>,
     pub remote: BTreeMap<String, Relation>,
     pub variables: BTreeMap<String, (String, Variable)>,
+    /// Plans whose results are kept.
+    pub persisted: Vec<crate::persist::Persisted>,
     pub functions: BTreeMap<String, Arc<analyzer::world::SqlFunction>>,
 }
 
@@ -53,6 +55,7 @@ impl Default for Names {
             temp_views: BTreeMap::new(),
             remote: BTreeMap::new(),
             variables: BTreeMap::new(),
+            persisted: Vec::new(),
             functions: BTreeMap::new(),
         }
     }

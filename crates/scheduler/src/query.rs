@@ -15,8 +15,8 @@ use spark::{Error, Result};
 use crate::boundary::Boundary;
 use crate::depth::Stack;
 use crate::engine::Engine;
-use crate::local::LocalRunner;
 use crate::operation::{Metrics, Observed, OperationContext, QueryResult};
+use crate::route::{Wish, route};
 use crate::runner::{JobRunner, JobSpec};
 use crate::tasks;
 
@@ -25,6 +25,8 @@ pub struct Prepared {
     pub plan: Arc<dyn ExecutionPlan>,
     pub runner: Arc<dyn JobRunner>,
     pub state: SessionState,
+    /// Why it runs where it runs, if that needs a word.
+    pub note: Option<String>,
 }
 
 impl Prepared {
@@ -36,26 +38,26 @@ impl Prepared {
     }
 }
 
-/// Optimises and plans `logical` for the runner the router chooses.
-pub async fn prepare(engine: &Engine, logical: &LogicalPlan) -> Result<Prepared> {
-    let state = engine.shared().state.clone();
-    let plan = physical(&state, logical).await?;
-    Ok(Prepared { plan, runner: Arc::new(LocalRunner), state })
-}
-
 /// The physical plan of `logical`.
 pub async fn physical(state: &SessionState, logical: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
     state.create_physical_plan(logical).await.map_err(functions::error::from_datafusion)
 }
 
 /// Runs an analysed query; its rows come in wire form.
-pub async fn run(engine: &Engine, analyzed: Analyzed, time_zone: Arc<str>, op: &OperationContext) -> Result<QueryResult> {
-    let prepared = prepare(engine, &analyzed.plan).await?;
+pub async fn run(
+    engine: &Engine,
+    analyzed: Analyzed,
+    time_zone: Arc<str>,
+    wish: Wish,
+    op: &OperationContext,
+) -> Result<QueryResult> {
+    let prepared = route(engine, &analyzed.plan, wish).await?;
     let rows = prepared.start("query", op).await?;
     let boundary = Boundary::new(analyzed.schema.clone(), analyzed.columns, Arc::clone(&time_zone));
     let observed: Arc<Mutex<Vec<Observed>>> = Arc::default();
     let end = Ending {
         engine: engine.clone(),
+        wish,
         observations: analyzed.observations,
         observed: Arc::clone(&observed),
         op: op.clone(),
@@ -68,6 +70,7 @@ pub async fn run(engine: &Engine, analyzed: Analyzed, time_zone: Arc<str>, op: &
 /// What happens when the last row is out.
 struct Ending {
     engine: Engine,
+    wish: Wish,
     observations: Vec<Observation>,
     observed: Arc<Mutex<Vec<Observed>>>,
     op: OperationContext,
@@ -121,7 +124,7 @@ async fn observe(end: Ending) {
 }
 
 async fn observation_values(end: &Ending, observation: &Observation) -> Result<Vec<spark::Literal>> {
-    let prepared = prepare(&end.engine, &observation.plan).await?;
+    let prepared = route(&end.engine, &observation.plan, end.wish).await?;
     let mut rows = prepared.start("observe", &end.op).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(functions::error::from_datafusion)?;

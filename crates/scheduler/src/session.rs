@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::literals;
 use crate::operation::{OperationContext, QueryResult, Table};
 use crate::query;
+use crate::route::route;
 use crate::show::Cells;
 use crate::tasks;
 
@@ -30,7 +31,7 @@ pub struct Session {
     engine: Engine,
     id: String,
     user: String,
-    conf: SessionConf,
+    pub(crate) conf: SessionConf,
     pub(crate) names: Mutex<crate::names::Names>,
 }
 
@@ -116,6 +117,7 @@ impl Session {
     }
 
     async fn execute_here(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<QueryResult> {
+        let plan = self.with_kept(plan).await?;
         match &plan.node {
             Node::ShowString { input, rows, truncate, vertical } => {
                 let cells = self.cells(input, *rows, *truncate).await?;
@@ -141,7 +143,7 @@ impl Session {
         let settings = self.settings();
         let zone = Arc::clone(&settings.time_zone);
         let analyzed = self.analyze(plan, settings).await?;
-        query::run(&self.engine, analyzed, zone, op).await
+        query::run(&self.engine, analyzed, zone, self.wish()?, op).await
     }
 
     /// Analyses a plan.
@@ -175,7 +177,7 @@ impl Session {
         limit: usize,
     ) -> Result<(Analyzed, Vec<RecordBatch>)> {
         let analyzed = self.analyze(plan, settings).await?;
-        let prepared = query::prepare(&self.engine, &analyzed.plan).await?;
+        let prepared = route(&self.engine, &analyzed.plan, self.wish()?).await?;
         let mut rows = prepared.start("collect", &OperationContext::detached()).await?;
         let (mut batches, mut count) = (Vec::new(), 0);
         while count < limit
@@ -205,7 +207,7 @@ impl Session {
         let settings = self.settings();
         let zone = Arc::clone(&settings.time_zone);
         let analyzed = self.analyze(input, settings).await?;
-        let mut result = query::run(&self.engine, analyzed, zone, op).await?;
+        let mut result = query::run(&self.engine, analyzed, zone, self.wish()?, op).await?;
         let mut kept: std::collections::VecDeque<RecordBatch> = Default::default();
         let mut rows = 0;
         while let Some(batch) = result.stream.next().await {

@@ -19,4 +19,4 @@ mod watchdog;
 pub use config::ClusterConfig;
 pub use runner::ClusterRunner;
 pub use server::{Cluster, ExecutorInfo};
-pub use session::{session_config, session_state};
+pub use session::{planning_state, session_config, session_state};

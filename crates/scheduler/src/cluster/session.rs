@@ -12,6 +12,12 @@ const BROADCAST_BYTES: usize = 32 << 20;
 /// The same where only the number of rows is known.
 const BROADCAST_ROWS: usize = 512 << 10;
 
+/// Fewer partitions would change plans more than spare work.
+const MIN_PARTITIONS: usize = 2;
+
+/// More partitions cost more in messages than they bring, one core each or not.
+const MAX_PARTITIONS: usize = 512;
+
 /// Message limit of every channel that takes it from the session.
 const MESSAGE_BYTES: &str = "268435456";
 
@@ -51,6 +57,13 @@ pub fn session_state(base: &SessionState) -> SessionState {
         .with_optimizer_rules(logical)
         .with_physical_optimizer_rules(physical)
         .build()
+}
+
+/// `state`, which plans for the cluster, with as many partitions as there are cores.
+pub fn planning_state(state: &SessionState, vcores: usize) -> SessionState {
+    let partitions = vcores.clamp(MIN_PARTITIONS, MAX_PARTITIONS);
+    let config = state.config().clone().with_target_partitions(partitions);
+    with_config(state, config).build()
 }
 
 /// `base` under another configuration, with the same tables: a builder that is given one makes a

@@ -6,8 +6,8 @@ use datafusion::physical_plan::displayable;
 use spark::{Plan, Result};
 
 use crate::operation::Table;
-use crate::query;
 use crate::report::{self, text};
+use crate::route::route;
 use crate::session::Session;
 
 /// `EXPLAIN` as a statement.
@@ -20,9 +20,10 @@ pub async fn command(session: &Arc<Session>, mode: &str, plan: &Plan) -> Result<
 pub async fn explain(session: &Arc<Session>, plan: &Plan, mode: &str) -> Result<String> {
     let analyzed = session.analyze(plan, session.settings()).await?;
     let state = &session.engine().shared().state;
-    let prepared = query::prepare(session.engine(), &analyzed.plan).await?;
+    let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
     let physical = format!("== Physical Plan ==\n{}\n", displayable(prepared.plan.as_ref()).indent(false));
-    let runner = format!("== Runner ==\n{}\n", prepared.runner.name());
+    let note = prepared.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let runner = format!("== Runner ==\n{}{note}\n", prepared.runner.name());
     let optimized = || -> Result<String> {
         let plan = state.optimize(&analyzed.plan).map_err(functions::error::from_datafusion)?;
         Ok(format!("== Optimized Logical Plan ==\n{}\n\n", plan.display_indent()))

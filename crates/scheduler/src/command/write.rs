@@ -12,6 +12,7 @@ use spark::{Error, Result, Settings};
 
 use crate::operation::{OperationContext, Table};
 use crate::query;
+use crate::route::route;
 use crate::session::Session;
 use crate::snapshot::short_name;
 
@@ -70,7 +71,7 @@ pub async fn rows(session: &Arc<Session>, analyzed: &Analyzed, spec: WriteSpec, 
     if !write::admit(state.runtime_env(), &spec).await? {
         return Ok(Written::default());
     }
-    let prepared = query::prepare(session.engine(), &analyzed.plan).await?;
+    let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
     let streams = if prepared.runner.name() == "local" {
         execute_stream_partitioned(Arc::clone(&prepared.plan), prepared.state.task_ctx()).map_err(functions::error::from_datafusion)?
     } else {
@@ -86,7 +87,7 @@ pub async fn rows(session: &Arc<Session>, analyzed: &Analyzed, spec: WriteSpec, 
 /// Computes the rows and drops them.
 async fn nowhere(session: &Arc<Session>, op: &WriteOperation, operation: &OperationContext) -> Result<Table> {
     let analyzed = session.analyze(&op.input, session.settings()).await?;
-    let prepared = query::prepare(session.engine(), &analyzed.plan).await?;
+    let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
     let mut rows = prepared.start("write", operation).await?;
     while let Some(batch) = rows.next().await {
         batch.map_err(functions::error::from_datafusion)?;

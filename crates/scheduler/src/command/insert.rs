@@ -1,0 +1,253 @@
+//! Rows into tables: `INSERT`, `CREATE TABLE … AS`, `saveAsTable`, `insertInto`, `writeTo`.
+
+use std::sync::Arc;
+
+use analyzer::Analyzed;
+use datafusion::common::Column;
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlanBuilder, lit};
+use functions::Typed;
+use planner::source::{Options, paths};
+use planner::write::{SaveMode, WriteSpec};
+use spark::command::{Insert, InsertMode};
+use spark::expr::CastMode;
+use spark::types::{DataType, StructField, StructType, quote_identifier};
+use spark::{Error, Expr, Literal, Result, Settings};
+
+use crate::catalog::{TableEntry, shown};
+use crate::naming::Place;
+use crate::operation::{OperationContext, Table};
+use crate::session::Session;
+
+/// `INSERT`.
+pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) -> Result<Table> {
+    let (place, entry) = session.table_entry(&insert.table, "INSERT")?;
+    let overwrite = match insert.mode {
+        InsertMode::Append => false,
+        InsertMode::Overwrite => true,
+        InsertMode::ReplaceWhere(_) | InsertMode::ReplaceUsing(_) => return Err(Error::unsupported("INSERT … REPLACE")),
+    };
+    let settings = session.settings();
+    let analyzed = session.analyze(&insert.query, settings.clone()).await?;
+    let mut fixed = Vec::new();
+    for (name, value) in &insert.partition {
+        if let Some(value) = value {
+            fixed.push((name.clone(), value.clone()));
+        }
+    }
+    let target = Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
+    let rows = arranged(session, &analyzed, &target, &settings).await?;
+    let dynamic = dynamic(&settings, &[]) || !target.fixed.is_empty();
+    let mode = match (overwrite, dynamic) {
+        (false, _) => SaveMode::Append,
+        (true, true) if !entry.partition_columns.is_empty() => SaveMode::OverwriteDynamic,
+        (true, _) => SaveMode::Overwrite,
+    };
+    into_entry(session, &entry, &rows, mode, op).await
+}
+
+/// A table created by a query: its rows first, then its entry, so that a failure leaves neither.
+pub async fn into_new(
+    session: &Arc<Session>,
+    place: &Place,
+    entry: TableEntry,
+    analyzed: &Analyzed,
+    op: &OperationContext,
+) -> Result<Table> {
+    let settings = session.settings();
+    let target = Target { place, entry: &entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
+    let rows = arranged(session, analyzed, &target, &settings).await?;
+    let mode = if entry.kind == crate::catalog::Kind::Managed { SaveMode::Overwrite } else { SaveMode::ErrorIfExists };
+    into_entry(session, &entry, &rows, mode, op).await?;
+    session.engine().shared().catalog.put_table(&place.namespace, entry, false)?;
+    Ok(Table::empty())
+}
+
+/// Writes rows that have the table's columns.
+pub async fn into_entry(
+    session: &Arc<Session>,
+    entry: &TableEntry,
+    rows: &Analyzed,
+    mode: SaveMode,
+    op: &OperationContext,
+) -> Result<Table> {
+    let settings = session.settings();
+    let spec = WriteSpec {
+        format: entry.provider.clone(),
+        location: paths::locate(&entry.location)?,
+        mode,
+        options: Options::new(&entry.options),
+        schema: rows.schema.clone(),
+        columns: rows.columns.clone(),
+        partition_by: entry.partition_columns.clone(),
+        time_zone: Arc::clone(&settings.time_zone),
+        case_sensitive: settings.case_sensitive,
+        default_compression: settings.conf.get("spark.sql.parquet.compression.codec").unwrap_or("snappy").to_string(),
+    };
+    super::write::rows(session, rows, spec, op).await?;
+    Ok(Table::empty())
+}
+
+/// Whether overwriting leaves the partitions alone that get no rows.
+pub fn dynamic(settings: &Settings, options: &[(String, String)]) -> bool {
+    Options::new(options)
+        .get("partitionOverwriteMode")
+        .or_else(|| settings.conf.get("spark.sql.sources.partitionOverwriteMode"))
+        .is_some_and(|m| m.eq_ignore_ascii_case("dynamic"))
+}
+
+/// Where rows go, and how their columns are matched.
+pub struct Target<'a> {
+    pub place: &'a Place,
+    pub entry: &'a TableEntry,
+    /// The columns listed; all, in order, if empty.
+    pub columns: Vec<String>,
+    pub by_name: bool,
+    /// Partition columns with a given value.
+    pub fixed: Vec<(String, Expr)>,
+}
+
+/// The rows of a query with exactly the columns and types of the table.
+///
+/// # Errors
+/// `INSERT_COLUMN_ARITY_MISMATCH`, `INCOMPATIBLE_DATA_FOR_TABLE`.
+pub async fn arranged(session: &Arc<Session>, analyzed: &Analyzed, target: &Target<'_>, settings: &Settings) -> Result<Analyzed> {
+    let schema = target.entry.schema()?;
+    let same = |a: &str, b: &str| planner::source::same_name(a, b, settings.case_sensitive);
+    let is_fixed = |name: &str| target.fixed.iter().any(|(n, _)| same(n, name));
+    let wanted: Vec<&StructField> = if target.columns.is_empty() {
+        schema.fields.iter().filter(|f| !is_fixed(&f.name)).collect()
+    } else {
+        let find = |name: &String| schema.fields.iter().find(|f| same(&f.name, name)).ok_or_else(|| unknown_column(name, &schema));
+        target.columns.iter().map(find).collect::<Result<_>>()?
+    };
+    let sources = matched(analyzed, target, &wanted, settings)?;
+    let plan_schema = analyzed.plan.schema();
+    let mut exprs = Vec::new();
+    for field in &schema.fields {
+        let source = wanted.iter().position(|w| w.name == field.name).and_then(|i| sources[i]);
+        let fixed = target.fixed.iter().find(|(n, _)| same(n, &field.name));
+        let expr = match (source, fixed) {
+            (Some(column), _) => {
+                let (qualifier, arrow) = plan_schema.qualified_field(analyzed.columns[column]);
+                let typed = &analyzed.schema.fields[column];
+                stored(DfExpr::Column(Column::from((qualifier, arrow))), typed, field, target, settings)?
+            }
+            (None, Some((_, value))) => constant(session, value.clone(), field).await?,
+            (None, None) => constant(session, default_of(field), field).await?,
+        };
+        exprs.push(expr.alias(field.name.clone()));
+    }
+    let plan = LogicalPlanBuilder::from(analyzed.plan.clone())
+        .project(exprs)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(functions::error::from_datafusion)?;
+    let columns = (0..schema.fields.len()).collect();
+    Ok(Analyzed { plan, columns, schema, observations: Vec::new() })
+}
+
+fn unknown_column(name: &str, schema: &StructType) -> Error {
+    let proposal = schema.fields.iter().map(|f| quote_identifier(&f.name)).collect::<Vec<_>>().join(", ");
+    Error::analysis("UNRESOLVED_COLUMN.WITH_SUGGESTION")
+        .param("objectName", quote_identifier(name))
+        .param("proposal", proposal)
+        .with_message(format!("The table has no column {name}."))
+}
+
+/// For each wanted column, the column of the query that fills it.
+fn matched(analyzed: &Analyzed, target: &Target<'_>, wanted: &[&StructField], settings: &Settings) -> Result<Vec<Option<usize>>> {
+    let given = &analyzed.schema.fields;
+    if target.by_name {
+        let find = |w: &&StructField| given.iter().position(|g| planner::source::same_name(&g.name, &w.name, settings.case_sensitive));
+        let found: Vec<Option<usize>> = wanted.iter().map(find).collect();
+        let used = found.iter().flatten().count();
+        if used < given.len() {
+            let extra: Vec<String> = (0..given.len()).filter(|i| !found.contains(&Some(*i))).map(|i| quote_identifier(&given[i].name)).collect();
+            return Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.EXTRA_COLUMNS")
+                .param("tableName", shown(&target.place.parts()))
+                .param("extraColumns", extra.join(", "))
+                .with_message("The query has columns that the table does not have."));
+        }
+        return Ok(found);
+    }
+    let fewer_allowed = target.columns.is_empty()
+        && given.len() < wanted.len()
+        && wanted[given.len()..].iter().all(|f| f.metadata.get("CURRENT_DEFAULT").is_some());
+    if given.len() == wanted.len() || fewer_allowed {
+        return Ok((0..wanted.len()).map(|i| (i < given.len()).then_some(i)).collect());
+    }
+    let sub = if given.len() < wanted.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
+    let names = |all: Vec<&str>| all.into_iter().map(quote_identifier).collect::<Vec<_>>().join(", ");
+    Err(Error::analysis(format!("INSERT_COLUMN_ARITY_MISMATCH.{sub}"))
+        .param("tableName", shown(&target.place.parts()))
+        .param("tableColumns", names(wanted.iter().map(|f| f.name.as_str()).collect()))
+        .param("dataColumns", names(given.iter().map(|f| f.name.as_str()).collect()))
+        .with_message("The query has another number of columns than the table."))
+}
+
+/// A column as the table stores it.
+fn stored(expr: DfExpr, from: &StructField, to: &StructField, target: &Target<'_>, settings: &Settings) -> Result<DfExpr> {
+    if settings.store_assignment.as_ref() != "LEGACY" && !assignable(&from.data_type, &to.data_type, settings) {
+        return Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST")
+            .param("tableName", shown(&target.place.parts()))
+            .param("colName", quote_identifier(&to.name))
+            .param("srcType", format!("\"{}\"", from.data_type.sql()))
+            .param("targetType", format!("\"{}\"", to.data_type.sql()))
+            .with_message(format!("A {} cannot be stored safely in the column {}.", from.data_type.sql(), to.name)));
+    }
+    let typed = Typed {
+        expr,
+        ty: from.data_type.clone(),
+        nullable: true,
+        name: from.name.clone(),
+        metadata: Default::default(),
+    };
+    let mode = if settings.store_assignment.as_ref() == "LEGACY" { CastMode::Legacy } else { CastMode::Ansi };
+    if from.data_type.same_type(&to.data_type) {
+        return Ok(functions::cast::implicit(&typed, &to.data_type, settings).expr);
+    }
+    Ok(functions::cast::explicit(&typed, &to.data_type, mode, settings)?.expr)
+}
+
+/// Whether ANSI store assignment (or the strict one) lets a type into a column.
+fn assignable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
+    use DataType as T;
+    if settings.store_assignment.as_ref() == "STRICT" {
+        return from.same_type(to) || functions::coerce::tightest(from, to).is_some_and(|t| t.same_type(to));
+    }
+    match (from, to) {
+        (a, b) if a.same_type(b) => true,
+        (T::Null, _) => true,
+        (a, b) if a.is_numeric() && b.is_numeric() => true,
+        (T::Array { element: a, .. }, T::Array { element: b, .. }) => assignable(a, b, settings),
+        (T::Map { key: a, value: x, .. }, T::Map { key: b, value: y, .. }) => assignable(a, b, settings) && assignable(x, y, settings),
+        (T::Struct(a), T::Struct(b)) => {
+            a.fields.len() == b.fields.len()
+                && a.fields.iter().zip(&b.fields).all(|(x, y)| assignable(&x.data_type, &y.data_type, settings))
+        }
+        (a, b) if a.is_complex() || b.is_complex() => false,
+        (a, b) if b.is_string() => !matches!(a, T::Variant),
+        (a, b) if a.is_datetime() && b.is_datetime() => true,
+        (T::YearMonthInterval { .. }, T::YearMonthInterval { .. }) | (T::DayTimeInterval { .. }, T::DayTimeInterval { .. }) => true,
+        _ => false,
+    }
+}
+
+fn default_of(field: &StructField) -> Expr {
+    match field.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()) {
+        Some(text) => Expr::Text(text.to_string()),
+        None => Expr::Literal(Literal::Null(DataType::Null)),
+    }
+}
+
+/// A constant as a value of the column.
+async fn constant(session: &Arc<Session>, value: Expr, field: &StructField) -> Result<DfExpr> {
+    let cast = Expr::Cast { child: Box::new(value), to: field.data_type.clone(), mode: CastMode::Session };
+    let plan = spark::Plan::from(spark::plan::Node::Project {
+        input: spark::Plan::boxed(spark::plan::Node::OneRow),
+        exprs: vec![cast.alias("v")],
+    });
+    let (analyzed, batches) = session.collect(&plan, session.settings(), 1).await?;
+    let batch = batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("a row of constants is missing"))?;
+    let value = datafusion::scalar::ScalarValue::try_from_array(batch.column(analyzed.columns[0]), 0);
+    Ok(lit(value.map_err(functions::error::from_datafusion)?))
+}

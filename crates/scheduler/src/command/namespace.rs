@@ -1,0 +1,113 @@
+//! Namespaces: `CREATE`, `DROP`, `ALTER`, `USE`, `COMMENT ON`.
+
+use spark::plan::Options;
+use spark::{Error, Result};
+
+use crate::catalog::{NamespaceEntry, SESSION_CATALOG, schema_not_found};
+use crate::naming::catalog_not_found;
+use crate::operation::Table;
+use crate::session::Session;
+
+/// `CREATE NAMESPACE`.
+pub fn create(
+    session: &Session,
+    name: &[String],
+    if_not_exists: bool,
+    comment: Option<String>,
+    location: Option<String>,
+    properties: Options,
+) -> Result<Table> {
+    let name = session.namespace(name)?;
+    let catalog = &session.engine().shared().catalog;
+    if if_not_exists && catalog.has_namespace(&name) {
+        return Ok(Table::empty());
+    }
+    let location = match location {
+        Some(path) => planner::source::paths::locate(&path)?.display,
+        None => catalog.namespace_location(&name),
+    };
+    let entry = NamespaceEntry { name, comment, location, properties, owner: session.user().to_string(), ..Default::default() };
+    catalog.create_namespace(entry)?;
+    Ok(Table::empty())
+}
+
+/// `DROP NAMESPACE`; managed tables go with their data.
+pub fn drop(session: &Session, name: &[String], if_exists: bool, cascade: bool) -> Result<Table> {
+    let name = session.namespace(name)?;
+    let catalog = &session.engine().shared().catalog;
+    if name.eq_ignore_ascii_case("default") {
+        return Err(Error::analysis("UNSUPPORTED_FEATURE.DROP_DATABASE")
+            .param("database", "`spark_catalog`.`default`")
+            .with_message("The default schema cannot be dropped."));
+    }
+    if if_exists && !catalog.has_namespace(&name) {
+        return Ok(Table::empty());
+    }
+    let entry = catalog.drop_namespace(&name, cascade)?;
+    for table in entry.tables.values().filter(|t| t.kind == crate::catalog::Kind::Managed) {
+        super::table::remove_files(&table.location);
+    }
+    if let Some(path) = entry.location.strip_prefix("file:") {
+        // A folder with files that are not ours stays.
+        std::mem::drop(std::fs::remove_dir(path));
+    }
+    Ok(Table::empty())
+}
+
+/// Sets or, for keys without a value, removes properties.
+pub fn alter(session: &Session, name: &[String], set: Options, unset: &[String]) -> Result<Table> {
+    let name = session.namespace(name)?;
+    session.engine().shared().catalog.update(&name, |n| {
+        n.properties.retain(|(k, _)| !unset.contains(k) && !set.iter().any(|(s, _)| s == k));
+        n.properties.extend(set);
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// `COMMENT ON NAMESPACE`.
+pub fn comment(session: &Session, name: &[String], comment: Option<String>) -> Result<Table> {
+    let name = session.namespace(name)?;
+    session.engine().shared().catalog.update(&name, |n| {
+        n.comment = comment;
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// `ALTER NAMESPACE … SET LOCATION`.
+pub fn set_location(session: &Session, name: &[String], location: &str) -> Result<Table> {
+    let name = session.namespace(name)?;
+    let location = planner::source::paths::locate(location)?.display;
+    session.engine().shared().catalog.update(&name, |n| {
+        n.location = location;
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// `USE NAMESPACE`, and `USE` with a catalog before it.
+pub fn use_namespace(session: &Session, name: &[String]) -> Result<Table> {
+    if let [only] = name
+        && only.eq_ignore_ascii_case(SESSION_CATALOG)
+    {
+        return Ok(Table::empty());
+    }
+    let namespace = session.namespace(name)?;
+    match session.engine().shared().catalog.namespace(&namespace) {
+        Some(entry) => {
+            session.names.lock().database = entry.name.as_str().into();
+            Ok(Table::empty())
+        }
+        None => Err(schema_not_found(&[SESSION_CATALOG.to_string(), namespace])),
+    }
+}
+
+/// `SET CATALOG`.
+pub fn set_catalog(session: &Session, name: &str) -> Result<Table> {
+    if !name.eq_ignore_ascii_case(SESSION_CATALOG) {
+        return Err(catalog_not_found(name));
+    }
+    session.names.lock().catalog = SESSION_CATALOG.into();
+    Ok(Table::empty())
+}

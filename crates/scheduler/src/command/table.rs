@@ -1,0 +1,411 @@
+//! Tables: `CREATE`, `DROP`, `ALTER`, `TRUNCATE`, `ANALYZE`.
+
+use std::sync::Arc;
+
+use planner::source::paths;
+use spark::command::{AlterTableAction, ColumnDef, CreateTable};
+use spark::types::{DataType, Metadata, StructField, StructType, quote_identifier};
+use spark::{Error, Expr, Result};
+
+use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_exists, table_not_found};
+use crate::naming::{Found, Place};
+use crate::operation::{OperationContext, Table};
+use crate::session::Session;
+use crate::snapshot::short_name;
+
+/// Formats that tables can have.
+const PROVIDERS: [&str; 4] = ["parquet", "csv", "json", "text"];
+
+/// `CREATE TABLE`, with or without a query.
+pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationContext) -> Result<Table> {
+    let place = session.place(&create.name)?;
+    let catalog = &session.engine().shared().catalog;
+    if !catalog.has_namespace(&place.namespace) {
+        return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace.clone()]));
+    }
+    if !create.constraints.is_empty() {
+        return Err(Error::unsupported("table constraints"));
+    }
+    match catalog.table(&place.namespace, &place.name) {
+        Some(_) if create.if_not_exists => return Ok(Table::empty()),
+        Some(_) if create.replace => {
+            return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+                .param("tableName", shown(&place.parts()))
+                .param("operation", "REPLACE TABLE")
+                .with_message("Tables of files cannot be replaced."));
+        }
+        Some(_) => return Err(table_exists(&place.parts())),
+        None => {}
+    }
+    let mut entry = entry_of(session, &place, &create)?;
+    let Some(query) = create.query else {
+        return finish(session, &place, entry).await;
+    };
+    let analyzed = session.analyze(&query, session.settings()).await?;
+    let partitions = entry.partition_columns.clone();
+    entry.schema_json = ordered(&analyzed.schema, &partitions).to_json().to_string();
+    check_provider_types(&entry)?;
+    super::insert::into_new(session, &place, entry, &analyzed, op).await
+}
+
+/// Enters a table and makes its folder.
+async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Result<Table> {
+    if entry.kind == Kind::Managed
+        && let Some(path) = entry.location.strip_prefix("file:")
+    {
+        let path = std::path::Path::new(path);
+        if path.read_dir().is_ok_and(|mut d| d.next().is_some()) {
+            return Err(Error::analysis("LOCATION_ALREADY_EXISTS")
+                .param("location", format!("'{}'", entry.location))
+                .param("identifier", shown(&place.parts()))
+                .with_message("The folder of the new table holds something already."));
+        }
+        std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {}: {e}", path.display())))?;
+    }
+    if entry.schema()?.fields.is_empty() && entry.kind == Kind::External {
+        entry.schema_json = inferred(session, &entry).await?.to_json().to_string();
+    }
+    session.engine().shared().catalog.put_table(&place.namespace, entry, false)?;
+    Ok(Table::empty())
+}
+
+/// The schema of the files of an external table that lists no columns.
+async fn inferred(session: &Session, entry: &TableEntry) -> Result<StructType> {
+    let mut request = crate::names::table_request(entry, &Vec::new(), &session.settings())?;
+    request.schema = None;
+    request.partition_columns = None;
+    request.allow_empty = false;
+    Ok(planner::source::open(&session.engine().shared().state, request).await?.schema)
+}
+
+/// The entry that a `CREATE TABLE` describes.
+fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<TableEntry> {
+    let conf = session.conf().view();
+    let provider = match (&create.provider, &create.storage) {
+        (Some(provider), _) => short_name(provider),
+        (None, Some(storage)) => storage.format.as_deref().map_or("text".to_string(), short_name),
+        (None, None) => short_name(conf.get("spark.sql.sources.default").unwrap_or("parquet")),
+    };
+    if !PROVIDERS.contains(&provider.as_str()) {
+        return Err(planner::source::table::not_found(&provider));
+    }
+    let mut columns = fields(&create.columns)?;
+    columns.extend(fields(&create.partition_columns)?);
+    let mut partition_columns: Vec<String> = create.partition_columns.iter().filter_map(|c| c.name.last().cloned()).collect();
+    for transform in &create.partitioning {
+        match (transform.name.as_str(), transform.args.first().map(Expr::unpositioned)) {
+            ("identity", Some(Expr::Attribute(column))) => partition_columns.extend(column.parts.last().cloned()),
+            (other, _) => return Err(Error::unsupported(format!("partitioning by {other}"))),
+        }
+    }
+    let schema = ordered(&StructType::new(columns), &partition_columns);
+    check_columns(&schema, &partition_columns, create.query.is_some(), place)?;
+    let path = create.location.clone().or_else(|| {
+        create.options.iter().find(|(k, _)| k.eq_ignore_ascii_case("path")).map(|(_, v)| v.clone())
+    });
+    let kind = if path.is_some() { Kind::External } else { Kind::Managed };
+    let location = match path {
+        Some(path) => paths::locate(&path)?.display,
+        None => default_location(session, place)?,
+    };
+    let bucket = create.bucket.as_ref().map(|b| (b.columns.clone(), b.sort_columns.clone(), b.buckets));
+    let entry = TableEntry {
+        name: place.name.clone(),
+        kind,
+        provider,
+        schema_json: schema.to_json().to_string(),
+        partition_columns,
+        bucket,
+        location,
+        options: create.options.iter().filter(|(k, _)| !k.eq_ignore_ascii_case("path")).cloned().collect(),
+        properties: create.properties.clone(),
+        comment: create.comment.clone(),
+        created_micros: chrono::Utc::now().timestamp_micros(),
+        owner: session.user().to_string(),
+        view: None,
+        statistics: None,
+        collation: create.collation.clone(),
+    };
+    check_provider_types(&entry)?;
+    Ok(entry)
+}
+
+/// Where a managed table's files are.
+pub fn default_location(session: &Session, place: &Place) -> Result<String> {
+    let namespace = session.engine().shared().catalog.namespace(&place.namespace);
+    let namespace = namespace.ok_or_else(|| schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace.clone()]))?;
+    Ok(format!("{}/{}", namespace.location.trim_end_matches('/'), place.name.to_lowercase()))
+}
+
+fn check_provider_types(entry: &TableEntry) -> Result<()> {
+    let request = crate::names::table_request(entry, &Vec::new(), &spark::Settings::default())?;
+    planner::source::rows::check(&request, &entry.schema()?)
+}
+
+/// Data columns first, then the partition columns in their order.
+pub fn ordered(schema: &StructType, partitions: &[String]) -> StructType {
+    let at = |f: &StructField| partitions.iter().position(|p| p.eq_ignore_ascii_case(&f.name));
+    let mut fields: Vec<StructField> = schema.fields.iter().filter(|f| at(f).is_none()).cloned().collect();
+    let by_name = partitions.iter().filter_map(|p| schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(p)).cloned());
+    fields.extend(by_name);
+    let clean = |f: StructField| StructField { metadata: f.metadata.without("__autoGeneratedAlias"), nullable: true, ..f };
+    StructType::new(fields.into_iter().map(clean).collect())
+}
+
+fn check_columns(schema: &StructType, partitions: &[String], has_query: bool, place: &Place) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    for field in &schema.fields {
+        if !seen.insert(field.name.to_lowercase()) {
+            return Err(Error::analysis("COLUMN_ALREADY_EXISTS")
+                .param("columnName", quote_identifier(&field.name.to_lowercase()))
+                .with_message(format!("The column {} is defined twice.", field.name)));
+        }
+    }
+    for partition in partitions {
+        if !has_query && !schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(partition)) {
+            return Err(Error::analysis("COLUMN_NOT_DEFINED_IN_TABLE")
+                .param("colType", "partition")
+                .param("colName", quote_identifier(partition))
+                .param("tableName", shown(&place.parts()))
+                .param("tableCols", schema.fields.iter().map(|f| quote_identifier(&f.name)).collect::<Vec<_>>().join(", "))
+                .with_message(format!("The partition column {partition} is not defined.")));
+        }
+    }
+    Ok(())
+}
+
+/// The fields that column definitions describe; defaults and the like are in their metadata.
+pub fn fields(columns: &[ColumnDef]) -> Result<Vec<StructField>> {
+    columns.iter().map(field).collect()
+}
+
+fn field(column: &ColumnDef) -> Result<StructField> {
+    if column.generated.is_some() || column.identity.is_some() {
+        return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+            .param("tableName", "")
+            .param("operation", "generated columns")
+            .with_message("Tables of files have no generated columns."));
+    }
+    let [name] = column.name.as_slice() else { return Err(Error::unsupported("nested columns in definitions")) };
+    let mut metadata = Metadata::default();
+    let text = |s: &str| serde_json::Value::String(s.to_string());
+    if let Some(comment) = &column.comment {
+        metadata = metadata.with("comment", text(comment));
+    }
+    if let Some((_, default)) = &column.default {
+        metadata = metadata.with("CURRENT_DEFAULT", text(default)).with("EXISTS_DEFAULT", text(default));
+    }
+    let data_type = match &column.data_type {
+        DataType::Char(_) | DataType::Varchar(_) => {
+            metadata = metadata.with("__CHAR_VARCHAR_TYPE_STRING", text(&column.data_type.simple_string()));
+            DataType::STRING
+        }
+        other => other.clone(),
+    };
+    Ok(StructField { name: name.clone(), data_type, nullable: column.nullable, metadata })
+}
+
+/// `DROP TABLE`; temporary views count as tables here.
+pub fn drop(session: &Session, name: &[String], if_exists: bool, view: bool) -> Result<Table> {
+    let settings = session.settings();
+    match session.find(name, &settings)? {
+        Found::Temp(_, _) => {
+            drop_temp(session, name, settings.case_sensitive);
+            Ok(Table::empty())
+        }
+        Found::Entry(place, entry) if entry.is_view() != view => {
+            let (condition, parameter) = if view {
+                ("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "tableName")
+            } else {
+                ("EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE", "viewName")
+            };
+            let operation = if view { "DROP VIEW" } else { "DROP TABLE" };
+            Err(Error::analysis(condition)
+                .param(parameter, shown(&place.parts()))
+                .param("operation", operation)
+                .with_message(format!("{operation} does not take {}.", shown(&place.parts()))))
+        }
+        Found::Entry(place, entry) => {
+            session.engine().shared().catalog.drop_table(&place.namespace, &place.name)?;
+            session.set_cached_table(&place, None)?;
+            if entry.kind == Kind::Managed {
+                remove_files(&entry.location);
+            }
+            Ok(Table::empty())
+        }
+        Found::Nothing if if_exists => Ok(Table::empty()),
+        Found::Nothing => Err(table_not_found(name)),
+    }
+}
+
+/// Removes a temporary view; false if there is none.
+pub fn drop_temp(session: &Session, name: &[String], case_sensitive: bool) -> bool {
+    let Some(last) = name.last() else { return false };
+    let key = crate::names::key(last, case_sensitive);
+    if name.len() == 1 {
+        session.names.lock().temp_views.remove(&key).is_some()
+    } else {
+        session.engine().shared().global_views.write().remove(&key).is_some()
+    }
+}
+
+/// Removes the folder of a managed table.
+pub fn remove_files(location: &str) {
+    if let Some(path) = location.strip_prefix("file:")
+        && let Err(e) = std::fs::remove_dir_all(path)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path, "a table's files could not be removed: {e}");
+    }
+}
+
+/// `ALTER TABLE` and `ALTER VIEW`.
+pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAction) -> Result<Table> {
+    let (place, _) = session.entry(name)?;
+    let catalog = &session.engine().shared().catalog;
+    match action {
+        AlterTableAction::Rename(to) => return rename(session, &place, &to),
+        AlterTableAction::RecoverPartitions => {}
+        AlterTableAction::SetProperties(properties) => catalog.update_table(&place.namespace, &place.name, |t| {
+            t.properties.retain(|(k, _)| !properties.iter().any(|(s, _)| s == k));
+            t.properties.extend(properties);
+            Ok(())
+        })?,
+        AlterTableAction::UnsetProperties { keys, .. } => catalog.update_table(&place.namespace, &place.name, |t| {
+            t.properties.retain(|(k, _)| !keys.contains(k));
+            Ok(())
+        })?,
+        AlterTableAction::AddColumns(columns) => add_columns(session, &place, &columns)?,
+        AlterTableAction::SetLocation { partition, location } if partition.is_empty() => {
+            let location = paths::locate(&location)?.display;
+            catalog.update_table(&place.namespace, &place.name, |t| {
+                t.location = location;
+                Ok(())
+            })?;
+        }
+        AlterTableAction::AlterColumns(changes) => {
+            for change in changes {
+                let only_comment = change.data_type.is_none() && change.nullable.is_none() && change.position.is_none() && change.default.is_none();
+                let (true, Some(column), Some(comment)) = (only_comment, change.name.last(), change.comment) else {
+                    return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+                        .param("tableName", shown(&place.parts()))
+                        .param("operation", "ALTER COLUMN")
+                        .with_message("Only the comment of a column can be changed."));
+                };
+                comment_column(session, &place, column, Some(comment))?;
+            }
+        }
+        AlterTableAction::SetQuery { plan, text } => {
+            let schema = session.analyze(&plan, session.settings()).await?.schema;
+            catalog.update_table(&place.namespace, &place.name, |t| {
+                t.schema_json = schema.to_json().to_string();
+                if let Some(view) = &mut t.view {
+                    view.text = text;
+                    view.columns.clear();
+                }
+                Ok(())
+            })?;
+        }
+        _ => {
+            return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+                .param("tableName", shown(&place.parts()))
+                .param("operation", "ALTER TABLE")
+                .with_message("Tables of files do not take this change."));
+        }
+    }
+    Ok(Table::empty())
+}
+
+/// Sets the comment of a column.
+pub fn comment_column(session: &Session, place: &Place, column: &str, comment: Option<String>) -> Result<()> {
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        let mut schema = t.schema()?;
+        let field = schema.fields.iter_mut().find(|f| f.name.eq_ignore_ascii_case(column));
+        let field = field.ok_or_else(|| Error::analysis("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION").param("objectName", quote_identifier(column)))?;
+        field.metadata = match comment {
+            Some(comment) => field.metadata.with("comment", serde_json::Value::String(comment)),
+            None => field.metadata.without("comment"),
+        };
+        t.schema_json = schema.to_json().to_string();
+        Ok(())
+    })
+}
+
+fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Result<()> {
+    let added = fields(columns)?;
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        let mut schema = t.schema()?;
+        for field in added {
+            if schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(&field.name)) {
+                return Err(Error::analysis("FIELD_ALREADY_EXISTS")
+                    .param("op", "add")
+                    .param("fieldNames", quote_identifier(&field.name))
+                    .param("struct", format!("\"{}\"", DataType::Struct(schema.clone()).sql()))
+                    .with_message(format!("There is a column {} already.", field.name)));
+            }
+            schema.fields.push(field);
+        }
+        t.schema_json = ordered(&schema, &t.partition_columns).to_json().to_string();
+        Ok(())
+    })
+}
+
+fn rename(session: &Session, place: &Place, to: &[String]) -> Result<Table> {
+    let target = session.place(to)?;
+    let catalog = &session.engine().shared().catalog;
+    if catalog.table(&target.namespace, &target.name).is_some() {
+        return Err(table_exists(&target.parts()));
+    }
+    let mut entry = catalog.drop_table(&place.namespace, &place.name)?;
+    let old = entry.location.clone();
+    entry.name = target.name.clone();
+    if entry.kind == Kind::Managed {
+        entry.location = default_location(session, &target)?;
+        if let (Some(from), Some(to)) = (old.strip_prefix("file:"), entry.location.strip_prefix("file:"))
+            && std::path::Path::new(from).exists()
+        {
+            std::fs::rename(from, to).map_err(|e| Error::internal(format!("cannot move {from}: {e}")))?;
+        }
+    }
+    catalog.put_table(&target.namespace, entry, false)?;
+    Ok(Table::empty())
+}
+
+/// `TRUNCATE TABLE`.
+pub fn truncate(session: &Session, name: &[String]) -> Result<Table> {
+    let (place, entry) = session.table_entry(name, "TRUNCATE TABLE")?;
+    if entry.kind == Kind::External {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1266")
+            .param("tableIdentWithDB", shown(&place.parts()))
+            .with_message("An external table cannot be truncated."));
+    }
+    remove_files(&entry.location);
+    if let Some(path) = entry.location.strip_prefix("file:") {
+        std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {path}: {e}")))?;
+    }
+    Ok(Table::empty())
+}
+
+/// `ANALYZE TABLE`: bytes, and rows unless it may not scan.
+pub async fn analyze(session: &Arc<Session>, name: &[String], no_scan: bool) -> Result<Table> {
+    let (place, entry) = session.table_entry(name, "ANALYZE TABLE")?;
+    let settings = session.settings();
+    let request = crate::names::table_request(&entry, &Vec::new(), &settings)?;
+    let opened = planner::source::open(&session.engine().shared().state, request).await?;
+    let rows = match (no_scan, opened.table.exact_rows()) {
+        (true, _) => None,
+        (false, Some(rows)) => Some(rows as u64),
+        (false, None) => {
+            let plan = spark::Plan::from(spark::plan::Node::Table {
+                name: place.parts(), options: Vec::new(), is_streaming: false, time_travel: None,
+            });
+            let (_, batches) = session.collect(&plan, settings, usize::MAX).await?;
+            Some(batches.iter().map(|b| b.num_rows() as u64).sum())
+        }
+    };
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.statistics = Some((opened.table.total_bytes(), rows));
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}

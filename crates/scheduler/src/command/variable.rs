@@ -1,0 +1,219 @@
+//! Session variables: `DECLARE`, `SET VARIABLE`, `DROP TEMPORARY VARIABLE`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use spark::expr::CastMode;
+use spark::plan::Node;
+use spark::types::{DataType, quote_identifier};
+use spark::{Error, Expr, Literal, Plan, Result};
+
+use crate::literals;
+use crate::names::Variable;
+use crate::operation::Table;
+use crate::session::Session;
+
+/// Declares variables.
+pub async fn declare(
+    session: &Arc<Session>,
+    names: Vec<Vec<String>>,
+    replace: bool,
+    data_type: Option<DataType>,
+    default: Option<Expr>,
+    default_text: String,
+) -> Result<Table> {
+    let expr = default.unwrap_or(Expr::Literal(Literal::Null(DataType::Null)));
+    let expr = match &data_type {
+        Some(to) => Expr::Cast { child: Box::new(expr), to: to.clone(), mode: CastMode::Session },
+        None => expr,
+    };
+    let (evaluated_type, value) = one_value(session, expr).await?;
+    let default = if default_text.is_empty() { "null".to_string() } else { default_text };
+    let mut seen = HashSet::new();
+    for name in &names {
+        let key = key(name)?;
+        if !seen.insert(key.clone()) {
+            return Err(Error::analysis("DUPLICATE_VARIABLE_NAME_INSIDE_DECLARE")
+                .param("variableName", quote_identifier(&key))
+                .with_message(format!("The variable {key} is declared twice.")));
+        }
+        let mut held = session.names.lock();
+        if !replace && held.variables.contains_key(&key) {
+            return Err(Error::analysis("VARIABLE_ALREADY_EXISTS")
+                .param("variableName", shown(&key))
+                .with_message(format!("There is a variable {key} already.")));
+        }
+        let variable = Variable {
+            value: value.clone(),
+            data_type: data_type.clone().unwrap_or_else(|| evaluated_type.clone()),
+            default: Some(default.clone()),
+        };
+        held.variables.insert(key.clone(), (key, variable));
+    }
+    Ok(Table::empty())
+}
+
+/// The key of a variable's name.
+fn key(name: &[String]) -> Result<String> {
+    match name {
+        [only] => Ok(only.to_lowercase()),
+        [schema, only] if schema.eq_ignore_ascii_case("session") => Ok(only.to_lowercase()),
+        [catalog, schema, only] if catalog.eq_ignore_ascii_case("system") && schema.eq_ignore_ascii_case("session") => {
+            Ok(only.to_lowercase())
+        }
+        _ => Err(unresolved(name)),
+    }
+}
+
+fn shown(key: &str) -> String {
+    format!("`system`.`session`.{}", quote_identifier(key))
+}
+
+fn unresolved(name: &[String]) -> Error {
+    Error::analysis("UNRESOLVED_VARIABLE")
+        .param("variableName", crate::catalog::shown(name))
+        .param("searchPath", "`system`.`session`")
+        .with_message(format!("There is no variable {}.", crate::catalog::shown(name)))
+}
+
+fn find(session: &Session, name: &[String]) -> Result<(String, Variable)> {
+    let key = key(name)?;
+    session.names.lock().variables.get(&key).cloned().ok_or_else(|| unresolved(name))
+}
+
+/// `DROP TEMPORARY VARIABLE`.
+pub fn drop(session: &Session, name: &[String], if_exists: bool) -> Result<Table> {
+    let removed = key(name).ok().and_then(|k| session.names.lock().variables.remove(&k));
+    match removed {
+        None if !if_exists => Err(Error::analysis("VARIABLE_NOT_FOUND")
+            .param("variableName", key(name).map(|k| shown(&k)).unwrap_or_else(|_| crate::catalog::shown(name)))
+            .with_message("There is no such variable.")),
+        _ => Ok(Table::empty()),
+    }
+}
+
+/// `SET VARIABLE a = x, b = y`: all values first, then all assignments.
+pub async fn set(session: &Arc<Session>, assignments: Vec<(Vec<String>, Expr)>) -> Result<Table> {
+    let mut targets = Vec::new();
+    let mut exprs = Vec::new();
+    for (name, expr) in assignments {
+        let (key, variable) = find(session, &name)?;
+        if targets.contains(&key) {
+            return Err(duplicate(&key));
+        }
+        let expr = match expr.unpositioned() {
+            Expr::Default => Expr::Text(variable.default.clone().unwrap_or_else(|| "null".into())),
+            _ => expr,
+        };
+        exprs.push(Expr::Cast { child: Box::new(expr), to: variable.data_type.clone(), mode: CastMode::Session });
+        targets.push(key);
+    }
+    let values = values(session, exprs).await?;
+    assign(session, &targets, values);
+    Ok(Table::empty())
+}
+
+fn duplicate(key: &str) -> Error {
+    Error::analysis("DUPLICATE_ASSIGNMENTS")
+        .param("nameList", quote_identifier(key))
+        .with_message(format!("The variable {key} is assigned twice."))
+}
+
+fn assign(session: &Session, targets: &[String], values: Vec<Literal>) {
+    let mut held = session.names.lock();
+    for (key, value) in targets.iter().zip(values) {
+        if let Some((_, variable)) = held.variables.get_mut(key) {
+            variable.value = value;
+        }
+    }
+}
+
+/// `SET VARIABLE (a, b) = (query)`, and the `INTO` of `EXECUTE IMMEDIATE`.
+pub async fn set_from(session: &Arc<Session>, names: &[Vec<String>], query: &Plan) -> Result<Table> {
+    let mut targets = Vec::new();
+    let mut types = Vec::new();
+    for name in names {
+        let (key, variable) = find(session, name)?;
+        if targets.contains(&key) {
+            return Err(duplicate(&key));
+        }
+        targets.push(key);
+        types.push(variable.data_type);
+    }
+    let (analyzed, batches) = session.collect(query, session.settings(), 2).await?;
+    if analyzed.schema.fields.len() != targets.len() {
+        return Err(Error::analysis("ASSIGNMENT_ARITY_MISMATCH")
+            .param("numTarget", targets.len().to_string())
+            .param("numExpr", analyzed.schema.fields.len().to_string())
+            .with_message("The query has another number of columns than there are variables."));
+    }
+    let rows: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+    if rows > 1 {
+        return Err(Error::runtime("ROW_SUBQUERY_TOO_MANY_ROWS").with_message("A query that sets variables gave more than one row."));
+    }
+    let first = batches.iter().find(|b| b.num_rows() > 0);
+    let mut exprs = Vec::new();
+    for ((field, &column), to) in analyzed.schema.fields.iter().zip(&analyzed.columns).zip(types) {
+        let literal = match first {
+            Some(batch) => literals::literal(batch.column(column), 0, &field.data_type)?,
+            None => Literal::Null(field.data_type.clone()),
+        };
+        exprs.push(Expr::Cast { child: Box::new(Expr::Literal(literal)), to, mode: CastMode::Session });
+    }
+    let values = values(session, exprs).await?;
+    assign(session, &targets, values);
+    Ok(Table::empty())
+}
+
+/// The values of expressions that refer to no rows.
+pub async fn values(session: &Arc<Session>, exprs: Vec<Expr>) -> Result<Vec<Literal>> {
+    Ok(typed_values(session, exprs).await?.into_iter().map(|(_, v)| v).collect())
+}
+
+async fn typed_values(session: &Arc<Session>, exprs: Vec<Expr>) -> Result<Vec<(DataType, Literal)>> {
+    let named = exprs.into_iter().enumerate().map(|(i, e)| e.alias(format!("v{i}"))).collect();
+    let plan = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs: named });
+    let (analyzed, batches) = session.collect(&plan, session.settings(), 1).await?;
+    let Some(batch) = batches.iter().find(|b| b.num_rows() > 0) else { return Err(Error::internal("a row of constants is missing")) };
+    let fields = analyzed.schema.fields.iter().zip(&analyzed.columns);
+    fields.map(|(f, &c)| Ok((f.data_type.clone(), literals::literal(batch.column(c), 0, &f.data_type)?))).collect()
+}
+
+async fn one_value(session: &Arc<Session>, expr: Expr) -> Result<(DataType, Literal)> {
+    typed_values(session, vec![expr]).await?.pop().ok_or_else(|| Error::internal("a constant is missing"))
+}
+
+/// `EXECUTE IMMEDIATE`.
+pub async fn execute_immediate(
+    session: &Arc<Session>,
+    text: Expr,
+    into: Vec<Vec<String>>,
+    using: Vec<Expr>,
+    op: &crate::operation::OperationContext,
+) -> Result<Table> {
+    let text = match values(session, vec![text]).await?.pop() {
+        Some(Literal::String(text)) => text,
+        Some(Literal::Null(_)) => {
+            return Err(Error::analysis("NULL_QUERY_STRING_EXECUTE_IMMEDIATE").param("varName", "").with_message("The statement to execute is null."));
+        }
+        _ => return Err(Error::analysis("INVALID_EXPR_TYPE_FOR_QUERY_EXECUTE_IMMEDIATE").with_message("The statement to execute must be a string.")),
+    };
+    let (mut named, mut positional) = (Vec::new(), Vec::new());
+    for argument in using {
+        match argument.unpositioned() {
+            Expr::Alias { child, names, .. } if names.len() == 1 => named.push((names[0].clone(), (**child).clone())),
+            other => positional.push(other.clone()),
+        }
+    }
+    if !named.is_empty() && !positional.is_empty() {
+        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS").with_message("Arguments are either all named or all not."));
+    }
+    let plan = Plan::from(Node::Sql { text, named_args: named, positional_args: positional });
+    if into.is_empty() {
+        return session.execute_here(plan, op).await?.collect().await;
+    }
+    if session.command_of(&plan)?.is_some() {
+        return Err(Error::analysis("INVALID_STATEMENT_FOR_EXECUTE_INTO").param("sqlString", "").with_message("INTO takes the row of a query."));
+    }
+    set_from(session, &into, &plan).await
+}
