@@ -5,9 +5,9 @@ use proto::spark_connect::analyze_plan_request::explain::ExplainMode;
 use proto::spark_connect::analyze_plan_request::{self as request, Analyze};
 use proto::spark_connect::analyze_plan_response::{self as response, Result as Answer};
 use serde_json::Value as Json;
+use scheduler::cache::StorageLevel;
 use spark::{DataType, Plan, Result, StructType};
 
-use crate::backend::StorageLevel;
 use crate::from_proto::{Pending, Reader, invalid, on_plan_stack};
 use crate::sessions::SessionHolder;
 use crate::text::TextReader;
@@ -124,7 +124,7 @@ impl Analysis<'_> {
     }
 
     async fn persist(&self, question: request::Persist) -> Result<Answer> {
-        let level = question.storage_level.map_or(DEFAULT_LEVEL, |l| StorageLevel {
+        let level = question.storage_level.map_or(StorageLevel::DEFAULT, |l| StorageLevel {
             use_disk: l.use_disk,
             use_memory: l.use_memory,
             use_off_heap: l.use_off_heap,
@@ -135,10 +135,6 @@ impl Analysis<'_> {
         Ok(Answer::Persist(response::Persist {}))
     }
 }
-
-/// `MEMORY_AND_DISK`.
-const DEFAULT_LEVEL: StorageLevel =
-    StorageLevel { use_disk: true, use_memory: true, use_off_heap: false, deserialized: true, replication: 1 };
 
 fn level_message(level: StorageLevel) -> pb::StorageLevel {
     pb::StorageLevel {

@@ -11,6 +11,7 @@ use spark::command::Command;
 use spark::conf::ConfView;
 use spark::{Error, Literal, Plan, Result, StructType};
 use scheduler::Progress;
+use scheduler::cache::StorageLevel;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -145,14 +146,4 @@ pub enum CommandOutcome {
     Done,
     /// The id of a relation that the server now holds.
     Checkpoint { relation_id: String },
-}
-
-/// How a result is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StorageLevel {
-    pub use_disk: bool,
-    pub use_memory: bool,
-    pub use_off_heap: bool,
-    pub deserialized: bool,
-    pub replication: i32,
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use spark::command::Command;
 use spark::conf::ConfView;
-use spark::{Error, Plan, Result, StructType};
+use scheduler::cache::StorageLevel;
+use spark::{Plan, Result, StructType};
 use tokio::runtime::Handle;
 
 use crate::backend::{
     Backend, CommandOutcome, Finished, Observed, OperationContext, OperatorMetrics, QueryResult, Session, SqlOutcome,
-    StorageLevel,
 };
 
 /// The engine as the service sees it.
@@ -84,36 +84,36 @@ impl Session for EngineSession {
         self.0.explain(plan, mode).await
     }
 
-    async fn is_local(&self, _plan: Plan) -> Result<bool> {
-        Err(Error::unsupported("isLocal"))
+    async fn is_local(&self, plan: Plan) -> Result<bool> {
+        self.0.is_local(plan).await
     }
 
-    async fn is_streaming(&self, _plan: Plan) -> Result<bool> {
-        Err(Error::unsupported("isStreaming"))
+    async fn is_streaming(&self, plan: Plan) -> Result<bool> {
+        self.0.is_streaming(plan).await
     }
 
-    async fn input_files(&self, _plan: Plan) -> Result<Vec<String>> {
-        Err(Error::unsupported("inputFiles"))
+    async fn input_files(&self, plan: Plan) -> Result<Vec<String>> {
+        self.0.input_files(plan).await
     }
 
-    async fn same_semantics(&self, _left: Plan, _right: Plan) -> Result<bool> {
-        Err(Error::unsupported("sameSemantics"))
+    async fn same_semantics(&self, left: Plan, right: Plan) -> Result<bool> {
+        self.0.same_semantics(left, right).await
     }
 
-    async fn semantic_hash(&self, _plan: Plan) -> Result<i32> {
-        Err(Error::unsupported("semanticHash"))
+    async fn semantic_hash(&self, plan: Plan) -> Result<i32> {
+        self.0.semantic_hash(plan).await
     }
 
-    async fn persist(&self, _plan: Plan, _level: StorageLevel) -> Result<()> {
-        Err(Error::unsupported("persist"))
+    async fn persist(&self, plan: Plan, level: StorageLevel) -> Result<()> {
+        self.0.persist(plan, level).await
     }
 
-    async fn unpersist(&self, _plan: Plan) -> Result<()> {
-        Err(Error::unsupported("unpersist"))
+    async fn unpersist(&self, plan: Plan) -> Result<()> {
+        self.0.unpersist(plan).await
     }
 
-    async fn storage_level(&self, _plan: Plan) -> Result<StorageLevel> {
-        Err(Error::unsupported("storageLevel"))
+    async fn storage_level(&self, plan: Plan) -> Result<StorageLevel> {
+        self.0.storage_level(plan).await
     }
 
     fn clone_session(&self, new_id: &str) -> Arc<dyn Session> {

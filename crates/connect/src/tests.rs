@@ -15,6 +15,7 @@ use prost::Message;
 use proto::spark_connect as pb;
 use proto::spark_connect::relation::RelType;
 use proto::spark_connect::spark_connect_service_client::SparkConnectServiceClient;
+use scheduler::cache::StorageLevel;
 use spark::command::Command;
 use spark::conf::ConfView;
 use spark::{DataType, Error, Literal, Node, Plan, Result, StructField, StructType};
@@ -25,7 +26,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::backend::{
-    Backend, CommandOutcome, Finished, Observed, OperationContext, QueryResult, Session, SqlOutcome, StorageLevel,
+    Backend, CommandOutcome, Finished, Observed, OperationContext, QueryResult, Session, SqlOutcome,
 };
 use crate::to_proto::error::{ErrorInfo, RpcStatus};
 use crate::{ServeOptions, serve_backend};
