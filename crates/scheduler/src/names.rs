@@ -44,8 +44,6 @@ pub struct Names {
     pub variables: BTreeMap<String, (String, Variable)>,
     /// Plans whose results are kept.
     pub persisted: Vec<crate::persist::Persisted>,
-    /// Plans whose results are kept.
-    pub persisted: Vec<crate::persist::Persisted>,
     pub functions: BTreeMap<String, Arc<analyzer::world::SqlFunction>>,
 }
 
@@ -57,7 +55,6 @@ impl Default for Names {
             temp_views: BTreeMap::new(),
             remote: BTreeMap::new(),
             variables: BTreeMap::new(),
-            persisted: Vec::new(),
             persisted: Vec::new(),
             functions: BTreeMap::new(),
         }

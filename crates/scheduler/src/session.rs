@@ -118,7 +118,6 @@ impl Session {
 
     async fn execute_here(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<QueryResult> {
         let plan = self.with_kept(plan).await?;
-        let plan = self.with_kept(plan).await?;
         match &plan.node {
             Node::ShowString { input, rows, truncate, vertical } => {
                 let cells = self.cells(input, *rows, *truncate).await?;
