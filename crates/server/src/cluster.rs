@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{LogArgs, LogFormat};
@@ -95,7 +95,7 @@ impl Template {
     /// Starts executor `number`. Its standard input stays open as long as this process lives, and it
     /// has a process group of its own: a Ctrl-C on the terminal is for the scheduler, which stops
     /// its executors when it no longer needs them.
-    fn start(&self, number: usize) -> Result<(Child, u32)> {
+    fn start(&self, number: usize) -> Result<Started> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -110,18 +110,26 @@ impl Template {
                 command.env_remove(&name);
             }
         }
-        let child = command.spawn().map_err(|e| Error::system(format!("cannot start an executor: {e}")))?;
+        let mut child = command.spawn().map_err(|e| Error::system(format!("cannot start an executor: {e}")))?;
         let pid = child.id().ok_or_else(|| Error::system("an executor ended as it started"))?;
         println!("executor {number}: pid {pid}");
-        Ok((child, pid))
+        Ok(Started { input: child.stdin.take(), child, pid })
     }
+}
+
+/// A running executor.
+struct Started {
+    child: Child,
+    pid: u32,
+    /// Held apart from the process, which would close it as soon as it is waited for.
+    input: Option<ChildStdin>,
 }
 
 /// Keeps executor `number` running, a new process for each that ends, until `stop`.
 async fn keep_running(template: &Template, number: usize, stop: &CancellationToken) -> Result<()> {
     while !stop.is_cancelled() {
         let started = Instant::now();
-        let (mut child, pid) = template.start(number)?;
+        let Started { mut child, pid, input } = template.start(number)?;
         tokio::select! {
             ended = child.wait() => {
                 let status = ended.map_or_else(|e| e.to_string(), |s| s.to_string());
@@ -129,6 +137,7 @@ async fn keep_running(template: &Template, number: usize, stop: &CancellationTok
             }
             () = stop.cancelled() => return end(child, pid).await,
         }
+        drop(input);
         if started.elapsed() < RESTART_PAUSE {
             tokio::select! {
                 () = tokio::time::sleep(RESTART_PAUSE) => {}

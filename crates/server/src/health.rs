@@ -74,6 +74,8 @@ async fn metrics(State(health): State<Health>) -> String {
     let (resident, peak) = limits::resident_memory();
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: f64| {
+        // An empty sum of floats is -0; adding 0 makes it plain.
+        let value = value + 0.0;
         // Writing to a string cannot fail.
         let _ =
             writeln!(text, "# HELP firesteel_{name} {help}\n# TYPE firesteel_{name} gauge\nfiresteel_{name} {value}");
