@@ -15,10 +15,12 @@ pub mod bitwise;
 pub mod conditional;
 pub mod casting;
 pub mod crypto;
+pub mod geo;
 pub mod hash;
 pub mod math;
 pub mod misc;
 pub mod random;
+pub mod vector;
 pub mod operators;
 pub mod collation;
 pub mod json;
@@ -77,7 +79,9 @@ pub const FUNCTIONS: &[&[Function]] = &[
     operators::FUNCTIONS,
     casting::FUNCTIONS,
     crypto::FUNCTIONS,
+    geo::FUNCTIONS,
     hash::FUNCTIONS,
+    vector::FUNCTIONS,
     misc::FUNCTIONS,
     random::FUNCTIONS,
     math::extreme::FUNCTIONS,
@@ -152,7 +156,9 @@ pub const KERNELS: &[&[Kernel]] = &[
     window::KERNELS,
     operators::KERNELS,
     crypto::KERNELS,
+    geo::KERNELS,
     hash::KERNELS,
+    vector::KERNELS,
     misc::KERNELS,
     random::KERNELS,
     math::extreme::KERNELS,
