@@ -22,6 +22,8 @@ pub struct ColumnDef {
     /// `GENERATED … AS IDENTITY`: start, step, and whether values may be given.
     pub identity: Option<(i64, i64, bool)>,
     pub position: Option<ColumnPosition>,
+    /// Constraints written after the type.
+    pub constraints: Vec<TableConstraint>,
 }
 
 /// Where a column goes.
@@ -211,6 +213,8 @@ pub enum InsertMode {
     Overwrite,
     /// `REPLACE WHERE condition`.
     ReplaceWhere(Expr),
+    /// `REPLACE ON condition`.
+    ReplaceOn(Expr),
     /// `REPLACE USING (columns)`.
     ReplaceUsing(Vec<String>),
 }

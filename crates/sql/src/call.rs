@@ -67,6 +67,9 @@ impl Parser<'_> {
         self.advance();
         self.expect_sym("(")?;
         let child = Box::new(self.expression()?);
+        if !self.at_kw(Kw::AS) && (self.at_sym(",") || self.at_sym(")")) {
+            return self.finish_call(mark, keyword.text().to_lowercase(), *child);
+        }
         self.expect_kw(Kw::AS)?;
         let to = self.data_type()?;
         self.expect_sym(")")?;
@@ -92,7 +95,10 @@ impl Parser<'_> {
 
     /// The rest of an ordinary call whose first argument was taken to look for a form of its own.
     fn finish_call(&mut self, mark: usize, name: String, first: Expr) -> Result<Expr> {
-        let mut args = vec![first];
+        self.rest_of_call(mark, name, vec![first])
+    }
+
+    fn rest_of_call(&mut self, mark: usize, name: String, mut args: Vec<Expr>) -> Result<Expr> {
         while self.eat_sym(",") {
             args.push(self.argument()?);
         }
@@ -138,12 +144,18 @@ impl Parser<'_> {
         }
         self.advance();
         let value = self.argument()?;
-        if !self.eat_kw(Kw::FROM) {
+        if !self.at_kw(Kw::FROM) && !self.at_sym(",") {
             return self.finish_call(mark, name, value);
         }
-        let mut args = vec![value, self.value()?];
+        let is_call = !self.eat_kw(Kw::FROM);
+        if is_call {
+            self.advance();
+        }
+        let mut args = vec![value, self.argument()?];
         if self.eat_kw(Kw::FOR) {
             args.push(self.value()?);
+        } else if is_call {
+            return self.rest_of_call(mark, name, args);
         }
         self.expect_sym(")")?;
         Ok(self.at(mark, Expr::call("substring", args)))
@@ -247,9 +259,17 @@ impl Parser<'_> {
         if ignore_nulls.is_none() && !distinct {
             return self.finish_call(mark, name, arg);
         }
+        let mut args = vec![arg];
+        if ignore_nulls.is_none() {
+            while self.eat_sym(",") {
+                args.push(self.argument()?);
+            }
+        }
         self.expect_sym(")")?;
-        let function =
-            UnresolvedFunction { name: vec![name], args: vec![arg], distinct, ignore_nulls, ..Default::default() };
+        let function = UnresolvedFunction { name: vec![name], args, distinct, ignore_nulls, ..Default::default() };
+        if ignore_nulls.is_some() {
+            return Ok(self.at(mark, Expr::Function(Box::new(function))));
+        }
         self.call_suffix(mark, function)
     }
 

@@ -16,12 +16,15 @@ impl Parser<'_> {
         let mark = self.mark();
         self.advance();
         if self.at_any(&NAMESPACE) {
-            return self.create_namespace(mark);
+            return self.create_namespace();
         }
         let replace = self.eat_kws(&[Kw::OR, Kw::REPLACE]);
         let global = self.eat_kw(Kw::GLOBAL);
         let temporary = self.eat_any(&[Kw::TEMPORARY, Kw::TEMP]).is_some();
         let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
+        if (global && !temporary) || (replace && temporary && keyword == Kw::TABLE) {
+            return Err(self.syntax_error());
+        }
         match keyword {
             Kw::VIEW => {
                 self.advance();
@@ -32,7 +35,8 @@ impl Parser<'_> {
                 self.create_function(mark, replace, temporary)
             }
             Kw::TABLE | Kw::EXTERNAL => self.create_table(mark, replace, temporary),
-            Kw::INDEX | Kw::MACRO | Kw::ROLE => Err(self.native_command(mark)),
+            Kw::MACRO if temporary => Err(self.refused(mark, "CREATE TEMPORARY MACRO")),
+            Kw::INDEX | Kw::ROLE => Err(self.native_command(mark)),
             Kw::MATERIALIZED | Kw::STREAMING | Kw::FLOW => Err(self.native_command(mark)),
             _ => Err(self.syntax_error()),
         }
@@ -60,23 +64,23 @@ impl Parser<'_> {
         self.keyword_of(mark + at).map(Kw::text)
     }
 
-    fn create_namespace(&mut self, mark: usize) -> Result<Command> {
+    fn create_namespace(&mut self) -> Result<Command> {
         self.advance();
         let if_not_exists = self.if_not_exists();
         let name = self.object_name()?;
         let (mut comment, mut location, mut properties) = (None, None, Vec::new());
         loop {
             if self.at_kw(Kw::COMMENT) {
-                self.once(mark, "COMMENT", comment.is_some())?;
+                self.once("COMMENT", comment.is_some());
                 self.advance();
                 comment = Some(self.string()?);
             } else if self.at_kw(Kw::LOCATION) {
-                self.once(mark, "LOCATION", location.is_some())?;
+                self.once("LOCATION", location.is_some());
                 self.advance();
                 location = Some(self.string()?);
             } else if self.at_kw(Kw::WITH) && matches!(self.keyword_at(1), Some(Kw::DBPROPERTIES | Kw::PROPERTIES)) {
                 self.advance();
-                self.once(mark, self.next_text(), !properties.is_empty())?;
+                self.once("WITH PROPERTIES", !properties.is_empty());
                 self.advance();
                 properties = self.properties()?;
             } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
@@ -94,14 +98,14 @@ impl Parser<'_> {
     }
 
     /// Refuses a clause that was written before.
-    pub fn once(&self, mark: usize, clause: &str, seen: bool) -> Result<()> {
-        if !seen {
-            return Ok(());
+    pub fn once(&mut self, clause: &str, seen: bool) {
+        if seen {
+            self.later(
+                spark::Error::parse("DUPLICATE_CLAUSES")
+                    .param("clauseName", clause)
+                    .with_message(format!("The clause {clause} is written twice")),
+            );
         }
-        Err(self
-            .error(mark, "DUPLICATE_CLAUSES")
-            .param("clauseName", clause)
-            .with_message(format!("The clause {clause} is written twice")))
     }
 
     /// `DROP …`.
@@ -271,6 +275,12 @@ impl Parser<'_> {
             p.eat_sym("=");
             Ok((key, p.property_value()?))
         })?;
+        let bare: Vec<&str> = pairs.iter().filter(|(_, v)| v.is_none()).map(|(k, _)| k.as_str()).collect();
+        if !bare.is_empty() {
+            let message = format!("Values must be specified for key(s): [{}]", bare.join(","));
+            self.later(crate::error::not_allowed(message));
+        }
+        let pairs: Options = pairs.into_iter().map(|(k, v)| (k, v.unwrap_or_default())).collect();
         for (i, (key, _)) in pairs.iter().enumerate() {
             if pairs[..i].iter().any(|(other, _)| other == key) {
                 return Err(self
@@ -284,7 +294,17 @@ impl Parser<'_> {
 
     /// `('k', 'l')`.
     pub fn property_keys(&mut self) -> Result<Vec<String>> {
-        self.paren_list(Self::property_key)
+        let pairs = self.paren_list(|p| {
+            let key = p.property_key()?;
+            p.eat_sym("=");
+            Ok((key, p.property_value()?))
+        })?;
+        let valued: Vec<&str> = pairs.iter().filter(|(_, v)| v.is_some()).map(|(k, _)| k.as_str()).collect();
+        if !valued.is_empty() {
+            let message = format!("Values should not be specified for key(s): [{}]", valued.join(","));
+            self.later(crate::error::not_allowed(message));
+        }
+        Ok(pairs.into_iter().map(|(k, _)| k).collect())
     }
 
     /// A property's key: a string, or words with dots.
@@ -295,13 +315,17 @@ impl Parser<'_> {
         Ok(self.dotted_name()?.join("."))
     }
 
-    /// A property's value as text; empty if there is none.
-    fn property_value(&mut self) -> Result<String> {
+    /// A property's value as text, if there is one.
+    fn property_value(&mut self) -> Result<Option<String>> {
+        if self.at_sym(",") || self.at_sym(")") {
+            return Ok(None);
+        }
+        self.property_text().map(Some)
+    }
+
+    fn property_text(&mut self) -> Result<String> {
         if self.at_string() {
             return self.string();
-        }
-        if self.at_sym(",") || self.at_sym(")") {
-            return Ok(String::new());
         }
         let negative = self.eat_sym("-");
         match self.peek() {

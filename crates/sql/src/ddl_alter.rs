@@ -9,7 +9,7 @@ use crate::parser::Parser;
 impl Parser<'_> {
     /// What follows the table's name.
     pub fn alter_table_action(&mut self, mark: usize) -> Result<AlterTableAction> {
-        let partition = self.optional_partition()?;
+        let partition = self.full_partition()?;
         let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
         match keyword {
             Kw::RENAME => self.alter_rename(partition),
@@ -23,7 +23,7 @@ impl Parser<'_> {
                 Ok(AlterTableAction::UnsetProperties { keys: self.property_keys()?, if_exists })
             }
             Kw::ALTER => self.alter_columns(mark),
-            Kw::CHANGE => self.change_column(),
+            Kw::CHANGE => self.change_column(mark),
             Kw::REPLACE => {
                 self.expect_kws(&[Kw::REPLACE, Kw::COLUMNS])?;
                 let columns = self.added_columns()?;
@@ -45,9 +45,26 @@ impl Parser<'_> {
                 Ok(AlterTableAction::SetCollation(self.object_name()?.join(".")))
             }
             Kw::TOUCH | Kw::ARCHIVE | Kw::UNARCHIVE | Kw::COMPACT | Kw::CONCATENATE | Kw::NOT | Kw::SKEWED
-            | Kw::CLUSTERED | Kw::EXCHANGE => Err(self.native_command(mark)),
+            | Kw::CLUSTERED | Kw::EXCHANGE => Err(self.refused_alteration(mark)),
             _ => Err(self.syntax_error()),
         }
+    }
+
+    /// An alteration of Hive's that Spark reads and refuses.
+    fn refused_alteration(&mut self, mark: usize) -> spark::Error {
+        let words: &[&str] = match (self.keyword_at(0), self.keyword_at(1)) {
+            (Some(Kw::ARCHIVE), _) => &["ARCHIVE PARTITION"],
+            (Some(Kw::UNARCHIVE), _) => &["UNARCHIVE PARTITION"],
+            (Some(Kw::EXCHANGE), _) => &["EXCHANGE PARTITION"],
+            (Some(Kw::CLUSTERED), _) => &["CLUSTERED BY"],
+            (Some(Kw::SKEWED), _) => &["SKEWED BY"],
+            (Some(Kw::NOT), Some(Kw::STORED)) => &["NOT STORED AS DIRECTORIES"],
+            (Some(Kw::NOT), Some(second)) => &["NOT", second.text()],
+            (Some(first), _) => &[first.text()],
+            _ => &[],
+        };
+        let operation = format!("ALTER TABLE {}", words.join(" "));
+        self.refused(mark, &operation)
     }
 
     fn alter_rename(&mut self, partition: spark::command::PartitionSpec) -> Result<AlterTableAction> {
@@ -59,7 +76,7 @@ impl Parser<'_> {
         }
         self.expect_kw(Kw::TO)?;
         if !partition.is_empty() {
-            let to = self.optional_partition()?;
+            let to = self.full_partition()?;
             if to.is_empty() {
                 return Err(self.syntax_error());
             }
@@ -77,7 +94,7 @@ impl Parser<'_> {
         if self.at_kw(Kw::PARTITION) {
             let mut partitions = Vec::new();
             while self.at_kw(Kw::PARTITION) {
-                let spec = self.optional_partition()?;
+                let spec = self.full_partition()?;
                 if spec.is_empty() {
                     return Err(self.syntax_error());
                 }
@@ -92,8 +109,9 @@ impl Parser<'_> {
     /// Columns with or without parentheses around them.
     fn added_columns(&mut self) -> Result<Vec<ColumnDef>> {
         let column = |p: &mut Self| {
+            let mark = p.mark();
             let name = p.dotted_name()?;
-            p.column_definition(name)
+            p.column_definition(mark, name)
         };
         if self.at_sym("(") { self.paren_list(column) } else { self.comma_list(column) }
     }
@@ -117,7 +135,7 @@ impl Parser<'_> {
         }
         let if_exists = self.if_exists();
         let partitions = self.comma_list(|p| {
-            let spec = p.optional_partition()?;
+            let spec = p.full_partition()?;
             if spec.is_empty() { Err(p.syntax_error()) } else { Ok(spec) }
         })?;
         let purge = self.eat_kw(Kw::PURGE);
@@ -206,8 +224,7 @@ impl Parser<'_> {
     }
 
     /// Hive's `CHANGE [COLUMN] a b type [COMMENT …]`, or Spark's `CHANGE COLUMN a TYPE …`.
-    fn change_column(&mut self) -> Result<AlterTableAction> {
-        let mark = self.mark();
+    fn change_column(&mut self, mark: usize) -> Result<AlterTableAction> {
         self.advance();
         self.eat_kw(Kw::COLUMN);
         let start = self.mark();
@@ -220,6 +237,7 @@ impl Parser<'_> {
         }
         let new_name = self.identifier()?;
         if name.last().is_none_or(|last| !last.eq_ignore_ascii_case(&new_name)) {
+            self.column_definition(mark, name)?;
             return Err(self
                 .error(mark, "_LEGACY_ERROR_TEMP_0034")
                 .param("operation", "Renaming column")
@@ -227,7 +245,7 @@ impl Parser<'_> {
                 .param("msg", ", please run RENAME COLUMN instead")
                 .with_message("CHANGE COLUMN does not rename; use RENAME COLUMN"));
         }
-        let column = self.column_definition(name)?;
+        let column = self.column_definition(mark, name)?;
         Ok(AlterTableAction::AlterColumns(vec![AlterColumn {
             name: column.name,
             data_type: Some(column.data_type),

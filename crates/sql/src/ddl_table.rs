@@ -4,7 +4,8 @@ use spark::command::{
     BucketSpec, ColumnDef, ColumnPosition, Command, ConstraintKind, CreateTable, PartitionTransform, Storage,
     TableConstraint,
 };
-use spark::{Expr, Result};
+use spark::types::{StructField, StructType};
+use spark::{Error, Expr, Result};
 
 use crate::keywords::Kw;
 use crate::parser::Parser;
@@ -23,16 +24,24 @@ impl Parser<'_> {
         let if_not_exists = self.if_not_exists();
         let name = self.object_name()?;
         if !replace && !external && !temporary && self.at_kw(Kw::LIKE) {
-            return self.create_table_like(mark, name, if_not_exists);
+            return self.create_table_like(name, if_not_exists);
         }
         let table = CreateTable { name, if_not_exists, replace, create: true, external, ..Default::default() };
         let command = self.table_definition(mark, table)?;
-        if temporary {
-            return Err(self
-                .error(mark, "_LEGACY_ERROR_TEMP_0046")
-                .with_message("There are temporary views, not temporary tables: CREATE TEMPORARY VIEW … USING …"));
+        if !temporary {
+            return Ok(command);
         }
-        Ok(command)
+        match command {
+            Command::CreateTable(table) if table.provider.is_some() && table.query.is_none() => {
+                temporary_table(*table).ok_or_else(|| self.no_temporary_tables(mark))
+            }
+            _ => Err(self.no_temporary_tables(mark)),
+        }
+    }
+
+    fn no_temporary_tables(&self, mark: usize) -> Error {
+        self.error(mark, "_LEGACY_ERROR_TEMP_0046")
+            .with_message("There are temporary views, not temporary tables: CREATE TEMPORARY VIEW … USING …")
     }
 
     /// `REPLACE TABLE …`.
@@ -60,9 +69,8 @@ impl Parser<'_> {
         if self.at_kw(Kw::AS) || self.query_begins(0) {
             self.eat_kw(Kw::AS);
             if !table.columns.is_empty() {
-                return Err(self
-                    .error(mark, "_LEGACY_ERROR_TEMP_0047")
-                    .with_message("A table made from a query takes its columns from the query"));
+                let message = "Schema may not be specified in a Create Table As Select (CTAS) statement";
+                self.later(crate::error::not_allowed(message));
             }
             table.query = Some(self.query()?);
         }
@@ -74,38 +82,38 @@ impl Parser<'_> {
         let Some(keyword) = self.keyword_at(0) else { return Ok(false) };
         match keyword {
             Kw::OPTIONS => {
-                self.once(mark, "OPTIONS", !table.options.is_empty())?;
+                self.once("OPTIONS", !table.options.is_empty());
                 self.advance();
                 table.options = self.properties()?;
             }
             Kw::TBLPROPERTIES => {
-                self.once(mark, "TBLPROPERTIES", !table.properties.is_empty())?;
+                self.once("TBLPROPERTIES", !table.properties.is_empty());
                 self.advance();
                 table.properties = self.properties()?;
             }
             Kw::PARTITIONED => {
-                self.once(mark, "PARTITIONED BY", !table.partitioning.is_empty() || !table.partition_columns.is_empty())?;
+                self.once("PARTITIONED BY", !table.partitioning.is_empty() || !table.partition_columns.is_empty());
                 self.advance();
                 self.expect_kw(Kw::BY)?;
                 self.partitioned_by(table)?;
             }
             Kw::CLUSTERED => {
-                self.once(mark, "CLUSTERED BY", table.bucket.is_some())?;
+                self.once("CLUSTERED BY", table.bucket.is_some());
                 table.bucket = Some(self.bucket_spec()?);
             }
             Kw::CLUSTER => {
-                self.once(mark, "CLUSTER BY", !table.cluster_by.is_empty())?;
+                self.once("CLUSTER BY", !table.cluster_by.is_empty());
                 self.advance();
                 self.expect_kw(Kw::BY)?;
                 table.cluster_by = self.paren_list(Self::dotted_name)?;
             }
             Kw::LOCATION => {
-                self.once(mark, "LOCATION", table.location.is_some())?;
+                self.once("LOCATION", table.location.is_some());
                 self.advance();
                 table.location = Some(self.string()?);
             }
             Kw::COMMENT => {
-                self.once(mark, "COMMENT", table.comment.is_some())?;
+                self.once("COMMENT", table.comment.is_some());
                 self.advance();
                 table.comment = Some(self.string()?);
             }
@@ -115,7 +123,7 @@ impl Parser<'_> {
                 table.collation = Some(self.object_name()?.join("."));
             }
             Kw::STORED | Kw::ROW => self.storage_clause(table.storage.get_or_insert_default())?,
-            Kw::SKEWED => return Err(self.native_command(mark)),
+            Kw::SKEWED => return Err(self.refused(mark, "CREATE TABLE ... SKEWED BY")),
             _ => return Ok(false),
         }
         Ok(true)
@@ -125,7 +133,9 @@ impl Parser<'_> {
     pub fn storage_clause(&mut self, storage: &mut Storage) -> Result<()> {
         if self.eat_kw(Kw::STORED) {
             if self.eat_kw(Kw::BY) {
-                return Err(spark::Error::unsupported("STORED BY"));
+                let mark = self.mark() - 2;
+                self.string()?;
+                return Err(crate::error::refusal("STORED BY").at(Some(&self.origin(mark))));
             }
             self.expect_kw(Kw::AS)?;
             if self.eat_kw(Kw::INPUTFORMAT) {
@@ -171,21 +181,21 @@ impl Parser<'_> {
         }
     }
 
-    fn create_table_like(&mut self, mark: usize, name: Vec<String>, if_not_exists: bool) -> Result<Command> {
+    fn create_table_like(&mut self, name: Vec<String>, if_not_exists: bool) -> Result<Command> {
         self.advance();
         let source = self.object_name()?;
         let (mut provider, mut location, mut properties, mut storage) = (None, None, Vec::new(), None);
         loop {
             if self.at_kw(Kw::USING) {
-                self.once(mark, "PROVIDER", provider.is_some())?;
+                self.once("PROVIDER", provider.is_some());
                 self.advance();
                 provider = Some(self.object_name()?.join("."));
             } else if self.at_kw(Kw::LOCATION) {
-                self.once(mark, "LOCATION", location.is_some())?;
+                self.once("LOCATION", location.is_some());
                 self.advance();
                 location = Some(self.string()?);
             } else if self.at_kw(Kw::TBLPROPERTIES) {
-                self.once(mark, "TBLPROPERTIES", !properties.is_empty())?;
+                self.once("TBLPROPERTIES", !properties.is_empty());
                 self.advance();
                 properties = self.properties()?;
             } else if self.at_any(&[Kw::STORED, Kw::ROW]) {
@@ -208,8 +218,9 @@ impl Parser<'_> {
         if self.at_constraint() {
             return self.table_constraint().map(TableElement::Constraint);
         }
+        let mark = self.mark();
         let name = self.identifier()?;
-        self.column_definition(vec![name]).map(TableElement::Column)
+        self.column_definition(mark, vec![name]).map(TableElement::Column)
     }
 
     fn at_constraint(&self) -> bool {
@@ -253,8 +264,54 @@ impl Parser<'_> {
             }
             _ => return Err(self.syntax_error()),
         };
-        let mut constraint = TableConstraint { name, kind, enforced: None, rely: None };
+        self.constraint_characteristics(TableConstraint { name, kind, enforced: None, rely: None })
+    }
+
+    /// A constraint written after a column's type.
+    fn column_constraint(&mut self, column: &[String]) -> Result<TableConstraint> {
+        let start = self.mark();
+        let name = if self.eat_kw(Kw::CONSTRAINT) { Some(self.identifier()?) } else { None };
+        let kind = match self.keyword_at(0) {
+            Some(Kw::PRIMARY) => {
+                self.expect_kws(&[Kw::PRIMARY, Kw::KEY])?;
+                ConstraintKind::PrimaryKey(column.to_vec())
+            }
+            Some(Kw::UNIQUE) => {
+                self.advance();
+                ConstraintKind::Unique(column.to_vec())
+            }
+            Some(Kw::REFERENCES) => {
+                self.advance();
+                let table = self.object_name()?;
+                let referenced = if self.at_sym("(") { self.identifier_list()? } else { Vec::new() };
+                ConstraintKind::ForeignKey { columns: column.to_vec(), table, referenced }
+            }
+            _ => {
+                self.reset(start);
+                return self.table_constraint();
+            }
+        };
+        self.constraint_characteristics(TableConstraint { name, kind, enforced: None, rely: None })
+    }
+
+    /// `[NOT] ENFORCED`, `RELY`, `NORELY`.
+    fn constraint_characteristics(&mut self, mut constraint: TableConstraint) -> Result<TableConstraint> {
+        let (kind, refused) = match constraint.kind {
+            ConstraintKind::Check { .. } => ("CHECK", Kw::NOT),
+            ConstraintKind::PrimaryKey(_) => ("PRIMARY KEY", Kw::ENFORCED),
+            ConstraintKind::Unique(_) => ("UNIQUE", Kw::ENFORCED),
+            ConstraintKind::ForeignKey { .. } => ("FOREIGN KEY", Kw::ENFORCED),
+        };
         loop {
+            if self.at_kw(refused) && (refused == Kw::ENFORCED || self.keyword_at(1) == Some(Kw::ENFORCED)) {
+                let shown = if refused == Kw::NOT { "NOT ENFORCED" } else { "ENFORCED" };
+                self.later(
+                    Error::parse("UNSUPPORTED_CONSTRAINT_CHARACTERISTIC")
+                        .param("characteristic", shown)
+                        .param("constraintType", kind)
+                        .with_message(format!("A {kind} constraint is not {shown}")),
+                );
+            }
             let negated = self.at_kw(Kw::NOT) && self.keyword_at(1) == Some(Kw::ENFORCED);
             if negated {
                 self.advance();
@@ -268,8 +325,7 @@ impl Parser<'_> {
     }
 
     /// A column's type and options; its name is taken already.
-    pub fn column_definition(&mut self, name: Vec<String>) -> Result<ColumnDef> {
-        let mark = self.mark();
+    pub fn column_definition(&mut self, mark: usize, name: Vec<String>) -> Result<ColumnDef> {
         let mut column = ColumnDef {
             name,
             data_type: self.data_type()?,
@@ -279,30 +335,51 @@ impl Parser<'_> {
             generated: None,
             identity: None,
             position: None,
+            constraints: Vec::new(),
         };
-        while self.column_option(mark, &mut column)? {}
-        Ok(column)
+        let mut twice = None;
+        while let Some(seen) = self.column_option(&mut column)? {
+            twice = twice.or(seen);
+        }
+        if column.identity.is_some_and(|(_, step, _)| step == 0) {
+            return Err(self
+                .error(mark, "IDENTITY_COLUMNS_ILLEGAL_STEP")
+                .with_message("An identity column does not step by 0"));
+        }
+        match twice {
+            None => Ok(column),
+            Some(option) => Err(self
+                .error(mark, "CREATE_TABLE_COLUMN_DESCRIPTOR_DUPLICATE")
+                .param("columnName", column.name.join("."))
+                .param("optionName", option)
+                .with_message(format!("{option} of a column is written twice"))),
+        }
     }
 
-    fn column_option(&mut self, mark: usize, column: &mut ColumnDef) -> Result<bool> {
-        let Some(keyword) = self.keyword_at(0) else { return Ok(false) };
+    /// One option of a column; inside, its name if it was written before. Nothing if none is next.
+    #[allow(clippy::option_option)]
+    fn column_option(&mut self, column: &mut ColumnDef) -> Result<Option<Option<&'static str>>> {
+        let Some(keyword) = self.keyword_at(0) else { return Ok(None) };
+        let seen = match keyword {
+            Kw::NOT if !column.nullable => Some("NOT NULL"),
+            Kw::DEFAULT if column.default.is_some() => Some("DEFAULT"),
+            Kw::GENERATED if column.generated.is_some() => Some("GENERATED ALWAYS AS"),
+            Kw::COMMENT if column.comment.is_some() => Some("COMMENT"),
+            _ => None,
+        };
         match keyword {
             Kw::NOT => {
-                self.once(mark, "NOT NULL", !column.nullable)?;
                 self.expect_kws(&[Kw::NOT, Kw::NULL])?;
                 column.nullable = false;
             }
             Kw::DEFAULT => {
-                self.once(mark, "DEFAULT", column.default.is_some())?;
                 self.advance();
                 column.default = Some(self.expression_with_text()?);
             }
             Kw::GENERATED => {
-                self.once(mark, "GENERATED ALWAYS AS", column.generated.is_some())?;
                 self.generated_column(column)?;
             }
             Kw::COMMENT => {
-                self.once(mark, "COMMENT", column.comment.is_some())?;
                 self.advance();
                 column.comment = Some(self.string()?);
             }
@@ -314,9 +391,13 @@ impl Parser<'_> {
                 self.advance();
                 column.position = Some(ColumnPosition::After(self.identifier()?));
             }
-            _ => return Ok(false),
+            Kw::CONSTRAINT | Kw::PRIMARY | Kw::UNIQUE | Kw::CHECK | Kw::REFERENCES => {
+                let constraint = self.column_constraint(&column.name)?;
+                column.constraints.push(constraint);
+            }
+            _ => return Ok(None),
         }
-        Ok(true)
+        Ok(Some(seen))
     }
 
     /// An expression and its text.
@@ -346,7 +427,6 @@ impl Parser<'_> {
     }
 
     fn identity_options(&mut self, by_default: bool) -> Result<(i64, i64, bool)> {
-        let mark = self.mark();
         let (mut start, mut step) = (1, 1);
         if self.eat_sym("(") {
             loop {
@@ -362,11 +442,6 @@ impl Parser<'_> {
             }
             self.expect_sym(")")?;
         }
-        if step == 0 {
-            return Err(self
-                .error(mark, "IDENTITY_COLUMNS_ILLEGAL_STEP")
-                .with_message("An identity column does not step by 0"));
-        }
         Ok((start, step, by_default))
     }
 
@@ -381,14 +456,25 @@ impl Parser<'_> {
         self.expect_sym("(")?;
         loop {
             if self.name_at(0) && self.name_at(1) {
+                let mark = self.mark();
                 let name = self.identifier()?;
-                table.partition_columns.push(self.column_definition(vec![name])?);
+                table.partition_columns.push(self.column_definition(mark, vec![name])?);
             } else {
                 table.partitioning.push(self.partition_transform()?);
             }
             if !self.eat_sym(",") {
                 break;
             }
+        }
+        if !table.partitioning.is_empty() && !table.partition_columns.is_empty() {
+            let expressions: Vec<String> = table.partitioning.iter().map(transform_text).collect();
+            let columns: Vec<String> =
+                table.partition_columns.iter().map(|c| format!("{} {}", c.name.join("."), c.data_type)).collect();
+            self.later(crate::error::not_allowed(format!(
+                "PARTITION BY: Cannot mix partition expressions and partition columns:\nExpressions: {}\nColumns: {}",
+                expressions.join(", "),
+                columns.join(", ")
+            )));
         }
         self.expect_sym(")")
     }
@@ -430,4 +516,27 @@ impl Parser<'_> {
         self.expect_kw(Kw::BUCKETS)?;
         Ok(BucketSpec { columns, sort_columns, buckets })
     }
+}
+
+/// `CREATE TEMPORARY TABLE … USING`, an old spelling of a temporary view over a source.
+fn temporary_table(table: CreateTable) -> Option<Command> {
+    let provider = table.provider?;
+    let fields = table.columns.into_iter().map(|c| StructField::new(c.name.join("."), c.data_type, c.nullable));
+    let fields: Vec<StructField> = fields.collect();
+    let schema = (!fields.is_empty()).then(|| StructType::new(fields));
+    let (name, options) = (table.name, table.options);
+    Some(Command::CreateTempViewUsing { name, schema, global: false, replace: false, provider, options })
+}
+
+/// A transform as errors show it.
+fn transform_text(transform: &PartitionTransform) -> String {
+    let args: Vec<String> = transform
+        .args
+        .iter()
+        .map(|arg| match arg.unpositioned() {
+            Expr::Attribute(a) => a.parts.join("."),
+            other => crate::name::constant_value(other).unwrap_or_default(),
+        })
+        .collect();
+    if transform.name == "identity" { args.join(", ") } else { format!("{}({})", transform.name, args.join(", ")) }
 }

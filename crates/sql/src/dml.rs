@@ -3,7 +3,7 @@
 use spark::command::{
     Command, Insert, InsertDirectory, InsertMode, Merge, MergeChange, MergeClause, PartitionSpec, Storage,
 };
-use spark::{Expr, Node, Plan, Result};
+use spark::{Error, Expr, Node, Plan, Result};
 
 use crate::keywords::Kw;
 use crate::parser::Parser;
@@ -105,10 +105,11 @@ impl Parser<'_> {
             query: Node::OneRow.into(),
         };
         self.insert_clauses(&mut insert)?;
-        if insert.if_partition_not_exists && insert.partition.iter().any(|(_, value)| value.is_none()) {
-            return Err(self
-                .error(mark, "_LEGACY_ERROR_TEMP_0001")
-                .with_message("IF NOT EXISTS needs a value for every partition column"));
+        let dynamic = insert.partition.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str());
+        let dynamic: Vec<&str> = dynamic.collect();
+        if insert.if_partition_not_exists && !dynamic.is_empty() {
+            let message = format!("IF NOT EXISTS with dynamic partitions: {}", dynamic.join(", "));
+            return Err(crate::error::not_allowed(message).at(Some(&self.origin(mark))));
         }
         insert.query = self.insert_source(from)?;
         Ok(Command::Insert(Box::new(insert)))
@@ -119,6 +120,10 @@ impl Parser<'_> {
         if self.eat_kw(Kw::REPLACE) {
             if self.eat_kw(Kw::USING) {
                 insert.mode = InsertMode::ReplaceUsing(self.identifier_list()?);
+                return Ok(());
+            }
+            if self.eat_kw(Kw::ON) {
+                insert.mode = InsertMode::ReplaceOn(self.expression()?);
                 return Ok(());
             }
             self.expect_kw(Kw::WHERE)?;
@@ -149,6 +154,7 @@ impl Parser<'_> {
 
     /// `[LOCAL] DIRECTORY ['path'] USING format [OPTIONS (…)] query`.
     fn insert_directory(&mut self, from: Option<&Plan>) -> Result<Command> {
+        let mark = self.mark() - 2;
         let local = self.eat_kw(Kw::LOCAL);
         self.advance();
         let path = if self.at_string() { Some(self.string()?) } else { None };
@@ -161,6 +167,11 @@ impl Parser<'_> {
         }
         while self.at_any(&[Kw::STORED, Kw::ROW]) {
             self.storage_clause(storage.get_or_insert_with(Storage::default))?;
+        }
+        if path.is_none() && !options.iter().any(|(key, _)| key.eq_ignore_ascii_case("path")) {
+            return Err(self
+                .error(mark, "_LEGACY_ERROR_TEMP_0049")
+                .with_message("INSERT OVERWRITE DIRECTORY needs a path, or an option that gives it"));
         }
         let query = self.insert_source(from)?;
         Ok(Command::InsertDirectory(Box::new(InsertDirectory { local, path, provider, options, storage, query })))
@@ -192,22 +203,33 @@ impl Parser<'_> {
         Ok(spec)
     }
 
+    /// `PARTITION (a = 1)`, where every column needs a value.
+    pub fn full_partition(&mut self) -> Result<PartitionSpec> {
+        let mark = self.mark();
+        let spec = self.optional_partition()?;
+        if let Some(error) = empty_partition_value(&spec) {
+            self.later(error.at(Some(&self.origin(mark))));
+        }
+        Ok(spec)
+    }
+
     fn partition_value(&mut self) -> Result<Expr> {
         self.value_or_default()
     }
 
     /// A table that rows are changed in, with its alias.
-    fn target_table(&mut self) -> Result<Plan> {
+    fn target_table(&mut self, statement: &str) -> Result<Plan> {
         let mark = self.mark();
         let name = self.object_name()?;
         let node = Node::Table { name, options: Vec::new(), is_streaming: false, time_travel: None };
         let plan = self.located(mark, node);
         let Some((alias, columns)) = self.table_alias()? else { return Ok(plan) };
         if !columns.is_empty() {
-            return Err(self
-                .error(mark, "COLUMN_ALIASES_NOT_ALLOWED")
-                .param("op", "this statement")
-                .with_message("The table that is changed takes no column aliases"));
+            self.later(
+                Error::parse("COLUMN_ALIASES_NOT_ALLOWED")
+                    .param("op", statement)
+                    .with_message(format!("The table of {statement} takes no column aliases")),
+            );
         }
         Ok(self.located(mark, Node::SubqueryAlias { input: Box::new(plan), alias: vec![alias], columns }))
     }
@@ -219,14 +241,14 @@ impl Parser<'_> {
     /// `DELETE FROM t [WHERE …]`.
     pub fn delete(&mut self) -> Result<Command> {
         self.expect_kws(&[Kw::DELETE, Kw::FROM])?;
-        let table = self.target_table()?;
+        let table = self.target_table("DELETE")?;
         Ok(Command::Delete { table, condition: self.where_condition()? })
     }
 
     /// `UPDATE t SET a = 1 [WHERE …]`.
     pub fn update(&mut self) -> Result<Command> {
         self.expect_kw(Kw::UPDATE)?;
-        let table = self.target_table()?;
+        let table = self.target_table("UPDATE")?;
         self.expect_kw(Kw::SET)?;
         let assignments = self.comma_list(Self::assignment)?;
         Ok(Command::Update { table, assignments, condition: self.where_condition()? })
@@ -249,7 +271,7 @@ impl Parser<'_> {
         self.advance();
         let schema_evolution = self.eat_kws(&[Kw::WITH, Kw::SCHEMA, Kw::EVOLUTION]);
         self.expect_kw(Kw::INTO)?;
-        let target = self.target_table()?;
+        let target = self.target_table("MERGE")?;
         self.expect_kw(Kw::USING)?;
         let source = if self.at_sym("(") {
             let at = self.mark();
@@ -274,7 +296,7 @@ impl Parser<'_> {
         }
         if merge.matched.is_empty() && merge.not_matched.is_empty() && merge.not_matched_by_source.is_empty() {
             return Err(self
-                .error(mark, "_LEGACY_ERROR_TEMP_0004")
+                .error(mark, "MERGE_WITHOUT_WHEN")
                 .with_message("MERGE needs at least one WHEN clause"));
         }
         self.check_merge_order(mark, &merge)?;
@@ -335,7 +357,6 @@ impl Parser<'_> {
         if self.eat_sym("*") {
             return Ok(MergeChange::InsertAll);
         }
-        let mark = self.mark();
         let columns = self.paren_list(|p| {
             let at = p.mark();
             let parts = p.dotted_name()?;
@@ -344,10 +365,23 @@ impl Parser<'_> {
         self.expect_kw(Kw::VALUES)?;
         let values = self.paren_list(Self::value_or_default)?;
         if columns.len() != values.len() {
-            return Err(self
-                .error(mark, "_LEGACY_ERROR_TEMP_0008")
-                .with_message("INSERT lists as many columns as values"));
+            self.later(
+                Error::parse("MERGE_INSERT_VALUE_COUNT_MISMATCH")
+                    .param("expectedCount", columns.len().to_string())
+                    .param("actualCount", values.len().to_string())
+                    .with_message("INSERT lists as many columns as values"),
+            );
         }
         Ok(MergeChange::Insert(columns.into_iter().zip(values).collect()))
     }
+}
+
+/// The error about a partition column without a value, if there is one.
+pub fn empty_partition_value(spec: &PartitionSpec) -> Option<Error> {
+    let (key, _) = spec.iter().find(|(_, value)| value.is_none())?;
+    Some(
+        Error::parse("INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE")
+            .param("partKey", spark::types::quote_identifier(key))
+            .with_message(format!("The partition key {key} needs a value")),
+    )
 }

@@ -46,6 +46,31 @@ pub fn invalid_typed_literal(value_type: &str, shown: &str) -> Error {
         .with_message(format!("{shown} is no valid {} literal", value_type.to_uppercase()))
 }
 
+/// A clause that Spark reads and refuses.
+pub fn refusal(operation: &str) -> Error {
+    Error::parse("INVALID_STATEMENT_OR_CLAUSE")
+        .param("operation", operation)
+        .with_message(format!("{operation} is not supported"))
+}
+
+/// An operation that Spark does not allow, in the words it has for it.
+pub fn not_allowed(message: impl Into<String>) -> Error {
+    let message = message.into();
+    Error::parse("_LEGACY_ERROR_TEMP_0035")
+        .param("message", &message)
+        .with_message(format!("This is not allowed: {message}"))
+}
+
+/// A temporary object with a catalog or schema before its name.
+pub fn qualified_temporary(object_type: &str, name: &[String]) -> Error {
+    let (qualifier, last) = name.split_at(name.len().saturating_sub(1));
+    Error::parse("INVALID_TEMP_OBJ_QUALIFIER")
+        .param("objectType", object_type)
+        .param("objectName", shown_name(last))
+        .param("qualifier", shown_name(qualifier))
+        .with_message("A temporary object belongs to no catalog or schema")
+}
+
 /// A name of an object as errors show it.
 pub fn shown_name(parts: &[String]) -> String {
     parts.iter().map(|p| quote_identifier(p)).collect::<Vec<_>>().join(".")

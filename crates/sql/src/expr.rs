@@ -215,6 +215,7 @@ impl Parser<'_> {
     }
 
     fn like(&mut self, mark: usize, value: Expr, negated: bool) -> Result<Expr> {
+        let word = self.mark() - negated as usize;
         let name = if self.at_kw(Kw::LIKE) { "like" } else { "ilike" };
         self.advance();
         if self.at_any(&[Kw::ANY, Kw::SOME, Kw::ALL]) && self.sym_at(1, "(") {
@@ -222,12 +223,11 @@ impl Parser<'_> {
         }
         let mut args = vec![value, self.value()?];
         if self.eat_kw(Kw::ESCAPE) {
-            let at = self.mark();
             let escape = self.string()?;
             if escape.chars().count() != 1 {
                 return Err(self
-                    .error(at, "INVALID_ESCAPE_CHAR")
-                    .param("sqlExpr", format!("\"{escape}\""))
+                    .error(word, "INVALID_ESC")
+                    .param("invalidEscape", format!("'{escape}'"))
                     .with_message("The escape of LIKE is one character"));
             }
             args.push(Expr::Literal(Literal::String(escape)));
@@ -400,6 +400,6 @@ fn begins_clause(keyword: Kw) -> bool {
         FROM | WHERE | HAVING | LIMIT | OFFSET | WINDOW | UNION | EXCEPT
             | INTERSECT | MINUS | LATERAL | QUALIFY | INTO | PIVOT | UNPIVOT | ON | USING | JOIN | AS | THEN | END
             | WHEN | ELSE | AND | OR | BETWEEN | LIKE | ILIKE | RLIKE | REGEXP | DIV | COLLATE
-            | FOR | ASC | DESC | NULLS | ESCAPE | DO | FILTER | OVER | WITHIN | PRECEDING | FOLLOWING
+            | FOR | ASC | DESC | NULLS | ESCAPE | DO | PRECEDING | FOLLOWING
     )
 }

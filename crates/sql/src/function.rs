@@ -12,22 +12,20 @@ impl Parser<'_> {
     pub fn create_function(&mut self, mark: usize, replace: bool, temporary: bool) -> Result<Command> {
         let if_not_exists = self.if_not_exists();
         if replace && if_not_exists {
-            return Err(self
-                .error(mark, "INVALID_SQL_SYNTAX.CREATE_ROUTINE_WITH_IF_NOT_EXISTS_AND_REPLACE")
-                .with_message("OR REPLACE and IF NOT EXISTS do not go together"));
+            self.later(
+                Error::parse("INVALID_SQL_SYNTAX.CREATE_ROUTINE_WITH_IF_NOT_EXISTS_AND_REPLACE")
+                    .with_message("OR REPLACE and IF NOT EXISTS do not go together"),
+            );
         }
         let name = self.object_name()?;
         if temporary && if_not_exists {
-            return Err(self
-                .error(mark, "INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_IF_NOT_EXISTS")
-                .with_message("A temporary function has no IF NOT EXISTS"));
+            self.later(
+                Error::parse("INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_IF_NOT_EXISTS")
+                    .with_message("A temporary function has no IF NOT EXISTS"),
+            );
         }
         if temporary && name.len() > 1 {
-            let database = name[..name.len() - 1].iter().map(|p| spark::types::quote_identifier(p)).collect::<Vec<_>>();
-            return Err(self
-                .error(mark, "INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_DATABASE")
-                .param("database", database.join("."))
-                .with_message("A temporary function belongs to no database"));
+            self.later(crate::error::qualified_temporary("FUNCTION", &name));
         }
         if self.eat_kw(Kw::AS) {
             return self.class_function(mark, name, temporary, replace, if_not_exists);
@@ -96,18 +94,18 @@ impl Parser<'_> {
     fn function_parameter(&mut self) -> Result<FunctionParam> {
         let mark = self.mark();
         let name = self.identifier()?;
-        let column = self.column_definition(vec![name.clone()])?;
+        let column = self.column_definition(mark, vec![name.clone()])?;
         if column.generated.is_some() || column.identity.is_some() {
             return Err(self
                 .error(mark, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_GENERATED_COLUMNS_AS_PARAMETERS")
                 .with_message("A parameter of a function is not generated"));
         }
-        if !column.nullable {
+        if !column.constraints.is_empty() {
             return Err(self
                 .error(mark, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS")
                 .with_message("A parameter of a function has no constraints"));
         }
-        let mut field = StructField::new(name, column.data_type, true);
+        let mut field = StructField::new(name, column.data_type, column.nullable);
         if let Some(comment) = column.comment {
             field.metadata = Metadata::default().with("comment", comment.into());
         }

@@ -222,8 +222,9 @@ pub fn parse_year_month(text: &str) -> Result<i32, Error> {
     let Some((years, months)) = body.split_once('-').filter(|(y, m)| digits(y) && digits(m)) else {
         return Err(unmatched("UNMATCHED_FORMAT_STRING", text, "year-month", "interval year to month", "`[+|-]y-m`, `INTERVAL [+|-]'[+|-]y-m' YEAR TO MONTH`"));
     };
-    let years = in_range("year", years, 178_956_970)?;
-    let months = in_range("month", months, 11)?;
+    let overflow = |_| invalid("INTERVAL_PARSING", text).param("interval", "year-month");
+    let years = in_range("year", years, 178_956_970).map_err(overflow)?;
+    let months = in_range("month", months, 11).map_err(overflow)?;
     let total = (years * 12 + months) * if negative { -1 } else { 1 };
     i32::try_from(total).map_err(|_| invalid("INTERVAL_PARSING", text).param("interval", "year-month"))
 }

@@ -87,7 +87,10 @@ impl Parser<'_> {
                 Ok(value) if value.is_finite() => Ok(Literal::Double(value)),
                 _ => Err(ranged("double", "-1.7976931348623157E+308", "1.7976931348623157E+308")),
             },
-            Tok::Dec | Tok::BigDecimal => decimal(&signed).ok_or_else(|| decimal_too_wide(&signed)),
+            Tok::BigDecimal => {
+                decimal(&signed).ok_or_else(|| decimal_too_wide(&signed).at(Some(&self.origin(mark))))
+            }
+            Tok::Dec => decimal(&signed).ok_or_else(|| decimal_too_wide(&signed)),
             _ => Err(self.syntax_error()),
         }
     }
@@ -246,7 +249,7 @@ impl Parser<'_> {
         if let Some(literal) = from_to {
             return Ok(Expr::Literal(literal));
         }
-        let parsed = interval::parse_multi_units(&text).map_err(|e| e.at(Some(&self.origin(body))))?;
+        let parsed = interval::parse_multi_units(&text)?;
         self.interval_literal(mark, parsed, &units)
     }
 
@@ -488,7 +491,12 @@ pub fn decimal(text: &str) -> Option<Literal> {
 }
 
 fn decimal_too_wide(text: &str) -> Error {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let lower = text.to_ascii_lowercase();
+    let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
+    let scale = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i64);
+    let significant = mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count() as i64;
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let digits = (significant + (exponent - scale).max(0)).max(scale - exponent);
     Error::new(spark::ErrorKind::Arithmetic, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
         .param("precision", digits.to_string())
         .param("maxPrecision", "38")

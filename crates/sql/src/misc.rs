@@ -69,7 +69,7 @@ impl Parser<'_> {
     pub fn truncate(&mut self) -> Result<Command> {
         self.expect_kws(&[Kw::TRUNCATE, Kw::TABLE])?;
         let name = self.object_name()?;
-        Ok(Command::TruncateTable { name, partition: self.optional_partition()? })
+        Ok(Command::TruncateTable { name, partition: self.full_partition()? })
     }
 
     /// `ANALYZE TABLE …`, `ANALYZE TABLES …`.
@@ -133,7 +133,7 @@ impl Parser<'_> {
         let overwrite = self.eat_kw(Kw::OVERWRITE);
         self.expect_kws(&[Kw::INTO, Kw::TABLE])?;
         let table = self.object_name()?;
-        let partition = self.optional_partition()?;
+        let partition = self.full_partition()?;
         Ok(Command::LoadData { path, local, overwrite, table, partition })
     }
 

@@ -32,6 +32,8 @@ pub struct Parser<'a> {
     /// The first error of meaning. It is raised once the text is known to have no error of syntax,
     /// which Spark reports first wherever it is.
     deferred: Option<Error>,
+    /// An error about the whole of the command being read, raised at its end.
+    late: Option<Error>,
 }
 
 impl<'a> Parser<'a> {
@@ -47,6 +49,7 @@ impl<'a> Parser<'a> {
             positional: 0,
             depth: 0,
             deferred: None,
+            late: None,
         })
     }
 
@@ -59,6 +62,16 @@ impl<'a> Parser<'a> {
             }
             other => other,
         }
+    }
+
+    /// Notes an error about the whole of the command being read; the first one counts.
+    pub fn later(&mut self, error: Error) {
+        self.late.get_or_insert(error);
+    }
+
+    /// The error noted by [`Parser::later`], positioned over what was taken since `mark`.
+    pub fn take_late(&mut self, mark: usize) -> Option<Error> {
+        self.late.take().map(|e| e.at(Some(&self.origin(mark))))
     }
 
     /// The error held back, if there is one.
@@ -340,8 +353,8 @@ impl<'a> Parser<'a> {
         }
         let token = self.advance();
         let name = self.name_text(token);
-        if name.is_empty() && token.tok != Tok::Eof {
-            return Err(error::invalid_identifier(self.text_of(token)).at(Some(&self.origin_of(token.start, token.end))));
+        if matches!(token.tok, Tok::Word(_)) && !name.is_ascii() {
+            return self.deferring(Err(error::invalid_identifier(&name)), name);
         }
         Ok(name)
     }

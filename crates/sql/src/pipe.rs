@@ -22,7 +22,7 @@ impl Parser<'_> {
     fn pipe(&mut self, mark: usize, input: Plan) -> Result<Plan> {
         let Some(keyword) = self.keyword_at(0) else {
             // Nothing after the pipe leaves the relation as it is.
-            return if matches!(self.peek(), Tok::Eof | Tok::Sym(")" | ";" | "|>")) { Ok(input) } else { Err(self.extra_input()) };
+            return if self.at_end_of_pipe() { Ok(input) } else { Err(self.extra_input()) };
         };
         match keyword {
             Kw::SELECT => self.pipe_select(mark, input),
@@ -51,6 +51,10 @@ impl Parser<'_> {
             _ if self.at_join() => self.join_relation(mark, input),
             _ => self.pipe_organization(input),
         }
+    }
+
+    fn at_end_of_pipe(&self) -> bool {
+        matches!(self.peek(), Tok::Eof | Tok::Sym(")" | ";" | "|>"))
     }
 
     fn pipe_select(&mut self, mark: usize, input: Plan) -> Result<Plan> {
@@ -96,6 +100,10 @@ impl Parser<'_> {
     /// `AGGREGATE items [GROUP BY items]`.
     fn pipe_aggregate(&mut self, mark: usize, input: Plan) -> Result<Plan> {
         self.advance();
+        if self.at_end_of_pipe() {
+            let message = "The AGGREGATE clause requires a list of aggregate expressions or a list of grouping expressions, or both";
+            return Err(crate::error::not_allowed(message).at(Some(&self.origin(mark))));
+        }
         let grouped = self.at_kws(&[Kw::GROUP, Kw::BY]);
         let aggregates = if grouped { Vec::new() } else { self.comma_list(Self::named_expression)? };
         let mut grouping = Vec::new();
@@ -168,7 +176,7 @@ impl Parser<'_> {
             return Err(self.window_in_pipe(mark));
         }
         let Some(first) = first else {
-            return Err(if self.at_kw(Kw::HAVING) || self.at_kw(Kw::GROUP) { self.syntax_error() } else { self.extra_input() });
+            return Err(if matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | ";")) { self.extra_input() } else { self.syntax_error() });
         };
         let (plan, second) = self.one_organization(input, first)?;
         match second {
@@ -208,7 +216,7 @@ impl Parser<'_> {
             }
             self.advance();
         }
-        Ok((plan, seen.into_iter().find(|clause| *clause != first)))
+        Ok((plan, seen.into_iter().find(|clause| *clause != first && (first, *clause) != ("LIMIT", "OFFSET"))))
     }
 
     fn organization_clause(&self) -> Option<&'static str> {

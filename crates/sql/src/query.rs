@@ -25,8 +25,12 @@ impl Parser<'_> {
             let mark = p.mark();
             let ctes = p.ctes()?;
             let term = p.query_term()?;
-            let plan = p.query_organization(term)?;
-            let plan = p.pipes(mark, plan)?;
+            let mut plan = p.query_organization(term)?;
+            if p.at_sym("|>") {
+                plan = p.pipes(mark, plan)?;
+                plan = p.set_operations(mark, plan)?;
+                plan = p.query_organization(plan)?;
+            }
             Ok(match ctes {
                 Some((ctes, recursive)) => {
                     p.check_ctes(mark, &ctes)?;
@@ -71,7 +75,7 @@ impl Parser<'_> {
 
     fn cte(&mut self) -> Result<Cte> {
         let name = self.identifier()?;
-        let columns = if self.at_sym("(") { self.identifier_list()? } else { Vec::new() };
+        let columns = if self.at_sym("(") && !self.query_begins(0) { self.identifier_list()? } else { Vec::new() };
         let max_recursion = if self.eat_kws(&[Kw::MAX, Kw::RECURSION, Kw::LEVEL]) {
             Some(self.integer()?.try_into().map_err(|_| self.syntax_error())?)
         } else {
@@ -85,7 +89,12 @@ impl Parser<'_> {
     /// Set operations: `INTERSECT` binds more strongly, the rest go from left to right.
     fn query_term(&mut self) -> Result<Plan> {
         let mark = self.mark();
-        let mut left = self.intersections()?;
+        let left = self.intersections()?;
+        self.set_operations(mark, left)
+    }
+
+    /// What is joined to `left` by set operations.
+    fn set_operations(&mut self, mark: usize, mut left: Plan) -> Result<Plan> {
         while let Some((kind, all)) = self.set_operator(false)? {
             let right = self.intersections()?;
             left = self.set_operation(mark, left, right, kind, all);
@@ -385,6 +394,9 @@ impl Parser<'_> {
     pub fn hints(&mut self) -> Result<Vec<(String, Vec<Expr>)>> {
         let mut hints = Vec::new();
         while self.eat_sym("/*+") {
+            if self.at_sym("*/") {
+                return Err(self.syntax_error());
+            }
             while !self.at_sym("*/") {
                 let name = self.identifier()?;
                 let mut params = Vec::new();
@@ -451,6 +463,11 @@ impl Parser<'_> {
         self.advance();
         if name == "grouping_sets" {
             self.advance();
+        }
+        if name != "grouping_sets" && self.sym_at(1, ")") {
+            self.advance();
+            self.advance();
+            return Ok(self.at(mark, Expr::operator(name, Vec::new())));
         }
         let sets = self.paren_list(|p| match p.keyword_at(0) {
             Some(Kw::ROLLUP | Kw::CUBE | Kw::GROUPING) if name == "grouping_sets" => p.nested(Self::grouping_item),

@@ -24,11 +24,20 @@ impl Parser<'_> {
         self.eat_kw(Kw::LATERAL);
         let mut plan = self.relation()?;
         while self.eat_sym(",") {
-            let lateral = self.lateral()?;
+            let word = self.mark();
+            let lateral = self.eat_kw(Kw::LATERAL);
             let right = self.relation()?;
+            if lateral {
+                self.check_lateral(word, &right)?;
+            }
             plan = self.join(mark, plan, right, JoinType::Inner, JoinCriteria::None, lateral);
         }
         Ok(plan)
+    }
+
+    /// True if nothing but a closing mark is `ahead`.
+    fn at_end_after(&self, ahead: usize) -> bool {
+        matches!(self.peek_at(ahead), Tok::Eof | Tok::Sym(")" | "," | ";"))
     }
 
     fn join(
@@ -37,23 +46,18 @@ impl Parser<'_> {
         self.located(mark, Node::Join(Box::new(Join { left, right, join_type, criteria, lateral })))
     }
 
-    /// Takes `LATERAL` before a subquery or a table function; before anything else it is an error.
-    fn lateral(&mut self) -> Result<bool> {
-        if !self.at_kw(Kw::LATERAL) {
-            return Ok(false);
+    /// `LATERAL` stands before a subquery or a table function and nothing else.
+    fn check_lateral(&self, word: usize, right: &Plan) -> Result<()> {
+        let mut plan = right;
+        while let Node::SubqueryAlias { input, .. } = &plan.node {
+            plan = input;
         }
-        let mark = self.mark();
-        self.advance();
-        let mut ahead = 0;
-        while self.name_at(ahead) && self.sym_at(ahead + 1, ".") {
-            ahead += 2;
+        match &plan.node {
+            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } | Node::InlineTable { .. } => Err(self
+                .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
+                .with_message("LATERAL stands before a subquery or a table function")),
+            _ => Ok(()),
         }
-        if self.at_sym("(") || (self.name_at(ahead) && self.sym_at(ahead + 1, "(")) {
-            return Ok(true);
-        }
-        Err(self
-            .error(mark, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
-            .with_message("LATERAL stands before a subquery or a table function"))
     }
 
     /// A relation with its joins and pivots.
@@ -105,11 +109,15 @@ impl Parser<'_> {
         if self.at_kw(Kw::ASOF) {
             return self.asof_join(mark);
         }
+        let word = self.mark();
         let natural = self.eat_kw(Kw::NATURAL);
         let join_type = self.join_type()?;
         self.expect_kw(Kw::JOIN)?;
-        let lateral = self.lateral()?;
+        let lateral = self.eat_kw(Kw::LATERAL);
         let right = self.relation_primary()?;
+        if lateral {
+            self.check_lateral(word, &right)?;
+        }
         let criteria = if natural {
             JoinCriteria::Natural
         } else if self.at_kw(Kw::ON) {
@@ -120,7 +128,7 @@ impl Parser<'_> {
             let using = JoinCriteria::Using(self.identifier_list()?);
             if lateral {
                 return Err(self
-                    .error(mark, "UNSUPPORTED_FEATURE.LATERAL_JOIN_USING")
+                    .error(word, "UNSUPPORTED_FEATURE.LATERAL_JOIN_USING")
                     .with_message("A lateral join has ON, not USING"));
             }
             using
@@ -129,7 +137,7 @@ impl Parser<'_> {
         };
         if lateral && matches!(join_type, JoinType::RightOuter | JoinType::FullOuter | JoinType::LeftSemi | JoinType::LeftAnti) {
             return Err(self
-                .error(mark, "INVALID_LATERAL_JOIN_TYPE")
+                .error(word, "INVALID_LATERAL_JOIN_TYPE")
                 .param("joinType", join_type_name(join_type))
                 .with_message("A lateral join is inner, cross or left outer"));
         }
@@ -188,7 +196,8 @@ impl Parser<'_> {
             return self.stream(mark);
         }
         let quoted = self.peek_at(2) == Tok::Quoted;
-        if !self.strict_name_at(0) {
+        let joins = self.keyword_at(0).is_some_and(Kw::is_strict_non_reserved) && self.at_join() && !self.at_end_after(1);
+        if !self.name_at(0) || joins {
             return Err(self.syntax_error());
         }
         if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") && !self.string_at(2) {
@@ -423,7 +432,16 @@ impl Parser<'_> {
                 }
             }
         } else {
-            self.plain_table()?
+            let plan = self.plain_table()?;
+            if let Node::Table { name, .. } = &plan.node {
+                let shown = crate::error::shown_name(name);
+                let condition = "INVALID_SQL_SYNTAX.INVALID_TABLE_FUNCTION_IDENTIFIER_ARGUMENT_MISSING_PARENTHESES";
+                return Err(self
+                    .error(mark, condition)
+                    .param("argumentName", &shown)
+                    .with_message(format!("A table as an argument has parentheses: TABLE({shown})")));
+            }
+            plan
         };
         let kind = self.table_partitioning()?;
         let subquery = Subquery { kind, plan: SubqueryPlan::Plan(Box::new(plan)) };
@@ -470,8 +488,9 @@ impl Parser<'_> {
                 .error(mark, "_LEGACY_ERROR_TEMP_0014")
                 .with_message("TABLESAMPLE needs the size of the sample"));
         }
-        let (node, is_percent) = self.sample_method(mark, plan)?;
+        let method = self.sample_method(plan)?;
         self.expect_sym(")")?;
+        let (node, is_percent) = method.map_err(|e| e.at(Some(&self.origin(mark))))?;
         if system && !is_percent {
             return Err(self
                 .error(mark, "UNSUPPORTED_FEATURE.TABLESAMPLE_SYSTEM_SAMPLE_METHOD")
@@ -490,8 +509,10 @@ impl Parser<'_> {
         Ok(self.located(mark, node))
     }
 
-    /// What stands in the parentheses of `TABLESAMPLE`; true if it is a percentage.
-    fn sample_method(&mut self, mark: usize, plan: Plan) -> Result<(Node, bool)> {
+    /// What stands in the parentheses of `TABLESAMPLE`; true if it is a percentage. The inner error is
+    /// one of meaning.
+    #[allow(clippy::type_complexity)]
+    fn sample_method(&mut self, plan: Plan) -> Result<Result<(Node, bool)>> {
         let fraction = |input: Plan, upper: f64| {
             Node::Sample(Box::new(Sample {
                 input,
@@ -507,12 +528,10 @@ impl Parser<'_> {
             self.expect_kws(&[Kw::OUT, Kw::OF])?;
             let denominator = self.integer()? as f64;
             if self.eat_kw(Kw::ON) {
-                return Err(self
-                    .error(mark, "_LEGACY_ERROR_TEMP_0015")
-                    .param("msg", "BUCKET x OUT OF y ON colname")
-                    .with_message("A sample by bucket has no column"));
+                self.expression()?;
+                return Ok(Err(no_such_sample("BUCKET x OUT OF y ON colname")));
             }
-            return Ok((fraction(plan, numerator / denominator), true));
+            return Ok(Ok((fraction(plan, numerator / denominator), true)));
         }
         if self.number_at(0) && self.keyword_at(1) == Some(Kw::PERCENT) || self.at_sym("-") && self.keyword_at(2) == Some(Kw::PERCENT) {
             let negative = self.eat_sym("-");
@@ -523,23 +542,25 @@ impl Parser<'_> {
             let fraction_of = percent / 100.0;
             // A little more than the whole is a rounding error.
             if !(-1e-6..=1.0 + 1e-6).contains(&fraction_of) {
-                return Err(self
-                    .error(mark, "_LEGACY_ERROR_TEMP_0064")
-                    .param("msg", format!("Sampling fraction ({fraction_of}) must be on interval [0, 1]"))
-                    .with_message(format!("A sample of {percent} percent is impossible")));
+                return Ok(Err(Error::parse("INVALID_TABLESAMPLE_FRACTION")
+                    .param("fraction", format!("{fraction_of:?}"))
+                    .with_message(format!("A sample of {percent} percent is impossible"))));
             }
-            return Ok((fraction(plan, fraction_of), true));
+            return Ok(Ok((fraction(plan, fraction_of), true)));
         }
         let at = self.mark();
         let limit = self.expression()?;
         if self.eat_kw(Kw::ROWS) {
-            return Ok((Node::Limit { input: Box::new(plan), limit }, false));
+            return Ok(Ok((Node::Limit { input: Box::new(plan), limit }, false)));
         }
         let shown = self.source_since(at).to_string();
-        Err(self
-            .error(mark, "_LEGACY_ERROR_TEMP_0016")
+        let (digits, unit) = shown.split_at(shown.len().saturating_sub(1));
+        if matches!(unit, "b" | "B" | "k" | "K" | "m" | "M" | "g" | "G") && digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(Err(no_such_sample("byteLengthLiteral")));
+        }
+        Ok(Err(Error::parse("_LEGACY_ERROR_TEMP_0016")
             .param("bytesStr", &shown)
-            .with_message(format!("{shown} is no size of a sample: it has PERCENT or ROWS")))
+            .with_message(format!("{shown} is no size of a sample: it has PERCENT or ROWS"))))
     }
 
     /// `PIVOT (aggregates FOR column IN (values)) [alias]`.
@@ -557,11 +578,6 @@ impl Parser<'_> {
         self.expect_kw(Kw::IN)?;
         let values = self.paren_list(Self::named_expression)?;
         self.expect_sym(")")?;
-        if self.at_kw(Kw::UNPIVOT) {
-            return Err(self
-                .error(mark, "NOT_ALLOWED_IN_FROM.UNPIVOT_WITH_PIVOT")
-                .with_message("PIVOT and UNPIVOT do not go together in one FROM"));
-        }
         let pivot = SqlPivot { input, aggregates, columns, values };
         let plan = self.located(mark, Node::Pivot(Box::new(pivot)));
         self.aliased(mark, plan)
@@ -602,6 +618,13 @@ impl Parser<'_> {
         let alias = if self.eat_kw(Kw::AS) || self.name_at(0) { Some(self.identifier()?) } else { None };
         Ok((columns, alias))
     }
+}
+
+/// A way to sample that Spark reads and does not have.
+fn no_such_sample(method: &str) -> Error {
+    Error::parse("_LEGACY_ERROR_TEMP_0015")
+        .param("msg", method)
+        .with_message(format!("A table is not sampled by {method}"))
 }
 
 /// `` parquet.`path` ``.

@@ -78,6 +78,9 @@ impl Parser<'_> {
             block.conditions.push(condition);
             return Ok(());
         }
+        if self.keyword_at(2) == Some(Kw::CURSOR) {
+            return Err(Error::parse("UNSUPPORTED_FEATURE.SQL_CURSOR").with_message("Scripts have no cursors"));
+        }
         let command = self.declare()?;
         let spark::command::Command::DeclareVariables { names, .. } = &command else {
             return Err(self.syntax_error());
@@ -89,8 +92,7 @@ impl Parser<'_> {
         if !is_block || !first {
             let sub = if is_block { "ONLY_AT_BEGINNING" } else { "NOT_ALLOWED_IN_SCOPE" };
             let shown = names.first().map(|n| crate::error::shown_name(n)).unwrap_or_default();
-            return Err(self
-                .error(mark, &format!("INVALID_VARIABLE_DECLARATION.{sub}"))
+            return Err(Error::parse(format!("INVALID_VARIABLE_DECLARATION.{sub}"))
                 .param("varName", &shown)
                 .with_message(format!("The variable {shown} is declared at the beginning of a block")));
         }
@@ -105,7 +107,6 @@ impl Parser<'_> {
 
     /// `DECLARE name CONDITION [FOR SQLSTATE [VALUE] '…']`.
     fn condition(&mut self, block: &Block) -> Result<Condition> {
-        let mark = self.mark();
         self.advance();
         let name = self.identifier()?.to_uppercase();
         self.expect_kw(Kw::CONDITION)?;
@@ -114,8 +115,7 @@ impl Parser<'_> {
             sql_state = self.sql_state()?;
         }
         if block.conditions.iter().any(|c| c.name == name) {
-            return Err(self
-                .error(mark, "DUPLICATE_CONDITION_IN_SCOPE")
+            return Err(Error::parse("DUPLICATE_CONDITION_IN_SCOPE")
                 .param("condition", spark::types::quote_identifier(&name))
                 .with_message(format!("The condition {name} is declared twice")));
         }
@@ -125,12 +125,10 @@ impl Parser<'_> {
     fn sql_state(&mut self) -> Result<String> {
         self.expect_kw(Kw::SQLSTATE)?;
         self.eat_kw(Kw::VALUE);
-        let mark = self.mark();
         let state = self.string()?.to_uppercase();
         let valid = state.len() == 5 && state.bytes().all(|b| b.is_ascii_alphanumeric()) && !state.starts_with("00");
         if !valid || state.starts_with("01") {
-            return Err(self
-                .error(mark, "INVALID_SQLSTATE")
+            return Err(Error::parse("INVALID_SQLSTATE")
                 .param("sqlState", &state)
                 .with_message(format!("{state} is no SQLSTATE of an error")));
         }
@@ -143,6 +141,15 @@ impl Parser<'_> {
         let exit = self.eat_any(&[Kw::EXIT, Kw::CONTINUE]) == Some(Kw::EXIT);
         self.expect_kws(&[Kw::HANDLER, Kw::FOR])?;
         let triggers = self.comma_list(Self::handler_trigger)?;
+        if !exit {
+            return Err(Error::parse("UNSUPPORTED_FEATURE.CONTINUE_EXCEPTION_HANDLER")
+                .with_message("There are EXIT handlers, not CONTINUE handlers"));
+        }
+        let catches_all = |t: &HandlerTrigger| matches!(t, HandlerTrigger::SqlException | HandlerTrigger::NotFound);
+        if triggers.len() > 1 && triggers.iter().any(catches_all) {
+            return Err(Error::parse("INVALID_HANDLER_DECLARATION.INVALID_CONDITION_COMBINATION")
+                .with_message("SQLEXCEPTION and NOT FOUND stand alone in a handler"));
+        }
         // A handler does not see the labels around it.
         let mut inner = ScriptScope { labels: Vec::new(), unnamed: scope.unnamed };
         let body = if self.at_kw(Kw::BEGIN) {
@@ -184,9 +191,6 @@ impl Parser<'_> {
             Some(Kw::ITERATE) => self.jump(scope).map(ScriptNode::Iterate),
             Some(Kw::SET) => {
                 self.advance();
-                if self.at_any(&[Kw::VARIABLE, Kw::VAR]) && !self.sym_at(1, "=") {
-                    self.advance();
-                }
                 self.variable_assignments().map(|c| ScriptNode::Command(Box::new(c)))
             }
             _ => Ok(match self.statement()? {
@@ -199,12 +203,10 @@ impl Parser<'_> {
 
     /// `label: BEGIN … END [label]` or a loop.
     fn labelled(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
-        let mark = self.mark();
         let label = self.identifier()?.to_lowercase();
         self.advance();
         if scope.labels.iter().any(|l| l.name == label) {
-            return Err(self
-                .error(mark, "LABEL_OR_FOR_VARIABLE_ALREADY_EXISTS")
+            return Err(Error::parse("LABEL_OR_FOR_VARIABLE_ALREADY_EXISTS")
                 .param("label", spark::types::quote_identifier(&label))
                 .with_message(format!("The label {label} exists already")));
         }
@@ -227,18 +229,15 @@ impl Parser<'_> {
         if !self.name_at(0) {
             return Ok(());
         }
-        let mark = self.mark();
         let end = self.identifier()?.to_lowercase();
         let shown = spark::types::quote_identifier(&end);
         match label {
             Some(label) if label == end => Ok(()),
-            Some(label) => Err(self
-                .error(mark, "LABELS_MISMATCH")
+            Some(label) => Err(Error::parse("LABELS_MISMATCH")
                 .param("beginLabel", spark::types::quote_identifier(label))
                 .param("endLabel", &shown)
                 .with_message(format!("The label {label} is closed as {end}"))),
-            None => Err(self
-                .error(mark, "END_LABEL_WITHOUT_BEGIN_LABEL")
+            None => Err(Error::parse("END_LABEL_WITHOUT_BEGIN_LABEL")
                 .param("endLabel", &shown)
                 .with_message(format!("The label {end} is closed and was never opened"))),
         }
@@ -314,17 +313,15 @@ impl Parser<'_> {
 
     /// `LEAVE label` or `ITERATE label`.
     fn jump(&mut self, scope: &ScriptScope) -> Result<String> {
-        let mark = self.mark();
         let iterate = self.at_kw(Kw::ITERATE);
         let statement = if iterate { "ITERATE" } else { "LEAVE" };
         self.advance();
         let parts = self.dotted_name()?;
         let label = parts.join(".").to_lowercase();
         let refuse = |sub: &str| -> Error {
-            self.error(mark, &format!("INVALID_LABEL_USAGE.{sub}"))
-                .param("labelName", spark::types::quote_identifier(&label).to_uppercase())
-                .param("statementType", statement)
-                .with_message(format!("{statement} cannot go to the label {label} here"))
+            let error = Error::parse(format!("INVALID_LABEL_USAGE.{sub}")).param("labelName", label.to_uppercase());
+            let error = if sub == "DOES_NOT_EXIST" { error.param("statementType", statement) } else { error };
+            error.with_message(format!("{statement} cannot go to the label {label} here"))
         };
         if parts.len() > 1 {
             return Err(refuse("QUALIFIED_LABEL_NAME"));

@@ -244,8 +244,15 @@ impl Parser<'_> {
     /// `RESET [key]`.
     pub fn reset_conf(&mut self) -> Result<Command> {
         self.advance();
-        let key = if self.peek() == Tok::Quoted { self.identifier()? } else { self.rest_of_text() };
+        let mark = self.mark() - 1;
+        let quoted = self.peek() == Tok::Quoted;
+        let key = if quoted { self.identifier()? } else { self.rest_of_text() };
         let key = key.trim_end_matches(';').trim();
+        if !quoted && key.contains(char::is_whitespace) {
+            return Err(self
+                .error(mark, "INVALID_RESET_COMMAND_FORMAT")
+                .with_message("RESET takes nothing or one key; quote a key that holds other characters"));
+        }
         Ok(Command::Reset { key: (!key.is_empty()).then(|| key.to_string()) })
     }
 }

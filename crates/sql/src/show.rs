@@ -20,7 +20,7 @@ impl Parser<'_> {
             Kw::PARTITIONS => {
                 self.advance();
                 let table = self.object_name()?;
-                Show::Partitions { table, partition: self.optional_partition()? }
+                Show::Partitions { table, partition: self.full_partition()? }
             }
             Kw::TBLPROPERTIES => {
                 self.advance();
@@ -191,11 +191,8 @@ impl Parser<'_> {
         }
         let name = self.object_name()?;
         let partition = self.optional_partition()?;
-        if let Some((key, _)) = partition.iter().find(|(_, value)| value.is_none()) {
-            return Err(self
-                .error(mark, "INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE")
-                .param("partKey", spark::types::quote_identifier(key))
-                .with_message(format!("The partition key {key} needs a value")));
+        if let Some(error) = crate::dml::empty_partition_value(&partition) {
+            self.later(error);
         }
         let column = if self.name_at(0) && !self.at_kws(&[Kw::AS, Kw::JSON]) { Some(self.dotted_name()?) } else { None };
         let as_json = self.eat_kws(&[Kw::AS, Kw::JSON]);
@@ -213,6 +210,7 @@ impl Parser<'_> {
         }
         if as_json && !extended {
             return Err(Error::parse("DESCRIBE_JSON_NOT_EXTENDED")
+                .param("tableName", name.join("."))
                 .with_message("AS JSON goes with EXTENDED or FORMATTED"));
         }
         Ok(Describe::Table { name, partition, extended, as_json })

@@ -2,8 +2,9 @@
 
 use spark::command::{Command, CreateView};
 use spark::script::Block;
-use spark::{Plan, Result};
+use spark::{Error, Plan, Result};
 
+use crate::error::refusal;
 use crate::keywords::Kw;
 use crate::parser::Parser;
 
@@ -42,8 +43,13 @@ impl Parser<'_> {
 
     /// A statement that is no query.
     pub fn command(&mut self) -> Result<Command> {
-        let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
         let mark = self.mark();
+        let command = self.command_body(mark)?;
+        self.take_late(mark).map_or(Ok(command), Err)
+    }
+
+    fn command_body(&mut self, mark: usize) -> Result<Command> {
+        let Some(keyword) = self.keyword_at(0) else { return Err(self.syntax_error()) };
         match keyword {
             Kw::CREATE => self.create(),
             Kw::REPLACE => self.replace_table(),
@@ -72,7 +78,8 @@ impl Parser<'_> {
             Kw::LOAD => self.load_data(),
             Kw::ADD | Kw::LIST => self.resource(),
             Kw::CALL => self.call_procedure(),
-            Kw::GRANT | Kw::REVOKE | Kw::EXPORT | Kw::IMPORT | Kw::LOCK | Kw::UNLOCK | Kw::START | Kw::COMMIT
+            Kw::GRANT | Kw::REVOKE => Err(self.refused(mark, keyword.text())),
+            Kw::EXPORT | Kw::IMPORT | Kw::LOCK | Kw::UNLOCK | Kw::START | Kw::COMMIT
             | Kw::ROLLBACK | Kw::DFS => Err(self.native_command(mark)),
             _ => Err(self.syntax_error()),
         }
@@ -122,7 +129,7 @@ impl Parser<'_> {
             replace,
             if_not_exists,
         };
-        self.view_clauses(mark, &mut view)?;
+        self.view_clauses(&mut view)?;
         self.expect_kw(Kw::AS)?;
         let start = self.mark();
         view.plan = self.query()?;
@@ -133,7 +140,7 @@ impl Parser<'_> {
 
     /// Combinations of words that contradict each other.
     fn check_view(&self, mark: usize, view: &CreateView) -> Result<()> {
-        let Some((last, qualifier)) = view.name.split_last() else { return Ok(()) };
+        let Some((_, qualifier)) = view.name.split_last() else { return Ok(()) };
         if view.if_not_exists && view.temporary {
             return Err(self
                 .error(mark, "_LEGACY_ERROR_TEMP_0053")
@@ -148,12 +155,7 @@ impl Parser<'_> {
         let session = matches!(qualifier, [a] if a.eq_ignore_ascii_case("session"))
             || matches!(qualifier, [a, b] if a.eq_ignore_ascii_case("system") && b.eq_ignore_ascii_case("session"));
         if view.temporary && !view.global && !qualifier.is_empty() && !session {
-            return Err(self
-                .error(mark, "INVALID_TEMP_OBJ_QUALIFIER")
-                .param("objectType", "VIEW")
-                .param("objectName", spark::types::quote_identifier(last))
-                .param("qualifier", crate::error::shown_name(qualifier))
-                .with_message("A temporary view belongs to no catalog or schema"));
+            return Err(crate::error::qualified_temporary("VIEW", &view.name).at(Some(&self.origin(mark))));
         }
         Ok(())
     }
@@ -177,24 +179,28 @@ impl Parser<'_> {
         Ok((name, comment))
     }
 
-    fn view_clauses(&mut self, mark: usize, view: &mut CreateView) -> Result<()> {
+    fn view_clauses(&mut self, view: &mut CreateView) -> Result<()> {
         loop {
             if self.at_kw(Kw::COMMENT) {
-                self.once(mark, "COMMENT", view.comment.is_some())?;
+                self.once("COMMENT", view.comment.is_some());
                 self.advance();
                 view.comment = Some(self.string()?);
             } else if self.at_kw(Kw::TBLPROPERTIES) {
-                self.once(mark, "TBLPROPERTIES", !view.properties.is_empty())?;
+                self.once("TBLPROPERTIES", !view.properties.is_empty());
                 self.advance();
                 view.properties = self.properties()?;
             } else if self.eat_kws(&[Kw::WITH, Kw::SCHEMA]) {
                 let mode = self.schema_binding()?;
                 if view.temporary {
-                    return Err(self
-                        .error(mark, "UNSUPPORTED_FEATURE.TEMPORARY_VIEW_WITH_SCHEMA_BINDING_MODE")
-                        .with_message("A temporary view has no WITH SCHEMA"));
+                    self.later(
+                        Error::parse("UNSUPPORTED_FEATURE.TEMPORARY_VIEW_WITH_SCHEMA_BINDING_MODE")
+                            .with_message("A temporary view has no WITH SCHEMA"),
+                    );
                 }
                 view.properties.push(("view.schemaMode".into(), mode));
+            } else if self.eat_kws(&[Kw::PARTITIONED, Kw::ON]) {
+                self.identifier_list()?;
+                self.later(refusal("CREATE VIEW ... PARTITIONED ON"));
             } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
                 let name = self.object_name()?.join(".");
                 view.properties.push(("collation".into(), name));

@@ -276,14 +276,14 @@ fn statements() {
 
 #[test]
 fn positions_are_those_of_the_tokens() {
-    let parsed = parse_expression("  foo(é) +\n b.c", &ParseOptions::default());
+    let parsed = parse_expression("  foo(`é`) +\n b.c", &ParseOptions::default());
     let Ok(spark::Expr::At { origin, child }) = parsed else { panic!("{parsed:?}") };
     let spark::Origin::Sql(whole) = &*origin else { panic!() };
-    assert_eq!((whole.start, whole.stop, whole.line, whole.column), (2, 14, 1, 2));
+    assert_eq!((whole.start, whole.stop, whole.line, whole.column), (2, 16, 1, 2));
     let spark::Expr::Function(call) = &*child else { panic!() };
     let spark::Expr::At { origin, .. } = &call.args[1] else { panic!() };
     let spark::Origin::Sql(right) = &**origin else { panic!() };
-    assert_eq!((right.start, right.stop, right.line, right.column), (12, 14, 2, 1));
+    assert_eq!((right.start, right.stop, right.line, right.column), (14, 16, 2, 1));
     assert_eq!(right.fragment(), "b.c");
 }
 

@@ -100,20 +100,14 @@ impl Parser<'_> {
         };
         let Some(start) = unit(self) else { return Ok(DataType::CalendarInterval) };
         self.advance();
-        let end = if self.eat_kw(Kw::TO) {
-            let end = unit(self).ok_or_else(|| self.syntax_error())?;
+        let wider = self.at_kw(Kw::TO).then(|| self.token(1)).map(|token| self.text_of(token).to_lowercase());
+        let wider = wider.filter(|end| *end != start).and_then(|end| interval::interval_type(&start, &end));
+        if let Some(wider) = wider {
             self.advance();
-            end
-        } else {
-            start.clone()
-        };
-        let between = interval::interval_type(&start, &end).filter(|_| start == end || interval::interval_type(&end, &start).is_none());
-        between.ok_or_else(|| {
-            self.error(mark, "_LEGACY_ERROR_TEMP_0028")
-                .param("from", &start)
-                .param("to", &end)
-                .with_message(format!("There is no interval from {start} to {end}"))
-        })
+            self.advance();
+            return Ok(wider);
+        }
+        interval::interval_type(&start, &start).ok_or_else(|| self.unsupported_type(mark))
     }
 
     /// After `TIMESTAMP`: which of the two it is.
@@ -151,8 +145,8 @@ impl Parser<'_> {
             ("char" | "character", [TypeArg::Number(n)]) => simple(DataType::Char(*n as u32)),
             ("varchar", [TypeArg::Number(n)]) => simple(DataType::Varchar(*n as u32)),
             ("decimal" | "dec" | "numeric", []) => simple(DataType::decimal(10, 0)),
-            ("decimal" | "dec" | "numeric", [TypeArg::Number(p)]) => return self.decimal_type(mark, *p, 0),
-            ("decimal" | "dec" | "numeric", [TypeArg::Number(p), TypeArg::Number(s)]) => return self.decimal_type(mark, *p, *s),
+            ("decimal" | "dec" | "numeric", [TypeArg::Number(p)]) => return decimal_type(*p, 0),
+            ("decimal" | "dec" | "numeric", [TypeArg::Number(p), TypeArg::Number(s)]) => return decimal_type(*p, *s),
             ("geometry", [arg]) => arg.srid().map(DataType::Geometry),
             ("geography", [arg]) => arg.srid().map(DataType::Geography),
             ("char" | "character" | "varchar", []) => {
@@ -181,8 +175,9 @@ impl Parser<'_> {
             "map" => ("MAP", "MAP<STRING, INT>"),
             _ => ("STRUCT", "STRUCT<name: STRING>"),
         };
-        self.error(mark, &format!("INCOMPLETE_TYPE_DEFINITION.{sub}"))
-            .with_message(format!("{sub} needs the types inside, as in {example}"))
+        let error = self.error(mark, &format!("INCOMPLETE_TYPE_DEFINITION.{sub}"));
+        let error = if sub == "ARRAY" { error.param("elementType", "<INT>") } else { error };
+        error.with_message(format!("{sub} needs the types inside, as in {example}"))
     }
 
     fn type_arguments(&mut self) -> Result<Vec<TypeArg>> {
@@ -195,24 +190,6 @@ impl Parser<'_> {
             }
             p.integer().map(TypeArg::Number)
         })
-    }
-
-    fn decimal_type(&self, mark: usize, precision: i64, scale: i64) -> Result<DataType> {
-        if precision > MAX_PRECISION {
-            return Err(self
-                .error(mark, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
-                .param("precision", precision.to_string())
-                .param("maxPrecision", MAX_PRECISION.to_string())
-                .with_message(format!("A decimal has at most {MAX_PRECISION} digits, not {precision}")));
-        }
-        if scale > precision {
-            return Err(self
-                .error(mark, "_LEGACY_ERROR_TEMP_1132")
-                .param("scale", scale.to_string())
-                .param("precision", precision.to_string())
-                .with_message(format!("The scale {scale} of a decimal is above its precision {precision}")));
-        }
-        Ok(DataType::decimal(precision as u8, scale as i8))
     }
 
     fn time_type(&self, mark: usize, args: &[TypeArg]) -> Result<DataType> {
@@ -236,6 +213,23 @@ impl Parser<'_> {
         let name = self.object_name()?.pop().unwrap_or_default().to_uppercase();
         Ok(DataType::String { collation: (name != "UTF8_BINARY").then(|| name.into()) })
     }
+}
+
+/// `DECIMAL(precision, scale)` within Spark's bounds.
+fn decimal_type(precision: i64, scale: i64) -> Result<DataType> {
+    if precision > MAX_PRECISION {
+        return Err(Error::new(spark::ErrorKind::Arithmetic, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
+            .param("precision", precision.to_string())
+            .param("maxPrecision", MAX_PRECISION.to_string())
+            .with_message(format!("A decimal has at most {MAX_PRECISION} digits, not {precision}")));
+    }
+    if scale > precision {
+        return Err(Error::analysis("DECIMAL_SCALE_EXCEEDS_PRECISION")
+            .param("scale", scale.to_string())
+            .param("precision", precision.to_string())
+            .with_message(format!("The scale {scale} of a decimal is above its precision {precision}")));
+    }
+    Ok(DataType::decimal(precision as u8, scale as i8))
 }
 
 enum TypeArg {
