@@ -31,6 +31,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use crate::cluster_rules::answers_for_left;
 use crate::codec::FiresteelCodec;
+use crate::row_position::RowPositionExec;
 
 /// Largest encoded plan that is submitted. Every task carries its own copy, several of them in one
 /// message, and the executors accept messages of 256 MiB.
@@ -53,6 +54,8 @@ pub enum Refusal {
     PartitionCount { node: String, from: usize, to: usize },
     /// A join whose tasks would each answer for the rows of the whole left side.
     LoopJoin { join_type: JoinType },
+    /// Numbers the partitions of a task, which are not those of the query.
+    RowPosition,
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -87,6 +90,7 @@ impl fmt::Display for Refusal {
             Refusal::LoopJoin { join_type } => {
                 write!(f, "a nested loop join of type {join_type} spans several tasks")
             }
+            Refusal::RowPosition => f.write_str("a function depends on the number of its partition"),
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -140,6 +144,8 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_repartition(repartition)
     } else if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
         check_loop_join(join)
+    } else if node.is::<RowPositionExec>() {
+        (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
         Some(Refusal::Sink)
     } else if node.is::<ScalarSubqueryExec>() {
