@@ -1,5 +1,6 @@
 //! The families of functions; a family is a file or a folder with its slices.
 
+pub mod sketch;
 pub mod lambda;
 pub mod structs;
 pub mod map;
@@ -30,6 +31,8 @@ pub mod variant;
 pub mod string;
 pub mod stubs;
 pub mod url;
+pub mod csv;
+pub mod xml;
 pub mod predicate;
 pub mod recursion;
 pub mod window;
@@ -73,6 +76,9 @@ pub const FUNCTIONS: &[&[Function]] = &[
     string::to_number::FUNCTIONS,
     url::FUNCTIONS,
     stubs::FUNCTIONS,
+    csv::FUNCTIONS,
+    xml::functions::FUNCTIONS,
+    xml::xpath::FUNCTIONS,
     collation::FUNCTIONS,
     aggregate::basic::FUNCTIONS,
     window::FUNCTIONS,
@@ -115,6 +121,16 @@ pub const FUNCTIONS: &[&[Function]] = &[
     aggregate::lists::FUNCTIONS,
     aggregate::moments::FUNCTIONS,
     aggregate::percentile::FUNCTIONS,
+    sketch::theta_functions::BUILDERS,
+    sketch::theta_functions::COMBINERS,
+    sketch::theta_functions::QUESTIONS,
+    sketch::theta_functions::OPERATIONS,
+    sketch::hll_functions::FUNCTIONS,
+    sketch::kll_functions::AGGREGATES,
+    sketch::kll_functions::FUNCTIONS,
+    sketch::bitmap::FUNCTIONS,
+    sketch::count_min::FUNCTIONS,
+    sketch::top_k::FUNCTIONS,
 ];
 
 /// All scalar kernels.
@@ -152,6 +168,9 @@ pub const KERNELS: &[&[Kernel]] = &[
     string::sentences::KERNELS,
     string::to_number::KERNELS,
     url::KERNELS,
+    csv::KERNELS,
+    xml::functions::KERNELS,
+    xml::xpath::KERNELS,
     collation::KERNELS,
     window::KERNELS,
     operators::KERNELS,
@@ -185,6 +204,10 @@ pub const KERNELS: &[&[Kernel]] = &[
     datetime::make::KERNELS,
     datetime::time::KERNELS,
     datetime::bucket::KERNELS,
+    sketch::theta_functions::KERNELS,
+    sketch::hll_functions::KERNELS,
+    sketch::kll_functions::KERNELS,
+    sketch::top_k::KERNELS,
 ];
 
 /// All aggregate kernels.
@@ -197,6 +220,12 @@ pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
     aggregate::lists::KERNELS,
     aggregate::moments::KERNELS,
     aggregate::percentile::KERNELS,
+    sketch::theta_functions::AGGREGATE_KERNELS,
+    sketch::hll_functions::AGGREGATE_KERNELS,
+    sketch::kll_functions::AGGREGATE_KERNELS,
+    sketch::bitmap::KERNELS,
+    sketch::count_min::KERNELS,
+    sketch::top_k::AGGREGATE_KERNELS,
 ];
 
 /// All higher-order kernels.

@@ -1,0 +1,160 @@
+//! Functions over HyperLogLog sketches.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::common::Result as DfResult;
+use datafusion::logical_expr::{ColumnarValue, lit};
+use datafusion::scalar::ScalarValue;
+use spark::types::DataType;
+use spark::{Error, Result};
+
+use super::hll::{Sketch, coupon};
+use super::{hashed_bytes, integer_argument, invalid_buffer};
+use crate::aggregate::AggregateKernel;
+use crate::call::Call;
+use crate::coerce::Expected;
+use crate::error::fail;
+use crate::families::aggregate::collect::{Collect, Finished};
+use crate::families::aggregate::kernel as aggregate;
+use crate::families::rows::{Bytes, binaries, longs};
+use crate::fold;
+use crate::kernel::{Kernel, KernelArgs};
+use crate::registry::{Build, Function};
+use crate::typed::Typed;
+
+/// Functions of this file.
+pub const FUNCTIONS: &[Function] = &[
+    Function { name: "hll_sketch_agg", build: Build::Aggregate(sketch_agg) },
+    Function { name: "hll_union_agg", build: Build::Aggregate(union_agg) },
+    Function { name: "hll_sketch_estimate", build: Build::Scalar(estimate) },
+    Function { name: "hll_union", build: Build::Scalar(union) },
+];
+
+/// Scalar kernels.
+pub const KERNELS: &[Kernel] = &[Kernel::new("hll_sketch_estimate", eval_estimate), Kernel::new("hll_union", eval_union)];
+
+/// Aggregate kernels.
+pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
+    AggregateKernel { name: "hll_sketch_agg", accumulator: |a| Collect::boxed(a, finish_agg), state: Collect::state_types, groups: None },
+    AggregateKernel { name: "hll_union_agg", accumulator: |a| Collect::boxed(a, finish_union), state: Collect::state_types, groups: None },
+];
+
+fn sketch_agg(mut call: Call) -> Result<Typed> {
+    call.arity(1..=2)?;
+    match &call.args[0].ty {
+        DataType::Integer | DataType::Long | DataType::Binary => {}
+        t if t.is_string() => {}
+        _ => return Err(call.unexpected_type(0, "(\"INT\" or \"BIGINT\" or \"STRING\" or \"BINARY\")")),
+    }
+    let lg_k = integer_argument(&mut call, 1, "lgConfigK", 12, 4..=21, "HLL_INVALID_LG_K")?;
+    let name = call.display_name();
+    let args = vec![call.args[0].expr.clone()];
+    let options = call.options().with_extra(lg_k.to_string());
+    let expr = aggregate(&call, &AGGREGATE_KERNELS[0], options, args, &DataType::Binary);
+    Ok(Typed::new(expr, DataType::Binary, false, name))
+}
+
+/// Adds the `allowDifferentLgConfigK` argument in place `i` if it is missing.
+fn allow_different(call: &mut Call, i: usize) -> Result<()> {
+    if call.args.len() <= i {
+        call.args.push(Typed::new(lit(false), DataType::Boolean, false, "false"));
+    }
+    call.expect(i, Expected::Type(DataType::Boolean))
+}
+
+fn union_agg(mut call: Call) -> Result<Typed> {
+    call.arity(1..=2)?;
+    call.expect(0, Expected::Type(DataType::Binary))?;
+    allow_different(&mut call, 1)?;
+    let name = call.display_name();
+    let allowed = fold::evaluate(&call.args[1])? == ScalarValue::Boolean(Some(true));
+    let args = vec![call.args[0].expr.clone()];
+    let options = call.options().with_extra(allowed.to_string());
+    let expr = aggregate(&call, &AGGREGATE_KERNELS[1], options, args, &DataType::Binary);
+    Ok(Typed::new(expr, DataType::Binary, false, name))
+}
+
+fn estimate(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    call.expect(0, Expected::Type(DataType::Binary))?;
+    let nullable = call.args[0].nullable;
+    Ok(call.kernel(&KERNELS[0], DataType::Long, nullable).named(name))
+}
+
+fn union(mut call: Call) -> Result<Typed> {
+    call.arity(2..=3)?;
+    call.expect(0, Expected::Type(DataType::Binary))?;
+    call.expect(1, Expected::Type(DataType::Binary))?;
+    allow_different(&mut call, 2)?;
+    let name = call.display_name();
+    let nullable = call.any_nullable();
+    Ok(call.kernel(&KERNELS[1], DataType::Binary, nullable).named(name))
+}
+
+fn read(bytes: &[u8], function: &str) -> DfResult<Sketch> {
+    match Sketch::from_bytes(bytes) {
+        Some(sketch) => Ok(sketch),
+        None => fail(invalid_buffer("HLL_INVALID_INPUT_SKETCH_BUFFER", function)),
+    }
+}
+
+fn join(a: &mut Sketch, b: &Sketch, allowed: bool, function: &str) -> DfResult<()> {
+    if a.lg_k != b.lg_k && !allowed {
+        return fail(
+            Error::runtime("HLL_UNION_DIFFERENT_LG_K")
+                .param("left", a.lg_k.to_string())
+                .param("right", b.lg_k.to_string())
+                .param("function", format!("`{function}`"))
+                .with_message("The sketches have different sizes."),
+        );
+    }
+    if b.lg_k < a.lg_k && a.is_empty() {
+        *a = Sketch::new(b.lg_k);
+    }
+    a.union(b);
+    Ok(())
+}
+
+fn finish_agg(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
+    let mut sketch = Sketch::new(context.parameters()?);
+    for row in 0..columns[0].len() {
+        if let Some(bytes) = hashed_bytes(&columns[0], row)? {
+            sketch.update(coupon(&bytes));
+        }
+    }
+    Ok(ScalarValue::Binary(Some(sketch.to_bytes())))
+}
+
+fn finish_union(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
+    let allowed: bool = context.parameters()?;
+    let mut all: Option<Sketch> = None;
+    for bytes in columns[0].as_binary::<i32>().iter().flatten() {
+        let sketch = read(bytes, "hll_union_agg")?;
+        match &mut all {
+            None => all = Some(sketch),
+            Some(a) => join(a, &sketch, allowed, "hll_union_agg")?,
+        }
+    }
+    Ok(ScalarValue::Binary(Some(all.unwrap_or_else(|| Sketch::new(12)).to_bytes())))
+}
+
+fn eval_estimate(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let sketches = Bytes::of(args, 0)?;
+    longs(args, |row| match sketches.get(row) {
+        None => Ok(None),
+        Some(bytes) => Ok(Some(read(bytes, "hll_sketch_estimate")?.estimate().round() as i64)),
+    })
+}
+
+fn eval_union(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let (a, b) = (Bytes::of(args, 0)?, Bytes::of(args, 1)?);
+    let allowed = args.typed::<arrow::array::BooleanArray>(2)?;
+    binaries(args, |row, out| {
+        let at = row.min(allowed.len().saturating_sub(1));
+        let Some((a, b)) = a.get(row).zip(b.get(row)).filter(|_| allowed.is_valid(at)) else { return Ok(false) };
+        let mut sketch = read(a, "hll_union")?;
+        join(&mut sketch, &read(b, "hll_union")?, allowed.value(at), "hll_union")?;
+        out.extend(sketch.to_bytes());
+        Ok(true)
+    })
+}
