@@ -37,7 +37,7 @@ use spark::{DataType, Expr, Plan, Result, StructType};
 pub use datetime::{Zone, parse_date, parse_time, parse_timestamp};
 pub use interval::{Interval, parse_multi_units as parse_interval};
 pub use keywords::Kw;
-pub use options::{IdentifierResolver, ParseOptions};
+pub use options::{IdentifierResolver, ParameterValues, ParseOptions};
 pub use statement::Statement;
 
 use parser::Parser;

@@ -26,7 +26,10 @@ impl Parser<'_> {
     /// One or more adjacent string literals as one value.
     pub fn string(&mut self) -> Result<String> {
         if !self.at_string() {
-            return Err(self.syntax_error());
+            return match self.parameter_value() {
+                Some(Literal::String(value)) => Ok(value),
+                _ => Err(self.syntax_error()),
+            };
         }
         let mut value = String::new();
         while self.at_string() {
@@ -98,7 +101,11 @@ impl Parser<'_> {
     /// An integer without sign, for clauses such as `INTO 4 BUCKETS`.
     pub fn integer(&mut self) -> Result<i64> {
         if self.peek() != Tok::Int {
-            return Err(self.syntax_error());
+            return match self.parameter_value() {
+                Some(Literal::Integer(value)) => Ok(value.into()),
+                Some(Literal::Long(value)) => Ok(value),
+                _ => Err(self.syntax_error()),
+            };
         }
         let token = self.advance();
         self.text_of(token).parse().map_err(|_| error::syntax(&error::token_text(self.text_of(token)), "", 1, 0))

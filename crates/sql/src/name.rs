@@ -1,7 +1,9 @@
 //! `IDENTIFIER(…)` clauses and names given as text.
 
+use spark::expr::Parameter;
 use spark::{Error, Expr, Literal, Result};
 
+use crate::options::ParseOptions;
 use crate::parser::Parser;
 
 impl Parser<'_> {
@@ -12,7 +14,7 @@ impl Parser<'_> {
         self.expect_sym("(")?;
         let inner = self.expression()?;
         self.expect_sym(")")?;
-        let text = match constant_text(&inner) {
+        let text = match constant_text(&inner, self.options) {
             Some(text) => text,
             None => match &self.options.identifiers {
                 Some(resolve) => resolve(&inner)?,
@@ -24,6 +26,25 @@ impl Parser<'_> {
         self.parse_name_text(mark, &text)
     }
 
+    /// The value of a parameter marker here, if it has one; takes the marker then.
+    pub fn parameter_value(&mut self) -> Option<Literal> {
+        let values = self.options.parameters.as_ref()?;
+        let parameter = if self.at_sym("?") {
+            Parameter::Positional(self.positional)
+        } else if self.at_sym(":") && self.name_at(1) {
+            Parameter::Named(self.name_text(self.token(1)))
+        } else {
+            return None;
+        };
+        let value = values.get(&parameter)?.clone();
+        self.advance();
+        match parameter {
+            Parameter::Positional(_) => self.positional += 1,
+            Parameter::Named(_) => drop(self.advance()),
+        }
+        Some(value)
+    }
+
     /// The parts of a name given as text.
     pub fn parse_name_text(&self, mark: usize, text: &str) -> Result<Vec<String>> {
         let mut parser = Parser::new(text, self.options)?;
@@ -32,12 +53,17 @@ impl Parser<'_> {
     }
 }
 
-/// The value of string literals put together.
-fn constant_text(expr: &Expr) -> Option<String> {
+/// The value of string literals, and parameters with a value, put together.
+pub fn constant_text(expr: &Expr, options: &ParseOptions) -> Option<String> {
     match expr.unpositioned() {
         Expr::Literal(Literal::String(text)) => Some(text.clone()),
-        Expr::Function(call) if call.is_operator && call.name == ["||"] => {
-            call.args.iter().map(constant_text).collect::<Option<Vec<_>>>().map(|parts| parts.concat())
+        Expr::Parameter(parameter) => match options.parameters.as_ref()?.get(parameter)? {
+            Literal::String(text) => Some(text.clone()),
+            _ => None,
+        },
+        Expr::Function(call) if call.name == ["||"] || matches!(call.name.as_slice(), [n] if n.eq_ignore_ascii_case("concat")) => {
+            let parts = call.args.iter().map(|arg| constant_text(arg, options));
+            parts.collect::<Option<Vec<_>>>().map(|parts| parts.concat())
         }
         _ => None,
     }
@@ -50,6 +76,6 @@ pub fn constant_value(expr: &Expr) -> Option<String> {
         Expr::Literal(Literal::Boolean(value)) => Some(value.to_string()),
         Expr::Literal(Literal::Integer(value)) => Some(value.to_string()),
         Expr::Literal(Literal::Long(value)) => Some(value.to_string()),
-        _ => constant_text(expr),
+        _ => None,
     }
 }

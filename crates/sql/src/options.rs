@@ -3,10 +3,29 @@
 use std::fmt;
 use std::sync::Arc;
 
-use spark::{Expr, Result, Settings};
+use spark::expr::Parameter;
+use spark::{Expr, Literal, Result, Settings};
 
 /// Evaluates the constant expression inside `IDENTIFIER(…)` to the text of a name.
 pub type IdentifierResolver = Arc<dyn Fn(&Expr) -> Result<String> + Send + Sync>;
+
+/// Values of parameter markers, for the places of the grammar that take a plain string or number.
+/// Everywhere else a marker stays an [`Expr::Parameter`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ParameterValues {
+    pub named: Vec<(String, Literal)>,
+    pub positional: Vec<Literal>,
+}
+
+impl ParameterValues {
+    /// The value of a marker.
+    pub fn get(&self, parameter: &Parameter) -> Option<&Literal> {
+        match parameter {
+            Parameter::Named(name) => self.named.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+            Parameter::Positional(at) => self.positional.get(*at),
+        }
+    }
+}
 
 /// Settings of the parser.
 #[derive(Clone)]
@@ -35,6 +54,10 @@ pub struct ParseOptions {
     pub now_micros: i64,
     /// Gives the names of `IDENTIFIER(…)` clauses that are no plain strings, in statements.
     pub identifiers: Option<IdentifierResolver>,
+    /// The arguments of the statement, as far as they are literals.
+    pub parameters: Option<Arc<ParameterValues>>,
+    /// What the text is the body of: `VIEW` or a kind of routine, and its name.
+    pub object: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl fmt::Debug for ParseOptions {
@@ -65,6 +88,8 @@ impl From<&Settings> for ParseOptions {
             legacy_set_operations: flag("spark.sql.legacy.setopsPrecedence.enabled"),
             now_micros: settings.now_micros,
             identifiers: None,
+            parameters: None,
+            object: None,
         }
     }
 }

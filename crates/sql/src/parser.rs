@@ -274,14 +274,16 @@ impl<'a> Parser<'a> {
     pub fn origin_of(&self, start: u32, end: u32) -> Arc<Origin> {
         let (line, column) = self.positions.line_column(start);
         let begin = self.positions.utf16(start);
+        let (object_type, object_name) =
+            self.options.object.clone().unwrap_or_else(|| (NO_NAME.clone(), NO_NAME.clone()));
         Arc::new(Origin::Sql(SqlOrigin {
             text: self.text.clone(),
             start: begin,
             stop: self.positions.utf16(end).saturating_sub(1).max(begin),
             line,
             column,
-            object_type: NO_NAME.clone(),
-            object_name: NO_NAME.clone(),
+            object_type,
+            object_name,
         }))
     }
 

@@ -201,7 +201,7 @@ impl Parser<'_> {
             return Err(self.syntax_error());
         }
         if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") && !self.string_at(2) {
-            return self.relation_by_identifier(mark);
+            return self.relation_by_identifier(mark, quoted);
         }
         let name = self.object_name()?;
         if self.at_sym("(") {
@@ -236,11 +236,15 @@ impl Parser<'_> {
         self.aliased(mark, plan)
     }
 
-    fn relation_by_identifier(&mut self, mark: usize) -> Result<Plan> {
+    fn relation_by_identifier(&mut self, mark: usize, quoted: bool) -> Result<Plan> {
         self.advance();
         self.expect_sym("(")?;
         let name = Box::new(self.expression()?);
         self.expect_sym(")")?;
+        if let Some(text) = crate::name::constant_text(&name, self.options) {
+            let name = self.parse_name_text(mark, &text)?;
+            return if self.at_sym("(") { self.table_function(mark, name) } else { self.table(mark, name, quoted) };
+        }
         if self.at_sym("(") {
             return Err(Error::unsupported("a table function by IDENTIFIER of an expression").at(Some(&self.origin(mark))));
         }

@@ -307,6 +307,27 @@ fn types() {
     assert_eq!(schema, again);
 }
 
+#[test]
+fn parameters_stand_for_names_strings_and_numbers() {
+    let values = crate::ParameterValues {
+        named: vec![("t".into(), spark::Literal::String("a.b".into())), ("n".into(), spark::Literal::Integer(3))],
+        positional: Vec::new(),
+    };
+    let options = ParseOptions { parameters: Some(values.into()), ..Default::default() };
+    for (text, expect) in [
+        ("select * from identifier(:t)", "project[*](a.b)"),
+        ("select * from identifier(:t || '.c') limit :n", "limit[Named(\"n\")](project[*](a.b.c))"),
+        ("select cast(a as decimal(:n, 1)) from t", "project[(cast:Session a decimal(3,1))](t)"),
+    ] {
+        match parse_query(text, &options) {
+            Ok(parsed) => assert_eq!(shape::plan(&parsed), expect, "{text}"),
+            Err(e) => panic!("{text}: {e}"),
+        }
+    }
+    assert!(parse_statement("comment on table identifier(:t) is :t", &options).is_ok());
+    assert!(parse_statement("comment on table identifier(:u) is 'x'", &options).is_err());
+}
+
 /// Runs `f` on a stack as small as a worker thread's.
 fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
     let handle = std::thread::Builder::new().stack_size(2 << 20).spawn(f).unwrap();
