@@ -205,7 +205,7 @@ impl Session {
         }
         kept.finish().map_err(functions::error::from_datafusion)?;
         let source = provider_as_source(Arc::new(KeptTable { rows: kept }));
-        Ok(Relation { schema: analyzed.schema, source, text: None, comment: None })
+        Ok(Relation { schema: analyzed.schema, source, text: None, comment: None, kept: None })
     }
 
     /// The kept rows of a catalog's table or view.

@@ -24,6 +24,8 @@ pub struct Relation {
     /// SQL text and comment, for `DESCRIBE` and `SHOW CREATE TABLE`.
     pub text: Option<String>,
     pub comment: Option<String>,
+    /// The relation itself, while `source` holds its kept rows.
+    pub kept: Option<Arc<dyn TableSource>>,
 }
 
 /// A session variable.
@@ -82,7 +84,7 @@ pub fn freeze(analyzed: &Analyzed) -> Result<Relation> {
         .and_then(LogicalPlanBuilder::build)
         .map_err(functions::error::from_datafusion)?;
     let source = provider_as_source(Arc::new(ViewTable::new(plan, None)));
-    Ok(Relation { schema: analyzed.schema.clone(), source, text: None, comment: None })
+    Ok(Relation { schema: analyzed.schema.clone(), source, text: None, comment: None, kept: None })
 }
 
 /// The columns' names where they differ from each other, else names by position.

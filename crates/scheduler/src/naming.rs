@@ -27,6 +27,19 @@ pub enum Found {
     Nothing,
 }
 
+impl Found {
+    /// An error where nothing was found.
+    ///
+    /// # Errors
+    /// `TABLE_OR_VIEW_NOT_FOUND`.
+    pub fn or_missing(self, name: &[String]) -> Result<Found> {
+        match self {
+            Found::Nothing => Err(table_not_found(name)),
+            found => Ok(found),
+        }
+    }
+}
+
 impl Session {
     /// The full name of a table or view, whether it exists or not.
     ///

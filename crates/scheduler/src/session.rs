@@ -116,7 +116,7 @@ impl Session {
         tasks::on(self.engine.runtime(), stack, async move { session.execute_here(plan, &op).await }).await
     }
 
-    async fn execute_here(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<QueryResult> {
+    pub(crate) async fn execute_here(self: &Arc<Self>, plan: Plan, op: &OperationContext) -> Result<QueryResult> {
         let plan = self.with_kept(plan).await?;
         match &plan.node {
             Node::ShowString { input, rows, truncate, vertical } => {

@@ -85,6 +85,9 @@ impl Session {
 
     /// Runs a plan that is a command or a catalog call; `None` for queries.
     pub(crate) async fn run_command_plan(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<Option<QueryResult>> {
+        if let Node::Catalog(call) = &plan.node {
+            return Ok(Some(QueryResult::of(command::run_catalog_call(self, (**call).clone(), op).await?)));
+        }
         match self.command_of(plan)? {
             Some(command) => Ok(Some(QueryResult::of(self.table_of(command, op).await?))),
             None => Ok(None),

@@ -137,6 +137,7 @@ pub struct FileTable {
     format: Format,
     table_schema: TableSchema,
     partition_schema: SchemaRef,
+    partitions: Vec<StructField>,
 }
 
 impl FileTable {
@@ -150,7 +151,7 @@ impl FileTable {
         let partition_fields = arrow_fields(partitions);
         let table_schema =
             TableSchema::builder(arrow_schema(data)).with_table_partition_cols(partition_fields.clone()).build();
-        FileTable { store, files, format, table_schema, partition_schema: Arc::new(Schema::new(partition_fields)) }
+        FileTable { store, files, format, table_schema, partition_schema: Arc::new(Schema::new(partition_fields)), partitions: partitions.to_vec() }
     }
 
     /// Bytes of all files.
@@ -164,6 +165,28 @@ impl FileTable {
             Precision::Exact(n) => Some(sum + n),
             _ => None,
         })
+    }
+
+    /// The partitions that have files, as `a=1/b=2`.
+    pub fn partitions(&self) -> Vec<String> {
+        let printer = crate::text::Printer::new("UTC");
+        let mut names: Vec<String> = self
+            .files
+            .iter()
+            .map(|file| {
+                let parts = file.partition_values.iter().zip(&self.partitions).map(|(value, field)| {
+                    let text = match value.to_array() {
+                        Ok(array) if !value.is_null() => printer.cell(&array, 0, &field.data_type),
+                        _ => super::partitions::NULL_NAME.to_string(),
+                    };
+                    format!("{}={}", field.name, super::partitions::escape(&text))
+                });
+                parts.collect::<Vec<_>>().join("/")
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// URLs of the files as Spark's `inputFiles` gives them.

@@ -24,7 +24,7 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     let overwrite = match insert.mode {
         InsertMode::Append => false,
         InsertMode::Overwrite => true,
-        InsertMode::ReplaceWhere(_) | InsertMode::ReplaceUsing(_) => return Err(Error::unsupported("INSERT … REPLACE")),
+        InsertMode::ReplaceWhere(_) | InsertMode::ReplaceOn(_) | InsertMode::ReplaceUsing(_) => return Err(Error::unsupported("INSERT … REPLACE")),
     };
     let settings = session.settings();
     let analyzed = session.analyze(&insert.query, settings.clone()).await?;
@@ -212,7 +212,7 @@ fn stored(expr: DfExpr, from: &StructField, to: &StructField, target: &Target<'_
 fn assignable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
     use DataType as T;
     if settings.store_assignment.as_ref() == "STRICT" {
-        return from.same_type(to) || functions::coerce::tightest(from, to).is_some_and(|t| t.same_type(to));
+        return from.same_type(to) || functions::coerce::tightest_type(from, to, settings).is_some_and(|t| t.same_type(to));
     }
     match (from, to) {
         (a, b) if a.same_type(b) => true,

@@ -1,18 +1,30 @@
 //! Commands: one file for each family; this one only says which.
 
+mod cache;
+mod catalog_call;
 mod checkpoint;
 mod conf;
+mod describe;
 pub mod explain;
+mod function;
+mod insert;
+mod namespace;
+mod save;
+mod show;
+mod table;
+mod variable;
 mod view;
 mod write;
 
 use std::sync::Arc;
 
-use spark::command::Command;
+use spark::command::Command as C;
 use spark::{Error, Result};
 
 use crate::operation::{OperationContext, Table};
 use crate::session::Session;
+
+pub(crate) use catalog_call::run as run_catalog_call;
 
 /// What a command leaves.
 #[derive(Debug)]
@@ -32,23 +44,95 @@ impl From<Table> for CommandOutcome {
 ///
 /// # Errors
 /// Spark's condition for what is wrong with it.
-pub async fn run(session: &Arc<Session>, command: Command, op: &OperationContext) -> Result<CommandOutcome> {
+pub async fn run(session: &Arc<Session>, command: C, op: &OperationContext) -> Result<CommandOutcome> {
     let table = match command {
-        Command::CreateView(view) => view::create(session, view).await?,
-        Command::Set { key, value, verbose } => conf::set(session, key, value, verbose)?,
-        Command::Reset { key } => conf::reset(session, key)?,
-        Command::SetTimeZone { zone } => conf::set_time_zone(session, &zone)?,
-        Command::Explain { mode, plan } => explain::command(session, &mode, &plan).await?,
-        Command::Write(write) => write::run(session, write, op).await?,
-        Command::Checkpoint { input, .. } => return checkpoint::create(session, &input).await,
-        Command::RemoveCachedRemoteRelation { id } => checkpoint::remove(session, &id),
-        other => return Err(Error::unsupported(format!("the command {}", name(&other)))),
+        C::Set { key, value, verbose } => conf::set(session, key, value, verbose)?,
+        C::Reset { key } => conf::reset(session, key)?,
+        C::SetTimeZone { zone } => conf::set_time_zone(session, &zone)?,
+        C::Explain { mode, plan } => explain::command(session, &mode, &plan).await?,
+        C::Checkpoint { input, .. } => return checkpoint::create(session, &input).await,
+        C::RemoveCachedRemoteRelation { id } => checkpoint::remove(session, &id),
+        C::UseNamespace { name } | C::Use { name } => namespace::use_namespace(session, &name)?,
+        C::SetCatalog { name } => namespace::set_catalog(session, &name)?,
+        C::DeclareVariables { names, replace, data_type, default, default_text } => {
+            variable::declare(session, names, replace, data_type, default, default_text).await?
+        }
+        C::DropVariable { name, if_exists } => variable::drop(session, &name, if_exists)?,
+        C::SetVariables { assignments } => variable::set(session, assignments).await?,
+        C::SetVariablesFrom { names, query } => variable::set_from(session, &names, &query).await?,
+        C::ExecuteImmediate { text, into, using } => {
+            Box::pin(variable::execute_immediate(session, text, into, using, op)).await?
+        }
+        C::Show(show) => show::run(session, show).await?,
+        C::Describe(describe) => describe::run(session, describe).await?,
+        C::Sequence(commands) => {
+            for command in commands {
+                Box::pin(run(session, command, op)).await?;
+            }
+            Table::empty()
+        }
+        other => run_object(session, other, op).await?,
     };
     Ok(table.into())
 }
 
+/// Commands on namespaces, tables, views, functions and their rows.
+async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -> Result<Table> {
+    match command {
+        C::CreateView(view) => view::create(session, view).await,
+        C::DropTable { name, if_exists, .. } => table::drop(session, &name, if_exists, false),
+        C::DropView { name, if_exists } => table::drop(session, &name, if_exists, true),
+        C::CreateTable(create) => table::create(session, *create, op).await,
+        C::CreateTempViewUsing { name, schema, global, replace, provider, options } => {
+            view::using(session, name, schema, global, replace, provider, options).await
+        }
+        C::AlterTable { name, action } | C::AlterView { name, action } => table::alter(session, &name, action).await,
+        C::TruncateTable { name, partition } if partition.is_empty() => table::truncate(session, &name),
+        C::AnalyzeTable { name, scope, .. } => {
+            let no_scan = matches!(scope, spark::command::AnalyzeScope::Table { no_scan: true });
+            table::analyze(session, &name, no_scan).await
+        }
+        C::CommentOnTable { name, comment } => {
+            let (place, _) = session.entry(&name)?;
+            session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+                t.comment = comment;
+                Ok(())
+            })?;
+            Ok(Table::empty())
+        }
+        C::CommentOnColumn { table, column, comment } => {
+            let (place, _) = session.entry(&table)?;
+            table::comment_column(session, &place, &column, comment)?;
+            Ok(Table::empty())
+        }
+        C::Insert(insert) => insert::run(session, *insert, op).await,
+        C::Write(write) => write::run(session, write, op).await,
+        C::WriteV2(write) => save::v2(session, write, op).await,
+        C::CacheTable { name, query, text, .. } => cache::cache(session, name, query, text).await,
+        C::UncacheTable { name, if_exists } => cache::uncache(session, &name, if_exists),
+        C::ClearCache => Ok(cache::clear(session)),
+        C::RefreshTable { name } | C::RepairTable { name, .. } => {
+            // Files are listed anew by every query: there is nothing to refresh but to say if it exists.
+            session.find(&name, &session.settings())?.or_missing(&name)?;
+            Ok(Table::empty())
+        }
+        C::RefreshResource { .. } | C::RefreshFunction { .. } => Ok(Table::empty()),
+        C::CreateSqlFunction(function) => function::create(session, *function),
+        C::DropFunction { name, if_exists, .. } => function::drop(session, &name, if_exists),
+        C::CreateNamespace { name, if_not_exists, comment, location, properties } => {
+            namespace::create(session, &name, if_not_exists, comment, location, properties)
+        }
+        C::DropNamespace { name, if_exists, cascade } => namespace::drop(session, &name, if_exists, cascade),
+        C::SetNamespaceProperties { name, properties } => namespace::alter(session, &name, properties, &[]),
+        C::UnsetNamespaceProperties { name, keys } => namespace::alter(session, &name, Vec::new(), &keys),
+        C::SetNamespaceLocation { name, location } => namespace::set_location(session, &name, &location),
+        C::CommentOnNamespace { name, comment } => namespace::comment(session, &name, comment),
+        other => Err(Error::unsupported(format!("the command {}", name(&other)))),
+    }
+}
+
 /// The command's name in messages.
-fn name(command: &Command) -> String {
+fn name(command: &C) -> String {
     let debug = format!("{command:?}");
     debug.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_string()
 }

@@ -180,6 +180,9 @@ pub fn fields(columns: &[ColumnDef]) -> Result<Vec<StructField>> {
 }
 
 fn field(column: &ColumnDef) -> Result<StructField> {
+    if !column.constraints.is_empty() {
+        return Err(Error::unsupported("column constraints"));
+    }
     if column.generated.is_some() || column.identity.is_some() {
         return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
             .param("tableName", "")

@@ -138,3 +138,34 @@ fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())
 }
+
+/// `CREATE TEMPORARY VIEW … USING format`.
+pub async fn using(
+    session: &Arc<Session>,
+    name: Vec<String>,
+    schema: Option<StructType>,
+    global: bool,
+    replace: bool,
+    provider: String,
+    options: spark::plan::Options,
+) -> Result<Table> {
+    let source = spark::plan::DataSource {
+        format: Some(provider),
+        schema: schema.map(|s| s.to_json().to_string()),
+        options,
+        ..Default::default()
+    };
+    let view = CreateView {
+        name,
+        columns: Vec::new(),
+        comment: None,
+        properties: Vec::new(),
+        plan: spark::Plan::from(spark::plan::Node::DataSource(source)),
+        text: None,
+        temporary: true,
+        global,
+        replace,
+        if_not_exists: false,
+    };
+    create(session, view).await
+}

@@ -21,7 +21,8 @@ pub async fn run(session: &Arc<Session>, op: WriteOperation, operation: &Operati
     let settings = session.settings();
     let format = short_name(op.format.as_deref().unwrap_or_else(|| settings.conf.get("spark.sql.sources.default").unwrap_or("parquet")));
     match &op.target {
-        WriteTarget::SaveAsTable(_) | WriteTarget::InsertInto(_) => Err(Error::unsupported("writing to tables")),
+        WriteTarget::SaveAsTable(name) => super::save::save_as_table(session, &op, name, operation).await,
+        WriteTarget::InsertInto(name) => super::save::insert_into(session, &op, name, operation).await,
         WriteTarget::None | WriteTarget::Path(_) if format == "noop" => nowhere(session, &op, operation).await,
         target => {
             let from_options = Options::new(&op.options).get("path").map(str::to_string);

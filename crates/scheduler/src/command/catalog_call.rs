@@ -1,0 +1,296 @@
+//! `spark.catalog`: every call as a table.
+
+use std::sync::Arc;
+
+use spark::command::CatalogCall as Call;
+use spark::types::{DataType, StructField};
+use spark::{Error, Result};
+
+use super::{cache, describe, namespace, show, table};
+use crate::catalog::{GLOBAL_TEMP, Kind, NamespaceEntry, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found};
+use crate::naming::Found;
+use crate::operation::{OperationContext, Table};
+use crate::report::{self, Cell, column, matches, text};
+use crate::session::Session;
+
+/// Runs a call.
+pub async fn run(session: &Arc<Session>, call: Call, op: &OperationContext) -> Result<Table> {
+    match call {
+        Call::CurrentDatabase => one_text("current_database", session.names.lock().database.to_string()),
+        Call::SetCurrentDatabase { name } => namespace::use_namespace(session, &parts(session, &name)?),
+        Call::CurrentCatalog => one_text("current_catalog", SESSION_CATALOG.to_string()),
+        Call::SetCurrentCatalog { name } => namespace::set_catalog(session, &name),
+        Call::ListCatalogs { pattern } => {
+            let rows = [SESSION_CATALOG].iter().filter(|c| matches(pattern.as_deref(), c)).map(|c| vec![(*c).into(), Cell::Null]).collect();
+            report::table(vec![text("name", false), text("description", true)], rows)
+        }
+        Call::ListDatabases { pattern } => {
+            let catalog = &session.engine().shared().catalog;
+            let all = catalog.namespaces().into_iter().filter(|n| matches(pattern.as_deref(), n)).filter_map(|n| catalog.namespace(&n));
+            report::table(database_columns(), all.map(database_row).collect())
+        }
+        Call::GetDatabase { name } => {
+            let name = session.namespace(&parts(session, &name)?)?;
+            let entry = session.engine().shared().catalog.namespace(&name);
+            let entry = entry.ok_or_else(|| schema_not_found(&[SESSION_CATALOG.to_string(), name]))?;
+            report::table(database_columns(), vec![database_row(entry)])
+        }
+        Call::DatabaseExists { name } => {
+            let found = session.namespace(&parts(session, &name)?).is_ok_and(|n| session.engine().shared().catalog.has_namespace(&n));
+            one_bool("database_exists", found)
+        }
+        Call::ListTables { database, pattern } => list_tables(session, database, pattern, false),
+        Call::ListViews { database, pattern } => list_tables(session, database, pattern, true),
+        Call::GetTable { table, database } => get_table(session, &full(session, table, database)?),
+        Call::TableExists { table, database } => {
+            let found = !matches!(session.find(&full(session, table, database)?, &session.settings())?, Found::Nothing);
+            one_bool("table_exists", found)
+        }
+        Call::ListColumns { table, database } => list_columns(session, &full(session, table, database)?),
+        Call::ListFunctions { pattern, .. } => {
+            let mut names: Vec<String> = functions::registry::names().into_iter().map(str::to_string).collect();
+            names.extend(session.names.lock().functions.keys().cloned());
+            names.sort();
+            names.dedup();
+            let rows = names.into_iter().filter(|n| matches(pattern.as_deref(), n)).map(function_row).collect();
+            report::table(function_columns(), rows)
+        }
+        Call::GetFunction { name, .. } => {
+            let parts = parts(session, &name)?;
+            let last = parts.last().map(|n| n.to_lowercase()).unwrap_or_default();
+            if !has_function(session, &last) {
+                return Err(describe::routine_not_found(session, &parts));
+            }
+            report::table(function_columns(), vec![function_row(last)])
+        }
+        Call::FunctionExists { name, .. } => {
+            let last = parts(session, &name)?.last().map(|n| n.to_lowercase()).unwrap_or_default();
+            one_bool("function_exists", has_function(session, &last))
+        }
+        other => run_change(session, other, op).await,
+    }
+}
+
+/// Calls that change something.
+async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -> Result<Table> {
+    match call {
+        Call::DropTempView { name } => {
+            let dropped = table::drop_temp(session, &[name], session.settings().case_sensitive);
+            one_bool("drop_temp_view", dropped)
+        }
+        Call::DropGlobalTempView { name } => {
+            let dropped = table::drop_temp(session, &[GLOBAL_TEMP.to_string(), name], session.settings().case_sensitive);
+            one_bool("drop_global_temp_view", dropped)
+        }
+        Call::IsCached { table } => one_bool("is_cached", cache::is_cached(session, &parts(session, &table)?)?),
+        Call::CacheTable { table, .. } => cache::cache(session, parts(session, &table)?, None, None).await,
+        Call::UncacheTable { table } => cache::uncache(session, &parts(session, &table)?, false),
+        Call::ClearCache => Ok(cache::clear(session)),
+        Call::RefreshTable { table } | Call::RecoverPartitions { table } => {
+            let name = parts(session, &table)?;
+            session.find(&name, &session.settings())?.or_missing(&name)?;
+            Ok(Table::empty())
+        }
+        Call::RefreshByPath { .. } => Ok(Table::empty()),
+        Call::CreateDatabase { name, if_not_exists, properties } => {
+            let take = |key: &str| properties.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
+            namespace::create(session, &parts(session, &name)?, if_not_exists, take("comment"), take("location"), Vec::new())
+        }
+        Call::DropDatabase { name, if_exists, cascade } => namespace::drop(session, &parts(session, &name)?, if_exists, cascade),
+        Call::DropTable { table: name, if_exists, .. } => table::drop(session, &parts(session, &name)?, if_exists, false),
+        Call::DropView { view, if_exists } => table::drop(session, &parts(session, &view)?, if_exists, true),
+        Call::TruncateTable { table: name } => table::truncate(session, &parts(session, &name)?),
+        Call::AnalyzeTable { table: name, no_scan } => table::analyze(session, &parts(session, &name)?, no_scan).await,
+        Call::ListPartitions { table } => {
+            let (_, entry) = session.table_entry(&parts(session, &table)?, "LIST PARTITIONS")?;
+            let names = show::partition_names(session, &entry).await?;
+            report::table(vec![text("partition", false)], names.into_iter().map(|n| vec![n.into()]).collect())
+        }
+        Call::GetTableProperties { table } => {
+            let (_, entry) = session.entry(&parts(session, &table)?)?;
+            let rows = entry.properties.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect();
+            report::table(vec![text("key", false), text("value", false)], rows)
+        }
+        Call::GetCreateTableString { table, .. } => {
+            let (place, entry) = session.entry(&parts(session, &table)?)?;
+            one_text("createtab_stmt", show::create_statement(&place, &entry)?)
+        }
+        Call::CreateTable { name, path, source, description, schema, options } => {
+            let columns = schema.map(|s| s.fields).unwrap_or_default();
+            let create = spark::command::CreateTable {
+                name: parts(session, &name)?,
+                create: true,
+                provider: source,
+                location: path,
+                comment: (!description.is_empty()).then_some(description),
+                options,
+                columns: columns.into_iter().map(column_def).collect(),
+                ..Default::default()
+            };
+            let name = create.name.clone();
+            table::create(session, create, op).await?;
+            get_table(session, &name)
+        }
+        Call::Unsupported { what } => Err(Error::unsupported(what)),
+        other => Err(Error::unsupported(format!("the catalog call {other:?}"))),
+    }
+}
+
+fn column_def(field: StructField) -> spark::command::ColumnDef {
+    spark::command::ColumnDef {
+        name: vec![field.name],
+        data_type: field.data_type,
+        nullable: field.nullable,
+        comment: field.metadata.get("comment").and_then(|v| v.as_str()).map(str::to_string),
+        default: None,
+        generated: None,
+        identity: None,
+        position: None,
+        constraints: Vec::new(),
+    }
+}
+
+/// The parts of a dotted name.
+fn parts(session: &Session, name: &str) -> Result<Vec<String>> {
+    sql::parse_multipart_identifier(name, &sql::ParseOptions::from(&session.settings()))
+}
+
+fn full(session: &Session, table: String, database: Option<String>) -> Result<Vec<String>> {
+    match database {
+        Some(database) => {
+            let mut name = parts(session, &database)?;
+            name.push(table);
+            Ok(name)
+        }
+        None => parts(session, &table),
+    }
+}
+
+fn one_text(name: &str, value: String) -> Result<Table> {
+    report::table(vec![text(name, false)], vec![vec![value.into()]])
+}
+
+fn one_bool(name: &str, value: bool) -> Result<Table> {
+    report::table(vec![column(name, DataType::Boolean, false)], vec![vec![value.into()]])
+}
+
+fn has_function(session: &Session, name: &str) -> bool {
+    functions::registry::function(name).is_some() || session.names.lock().functions.contains_key(name)
+}
+
+fn database_columns() -> Vec<StructField> {
+    vec![text("name", false), text("catalog", true), text("description", true), text("locationUri", false)]
+}
+
+fn database_row(entry: NamespaceEntry) -> Vec<Cell> {
+    vec![entry.name.into(), SESSION_CATALOG.into(), entry.comment.unwrap_or_default().into(), entry.location.into()]
+}
+
+fn table_columns() -> Vec<StructField> {
+    vec![
+        text("name", false),
+        text("catalog", true),
+        column("namespace", DataType::array(DataType::STRING, true), true),
+        text("description", true),
+        text("tableType", false),
+        column("isTemporary", DataType::Boolean, false),
+    ]
+}
+
+fn table_row(namespace: &str, name: &str, entry: Option<&TableEntry>) -> Vec<Cell> {
+    match entry {
+        None if namespace.is_empty() => {
+            vec![name.into(), Cell::Null, Cell::Texts(Vec::new()), Cell::Null, "TEMPORARY".into(), true.into()]
+        }
+        None => {
+            let namespace = Cell::Texts(vec![namespace.to_string()]);
+            vec![name.into(), Cell::Null, namespace, Cell::Null, "TEMPORARY".into(), true.into()]
+        }
+        Some(entry) => {
+            let kind = match entry.kind {
+                Kind::Managed => "MANAGED",
+                Kind::External => "EXTERNAL",
+                Kind::View => "VIEW",
+            };
+            let namespace = Cell::Texts(vec![namespace.to_string()]);
+            vec![name.into(), SESSION_CATALOG.into(), namespace, entry.comment.clone().into(), kind.into(), false.into()]
+        }
+    }
+}
+
+fn list_tables(session: &Session, database: Option<String>, pattern: Option<String>, views: bool) -> Result<Table> {
+    let namespace = database.map(|d| parts(session, &d)).transpose()?;
+    let rows = show::listing(session, namespace, views)?
+        .into_iter()
+        .filter(|(_, name, ..)| matches(pattern.as_deref(), name))
+        .map(|(namespace, name, _, entry)| table_row(&namespace, &name, entry.as_ref()))
+        .collect();
+    report::table(table_columns(), rows)
+}
+
+fn get_table(session: &Session, name: &[String]) -> Result<Table> {
+    let row = match session.find(name, &session.settings())? {
+        Found::Temp(shown, _) if name.len() == 1 => table_row("", &shown, None),
+        Found::Temp(shown, _) => table_row(GLOBAL_TEMP, &shown, None),
+        Found::Entry(place, entry) => table_row(&place.namespace, &place.name, Some(&entry)),
+        Found::Nothing => return Err(table_not_found(name)),
+    };
+    report::table(table_columns(), vec![row])
+}
+
+fn list_columns(session: &Session, name: &[String]) -> Result<Table> {
+    let (schema, partitions, bucket) = match session.find(name, &session.settings())? {
+        Found::Temp(_, relation) => (relation.schema, Vec::new(), Vec::new()),
+        Found::Entry(_, entry) => {
+            let bucket = entry.bucket.clone().map(|(columns, _, _)| columns).unwrap_or_default();
+            (entry.schema()?, entry.partition_columns.clone(), bucket)
+        }
+        Found::Nothing => return Err(table_not_found(name)),
+    };
+    let within = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let rows = schema
+        .fields
+        .iter()
+        .map(|f| {
+            let comment = f.metadata.get("comment").and_then(|v| v.as_str()).map(str::to_string);
+            vec![
+                f.name.as_str().into(),
+                comment.into(),
+                f.data_type.simple_string().into(),
+                f.nullable.into(),
+                within(&partitions, &f.name).into(),
+                within(&bucket, &f.name).into(),
+                false.into(),
+            ]
+        })
+        .collect();
+    let flag = |name| column(name, DataType::Boolean, false);
+    report::table(
+        vec![
+            text("name", false),
+            text("description", true),
+            text("dataType", false),
+            flag("nullable"),
+            flag("isPartition"),
+            flag("isBucket"),
+            flag("isCluster"),
+        ],
+        rows,
+    )
+}
+
+fn function_columns() -> Vec<StructField> {
+    vec![
+        text("name", false),
+        text("catalog", true),
+        column("namespace", DataType::array(DataType::STRING, true), true),
+        text("description", true),
+        text("className", false),
+        column("isTemporary", DataType::Boolean, false),
+    ]
+}
+
+fn function_row(name: String) -> Vec<Cell> {
+    let class = format!("builtin.{name}");
+    vec![name.into(), Cell::Null, Cell::Null, "".into(), class.into(), true.into()]
+}

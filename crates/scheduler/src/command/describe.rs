@@ -1,0 +1,240 @@
+//! `DESCRIBE …`.
+
+use std::sync::Arc;
+
+use spark::command::Describe;
+use spark::types::{DataType, StructField, StructType, quote_identifier};
+use spark::{Error, ErrorKind, Result};
+
+use super::show::created;
+use crate::catalog::{GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found};
+use crate::naming::{Found, Place};
+use crate::operation::Table;
+use crate::report::{self, Cell, text};
+use crate::session::Session;
+
+/// Runs a `DESCRIBE`.
+pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
+    match describe {
+        Describe::Table { name, extended, as_json, .. } => {
+            if as_json {
+                return Err(Error::unsupported("DESCRIBE … AS JSON"));
+            }
+            table(session, &name, extended)
+        }
+        Describe::Column { table, column, .. } => one_column(session, &table, &column),
+        Describe::Namespace { name, extended } => namespace(session, &name, extended),
+        Describe::Function { name, extended } => function(session, &name, extended),
+        Describe::Query(plan) => {
+            let schema = session.analyze(&plan, session.settings()).await?.schema;
+            report::table(columns(), schema.fields.iter().map(row).collect())
+        }
+        Describe::Procedure { .. } => Err(Error::unsupported("DESCRIBE PROCEDURE")),
+    }
+}
+
+fn columns() -> Vec<StructField> {
+    vec![text("col_name", false), text("data_type", false), text("comment", true)]
+}
+
+fn row(field: &StructField) -> Vec<Cell> {
+    let comment = field.metadata.get("comment").and_then(|v| v.as_str()).map(str::to_string);
+    let ty = match field.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str()) {
+        Some(raw) => raw.to_string(),
+        None => field.data_type.simple_string(),
+    };
+    vec![field.name.as_str().into(), ty.into(), comment.into()]
+}
+
+fn line(a: &str, b: &str) -> Vec<Cell> {
+    vec![a.into(), b.into(), "".into()]
+}
+
+fn table(session: &Session, name: &[String], extended: bool) -> Result<Table> {
+    let (place, entry) = match session.find(name, &session.settings())? {
+        Found::Temp(_, view) => return report::table(columns(), view.schema.fields.iter().map(row).collect()),
+        Found::Entry(place, entry) => (place, entry),
+        Found::Nothing => return Err(table_not_found(name)),
+    };
+    let schema = entry.schema()?;
+    let mut rows: Vec<Vec<Cell>> = schema.fields.iter().map(row).collect();
+    if !entry.partition_columns.is_empty() {
+        rows.push(line("# Partition Information", ""));
+        rows.push(vec!["# col_name".into(), "data_type".into(), "comment".into()]);
+        let is_partition = |f: &&StructField| entry.partition_columns.iter().any(|p| p.eq_ignore_ascii_case(&f.name));
+        rows.extend(schema.fields.iter().filter(is_partition).map(row));
+    }
+    if extended {
+        let defaults: Vec<_> = schema.fields.iter().filter(|f| f.metadata.get("CURRENT_DEFAULT").is_some()).collect();
+        if !defaults.is_empty() {
+            rows.push(line("", ""));
+            rows.push(line("# Column Default Values", ""));
+            for field in defaults {
+                let default = field.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()).unwrap_or("");
+                rows.push(vec![field.name.as_str().into(), field.data_type.simple_string().into(), default.into()]);
+            }
+        }
+        rows.push(line("", ""));
+        rows.push(line("# Detailed Table Information", ""));
+        rows.extend(details(session, &place, &entry)?.iter().map(|(k, v)| line(k, v)));
+    }
+    report::table(columns(), rows)
+}
+
+/// What is known of a table beside its columns.
+pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<Vec<(String, String)>> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    let mut put = |key: &str, value: String| out.push((key.to_string(), value));
+    put("Catalog", SESSION_CATALOG.into());
+    put("Database", place.namespace.clone());
+    put("Table", place.name.to_lowercase());
+    if !entry.owner.is_empty() {
+        put("Owner", entry.owner.clone());
+    }
+    put("Created Time", created(entry.created_micros));
+    put("Last Access", "UNKNOWN".into());
+    put("Created By", "Spark 4.3.0".into());
+    let kind = match entry.kind {
+        Kind::Managed => "MANAGED",
+        Kind::External => "EXTERNAL",
+        Kind::View => "VIEW",
+    };
+    put("Type", kind.into());
+    if !entry.provider.is_empty() {
+        put("Provider", entry.provider.clone());
+    }
+    if let Some((columns, sort, buckets)) = &entry.bucket {
+        let list = |names: &[String]| format!("[{}]", names.iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", "));
+        put("Num Buckets", buckets.to_string());
+        put("Bucket Columns", list(columns));
+        put("Sort Columns", list(sort));
+    }
+    if let Some(comment) = &entry.comment {
+        put("Comment", comment.clone());
+    }
+    if let Some(view) = &entry.view {
+        put("View Text", view.text.clone());
+        put("View Original Text", view.text.clone());
+        put("View Schema Mode", view.schema_mode.clone());
+        put("View Catalog and Namespace", format!("{}.{}", view.catalog, view.database));
+        let names: Vec<String> = entry.schema()?.fields.iter().map(|f| quote_identifier(&f.name)).collect();
+        put("View Query Output Columns", format!("[{}]", names.join(", ")));
+    }
+    if !entry.properties.is_empty() {
+        let mut all = entry.properties.clone();
+        all.sort();
+        put("Table Properties", format!("[{}]", all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")));
+    }
+    if let Some((bytes, rows)) = entry.statistics {
+        let rows = rows.map(|r| format!(", {r} rows")).unwrap_or_default();
+        put("Statistics", format!("{bytes} bytes{rows}"));
+    }
+    if !entry.location.is_empty() {
+        put("Location", entry.location.clone());
+    }
+    if !entry.partition_columns.is_empty() {
+        put("Partition Provider", "Catalog".into());
+        put("Partition Columns", format!("[{}]", entry.partition_columns.iter().map(|c| quote_identifier(c)).collect::<Vec<_>>().join(", ")));
+    }
+    Ok(out)
+}
+
+fn one_column(session: &Session, name: &[String], column: &[String]) -> Result<Table> {
+    let schema = match session.find(name, &session.settings())? {
+        Found::Temp(_, view) => view.schema,
+        Found::Entry(_, entry) => entry.schema()?,
+        Found::Nothing => return Err(table_not_found(name)),
+    };
+    let wanted = column.last().map(String::as_str).unwrap_or_default();
+    let field = schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
+        let proposal = schema.fields.iter().map(|f| quote_identifier(&f.name)).collect::<Vec<_>>().join(", ");
+        Error::analysis("UNRESOLVED_COLUMN.WITH_SUGGESTION")
+            .param("objectName", crate::catalog::shown(column))
+            .param("proposal", proposal)
+            .with_message(format!("There is no column {wanted}."))
+    })?;
+    let comment = field.metadata.get("comment").and_then(|v| v.as_str()).unwrap_or("NULL");
+    let rows = [("col_name", field.name.clone()), ("data_type", field.data_type.simple_string()), ("comment", comment.to_string())];
+    report::table(
+        vec![text("info_name", false), text("info_value", false)],
+        rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
+    )
+}
+
+fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table> {
+    let name = session.namespace(name)?;
+    let entry = session.engine().shared().catalog.namespace(&name);
+    let entry = match entry {
+        Some(entry) => entry,
+        None if name.eq_ignore_ascii_case(GLOBAL_TEMP) => Default::default(),
+        None => return Err(schema_not_found(&[SESSION_CATALOG.to_string(), name])),
+    };
+    let mut rows = vec![("Catalog Name", SESSION_CATALOG.to_string()), ("Namespace Name", entry.name.clone())];
+    rows.extend(entry.comment.clone().map(|c| ("Comment", c)));
+    rows.push(("Location", entry.location.clone()));
+    if !entry.owner.is_empty() {
+        rows.push(("Owner", entry.owner.clone()));
+    }
+    if extended {
+        let mut all = entry.properties.clone();
+        all.sort();
+        let shown: Vec<String> = all.iter().map(|(k, v)| format!("({k},{v})")).collect();
+        let shown = if shown.is_empty() { String::new() } else { format!("({})", shown.join(", ")) };
+        rows.push(("Properties", shown));
+    }
+    report::table(
+        vec![text("info_name", false), text("info_value", true)],
+        rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
+    )
+}
+
+fn function(session: &Session, name: &[String], _extended: bool) -> Result<Table> {
+    let last = name.last().map(|n| n.to_lowercase()).unwrap_or_default();
+    let is_user = session.names.lock().functions.contains_key(&last);
+    if functions::registry::function(&last).is_none() && !is_user {
+        return Err(routine_not_found(session, name));
+    }
+    let kind = if is_user { "Type: SCALAR" } else { "Class: built in" };
+    let rows = vec![vec![format!("Function: {last}").into()], vec![kind.into()]];
+    report::table(vec![text("function_desc", false)], rows)
+}
+
+/// `UNRESOLVED_ROUTINE`.
+pub fn routine_not_found(session: &Session, name: &[String]) -> Error {
+    let database = session.names.lock().database.to_string();
+    Error::new(ErrorKind::NoSuchObject, "UNRESOLVED_ROUTINE")
+        .param("routineName", crate::catalog::shown(name))
+        .param("searchPath", format!("[`system`.`builtin`, `system`.`session`, `spark_catalog`.{}]", quote_identifier(&database)))
+        .with_message(format!("There is no function {}.", crate::catalog::shown(name)))
+}
+
+/// A schema as `printSchema` shows it.
+pub fn tree(schema: &StructType) -> String {
+    let mut out = String::from("root\n");
+    fields(schema, " |", &mut out);
+    out
+}
+
+fn fields(schema: &StructType, prefix: &str, out: &mut String) {
+    for field in &schema.fields {
+        out.push_str(&format!("{prefix}-- {}: {} (nullable = {})\n", field.name, field.data_type.type_name(), field.nullable));
+        inside(&field.data_type, &format!("{prefix}    |"), out);
+    }
+}
+
+fn inside(ty: &DataType, prefix: &str, out: &mut String) {
+    match ty {
+        DataType::Array { element, contains_null } => {
+            out.push_str(&format!("{prefix}-- element: {} (containsNull = {contains_null})\n", element.type_name()));
+            inside(element, &format!("{prefix}    |"), out);
+        }
+        DataType::Map { key, value, value_contains_null } => {
+            out.push_str(&format!("{prefix}-- key: {}\n", key.type_name()));
+            inside(key, &format!("{prefix}    |"), out);
+            out.push_str(&format!("{prefix}-- value: {} (valueContainsNull = {value_contains_null})\n", value.type_name()));
+            inside(value, &format!("{prefix}    |"), out);
+        }
+        DataType::Struct(s) => fields(s, prefix, out),
+        _ => {}
+    }
+}

@@ -1,0 +1,265 @@
+//! `SHOW …`.
+
+use std::sync::Arc;
+
+use planner::text::Printer;
+use spark::command::Show;
+use spark::types::{DataType, quote_if_needed};
+use spark::{Error, Result};
+
+use super::describe;
+use crate::catalog::{GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_not_found};
+use crate::naming::{Found, Place};
+use crate::operation::Table;
+use crate::report::{self, Cell, column, matches, text};
+use crate::session::Session;
+
+/// Runs a `SHOW`.
+pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
+    match show {
+        Show::Catalogs { pattern } => {
+            let rows = [SESSION_CATALOG].iter().filter(|c| matches(pattern.as_deref(), c)).map(|c| vec![(*c).into()]).collect();
+            report::table(vec![text("catalog", false)], rows)
+        }
+        Show::Namespaces { pattern, .. } => {
+            let names = session.engine().shared().catalog.namespaces();
+            let rows = names.into_iter().filter(|n| matches(pattern.as_deref(), n)).map(|n| vec![quote_if_needed(&n).into()]).collect();
+            report::table(vec![text("namespace", false)], rows)
+        }
+        Show::Tables { namespace, pattern } => tables(session, namespace, pattern.as_deref(), false),
+        Show::Views { namespace, pattern } => tables(session, namespace, pattern.as_deref(), true),
+        Show::TableExtended { namespace, pattern, .. } => table_extended(session, namespace, &pattern).await,
+        Show::Columns { table, namespace } => columns(session, table, namespace),
+        Show::Partitions { table, .. } => partitions(session, &table).await,
+        Show::TableProperties { table, key } => properties(session, &table, key),
+        Show::CreateTable { table, .. } => create_table(session, &table),
+        Show::Functions { scope, pattern, name, .. } => functions(session, &scope, pattern, name),
+        Show::CurrentNamespace => {
+            let database = session.names.lock().database.to_string();
+            report::table(vec![text("catalog", false), text("namespace", false)], vec![vec![SESSION_CATALOG.into(), database.into()]])
+        }
+        Show::CachedTables => Err(Error::unsupported("SHOW CACHED TABLES")),
+        Show::Procedures { .. } => Err(Error::unsupported("SHOW PROCEDURES")),
+        Show::Collations { .. } => Err(Error::unsupported("SHOW COLLATIONS")),
+    }
+}
+
+/// Tables and views of a namespace, and the temporary views.
+pub fn listing(session: &Session, namespace: Option<Vec<String>>, views_only: bool) -> Result<Vec<(String, String, bool, Option<TableEntry>)>> {
+    let namespace = session.namespace(&namespace.unwrap_or_default())?;
+    let mut out = Vec::new();
+    if namespace.eq_ignore_ascii_case(GLOBAL_TEMP) {
+        let views = session.engine().shared().global_views.read();
+        out.extend(views.keys().map(|key| (GLOBAL_TEMP.to_string(), key.clone(), true, None)));
+    } else {
+        let entry = session.engine().shared().catalog.namespace(&namespace);
+        let entry = entry.ok_or_else(|| schema_not_found(&[SESSION_CATALOG.to_string(), namespace.clone()]))?;
+        let tables = entry.tables.into_values().filter(|t| !views_only || t.is_view());
+        out.extend(tables.map(|t| (entry.name.clone(), t.name.to_lowercase(), false, Some(t))));
+    }
+    out.extend(session.names.lock().temp_views.keys().map(|key| (String::new(), key.clone(), true, None)));
+    Ok(out)
+}
+
+fn tables(session: &Session, namespace: Option<Vec<String>>, pattern: Option<&str>, views: bool) -> Result<Table> {
+    let rows = listing(session, namespace, views)?
+        .into_iter()
+        .filter(|(_, name, ..)| matches(pattern, name))
+        .map(|(namespace, name, temporary, _)| vec![namespace.into(), name.into(), temporary.into()])
+        .collect();
+    let name = if views { "viewName" } else { "tableName" };
+    report::table(vec![text("namespace", false), text(name, false), column("isTemporary", DataType::Boolean, false)], rows)
+}
+
+async fn table_extended(session: &Arc<Session>, namespace: Option<Vec<String>>, pattern: &str) -> Result<Table> {
+    let mut rows = Vec::new();
+    for (namespace, name, temporary, entry) in listing(session, namespace, false)? {
+        if !matches(Some(pattern), &name) {
+            continue;
+        }
+        let information = match &entry {
+            Some(entry) => {
+                let place = Place { namespace: namespace.clone(), name: name.clone() };
+                let details = describe::details(session, &place, entry)?;
+                let lines: Vec<String> = details.into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
+                format!("{}\nSchema: {}\n", lines.join("\n"), describe::tree(&entry.schema()?))
+            }
+            None => {
+                let view = session.temp_view(std::slice::from_ref(&name), session.settings().case_sensitive);
+                let schema = view.map(|(_, r)| describe::tree(&r.schema)).unwrap_or_default();
+                format!("Table: {name}\nType: VIEW\nSchema: {schema}\n")
+            }
+        };
+        rows.push(vec![namespace.into(), name.into(), temporary.into(), information.into()]);
+    }
+    report::table(
+        vec![text("namespace", false), text("tableName", false), column("isTemporary", DataType::Boolean, false), text("information", false)],
+        rows,
+    )
+}
+
+fn columns(session: &Session, table: Vec<String>, namespace: Option<Vec<String>>) -> Result<Table> {
+    let name = match (namespace, table.as_slice()) {
+        (Some(mut namespace), [only]) => {
+            namespace.push(only.clone());
+            namespace
+        }
+        _ => table,
+    };
+    let schema = match session.find(&name, &session.settings())? {
+        Found::Temp(_, relation) => relation.schema,
+        Found::Entry(_, entry) => entry.schema()?,
+        Found::Nothing => return Err(table_not_found(&name)),
+    };
+    report::table(vec![text("col_name", false)], schema.fields.into_iter().map(|f| vec![f.name.into()]).collect())
+}
+
+async fn partitions(session: &Arc<Session>, table: &[String]) -> Result<Table> {
+    let (place, entry) = session.table_entry(table, "SHOW PARTITIONS")?;
+    if entry.partition_columns.is_empty() {
+        return Err(Error::analysis("INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY")
+            .param("name", shown(&place.parts()))
+            .with_message("The table has no partition columns."));
+    }
+    let names = partition_names(session, &entry).await?;
+    report::table(vec![text("partition", false)], names.into_iter().map(|n| vec![n.into()]).collect())
+}
+
+/// `a=1/b=2` of every partition that has files.
+pub async fn partition_names(session: &Arc<Session>, entry: &TableEntry) -> Result<Vec<String>> {
+    let request = crate::names::table_request(entry, &Vec::new(), &session.settings())?;
+    let opened = planner::source::open(&session.engine().shared().state, request).await?;
+    Ok(opened.table.partitions())
+}
+
+fn properties(session: &Session, table: &[String], key: Option<String>) -> Result<Table> {
+    let pair = vec![text("key", false), text("value", false)];
+    let (place, entry) = match session.find(table, &session.settings())? {
+        Found::Entry(place, entry) => (place, entry),
+        Found::Temp(..) => return report::table(pair, Vec::new()),
+        Found::Nothing => return Err(table_not_found(table)),
+    };
+    let rows = match key {
+        Some(key) => {
+            let missing = || format!("Table {} does not have property: {key}", place.parts().join("."));
+            let value = entry.property(&key).map_or_else(missing, str::to_string);
+            vec![vec![key.clone().into(), value.into()]]
+        }
+        None => {
+            let mut all = entry.properties.clone();
+            all.sort();
+            all.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect()
+        }
+    };
+    report::table(pair, rows)
+}
+
+fn create_table(session: &Session, table: &[String]) -> Result<Table> {
+    let (place, entry) = match session.find(table, &session.settings())? {
+        Found::Entry(place, entry) => (place, entry),
+        Found::Temp(shown_name, _) => {
+            return Err(Error::analysis("EXPECT_PERMANENT_VIEW_NOT_TEMP")
+                .param("viewName", shown(&[shown_name]))
+                .param("operation", "SHOW CREATE TABLE")
+                .with_message("A temporary view has no statement that creates it."));
+        }
+        Found::Nothing => return Err(table_not_found(table)),
+    };
+    report::table(vec![text("createtab_stmt", false)], vec![vec![create_statement(&place, &entry)?.into()]])
+}
+
+/// The statement that would create a table or view.
+pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
+    let name = place.parts().iter().map(|p| quote_if_needed(p)).collect::<Vec<_>>().join(".");
+    let schema = entry.schema()?;
+    let comment = |c: &str| format!(" COMMENT '{}'", c.replace('\\', "\\\\").replace('\'', "\\'"));
+    let mut out = String::new();
+    if let Some(view) = &entry.view {
+        let columns: Vec<String> = schema
+            .fields
+            .iter()
+            .map(|f| {
+                let note = f.metadata.get("comment").and_then(|v| v.as_str()).map(comment).unwrap_or_default();
+                format!("  {}{note}", quote_if_needed(&f.name))
+            })
+            .collect();
+        out.push_str(&format!("CREATE VIEW {name} (\n{})\n", columns.join(",\n")));
+        if let Some(c) = &entry.comment {
+            out.push_str(&format!("{}\n", comment(c).trim_start()));
+        }
+        out.push_str(&pairs("TBLPROPERTIES", &entry.properties));
+        out.push_str(&format!("WITH SCHEMA {}\nAS {}\n", view.schema_mode, view.text));
+        return Ok(out);
+    }
+    let columns: Vec<String> = schema
+        .fields
+        .iter()
+        .map(|f| {
+            let ty = match (&f.data_type, f.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str())) {
+                (_, Some(raw)) => raw.to_uppercase(),
+                (DataType::String { collation: None }, _) => "STRING COLLATE UTF8_BINARY".to_string(),
+                (other, _) => other.sql(),
+            };
+            let default = f.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()).map(|d| format!(" DEFAULT {d}")).unwrap_or_default();
+            let note = f.metadata.get("comment").and_then(|v| v.as_str()).map(comment).unwrap_or_default();
+            format!("  {} {ty}{default}{note}", quote_if_needed(&f.name))
+        })
+        .collect();
+    out.push_str(&format!("CREATE TABLE {name} (\n{})\nUSING {}\n", columns.join(",\n"), entry.provider));
+    out.push_str(&pairs("OPTIONS", &entry.options));
+    if !entry.partition_columns.is_empty() {
+        let names: Vec<String> = entry.partition_columns.iter().map(|c| quote_if_needed(c)).collect();
+        out.push_str(&format!("PARTITIONED BY ({})\n", names.join(", ")));
+    }
+    if let Some((columns, sort, buckets)) = &entry.bucket {
+        let sorted = if sort.is_empty() { String::new() } else { format!("\nSORTED BY ({})", sort.join(", ")) };
+        out.push_str(&format!("CLUSTERED BY ({}){sorted}\nINTO {buckets} BUCKETS\n", columns.join(", ")));
+    }
+    if let Some(c) = &entry.comment {
+        out.push_str(&format!("{}\n", comment(c).trim_start()));
+    }
+    if entry.kind == Kind::External {
+        out.push_str(&format!("LOCATION '{}'\n", entry.location));
+    }
+    out.push_str(&pairs("TBLPROPERTIES", &entry.properties));
+    Ok(out)
+}
+
+fn pairs(keyword: &str, pairs: &[(String, String)]) -> String {
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let mut sorted = pairs.to_vec();
+    sorted.sort();
+    let lines: Vec<String> = sorted.iter().map(|(k, v)| format!("  '{k}' = '{v}'")).collect();
+    format!("{keyword} (\n{})\n", lines.join(",\n"))
+}
+
+fn functions(session: &Session, scope: &str, pattern: Option<String>, name: Option<Vec<String>>) -> Result<Table> {
+    let pattern = pattern.or_else(|| name.and_then(|n| n.last().cloned()));
+    let mut all: Vec<String> = Vec::new();
+    if !scope.eq_ignore_ascii_case("USER") {
+        all.extend(functions::registry::names().into_iter().map(str::to_string));
+    }
+    if !scope.eq_ignore_ascii_case("SYSTEM") {
+        all.extend(session.names.lock().functions.keys().cloned());
+    }
+    all.sort();
+    all.dedup();
+    let rows = all.into_iter().filter(|f| matches(pattern.as_deref(), f)).map(|f| vec![Cell::Text(f)]).collect();
+    report::table(vec![text("function", false)], rows)
+}
+
+/// Created when, as `DESCRIBE` prints it.
+pub fn created(micros: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let text = Printer::new("UTC").instant_text(micros - micros.rem_euclid(1_000_000));
+    let (date, time) = text.split_once(' ').unwrap_or((&text, ""));
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next().unwrap_or(""), parts.next().unwrap_or("1"), parts.next().unwrap_or(""));
+    let weekday = DAYS[micros.div_euclid(86_400_000_000).rem_euclid(7) as usize];
+    let month = MONTHS[month.parse::<usize>().unwrap_or(1).clamp(1, 12) - 1];
+    format!("{weekday} {month} {day} {time} UTC {year}")
+}
+
