@@ -7,6 +7,7 @@
 
 use std::error::Error as StdError;
 
+use ballista_core::error::BallistaError;
 use datafusion::common::DataFusionError;
 
 const OPEN: &str = "firesteel1:";
@@ -67,7 +68,12 @@ pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a spark::Error>
         if let Some(boxed) = error.downcast_ref::<Box<spark::Error>>() {
             return Some(boxed);
         }
-        next = error.source();
+        next = match error.downcast_ref::<BallistaError>() {
+            // These tell nobody what they wrap.
+            Some(BallistaError::DataFusionError(inner)) => Some(inner.as_ref()),
+            Some(BallistaError::ArrowError(inner)) => Some(inner.as_ref()),
+            Some(_) | None => error.source(),
+        };
     }
     None
 }
@@ -121,6 +127,9 @@ mod tests {
         let typed = || DataFusionError::External(Box::new(sample()));
         let layers = [
             typed(),
+            DataFusionError::Shared(Arc::new(
+                BallistaError::DataFusionError(Box::new(typed())).into_datafusion(),
+            )),
             typed().context("while reading"),
             DataFusionError::Shared(Arc::new(typed())),
             DataFusionError::Collection(vec![DataFusionError::Plan("x".into()), typed()]),
