@@ -8,7 +8,8 @@ use spark::types::DataType;
 
 use super::cells::{Cells, range};
 use super::datum::Datum;
-use super::number::{write_decimal, write_double, write_float};
+use super::number::{decimal_digits, rescale, write_decimal, write_double, write_float};
+use super::stamp::Stamps;
 use crate::cast::convert::{Context, Mode, convert};
 use crate::cast::{format, interval};
 
@@ -19,6 +20,24 @@ pub fn cast_text(text: &str, ty: &DataType, zone: &str) -> Option<Datum> {
     let array = convert(&array, &DataType::STRING, ty, &context).ok()?;
     let cells = Cells::new(&array, ty).ok()?;
     datum(&cells, 0).filter(|d| *d != Datum::Null)
+}
+
+/// Integers, decimals, dates and timestamps as CSV and XML read them; `None` if the text is none.
+pub fn parse_simple(text: &str, ty: &DataType, stamps: &Stamps) -> Option<Datum> {
+    match ty {
+        DataType::Byte => text.parse::<i8>().ok().map(|v| Datum::Int(v.into())),
+        DataType::Short => text.parse::<i16>().ok().map(|v| Datum::Int(v.into())),
+        DataType::Integer => text.parse::<i32>().ok().map(|v| Datum::Int(v.into())),
+        DataType::Long => text.parse::<i64>().ok().map(Datum::Int),
+        DataType::Decimal { precision, scale } => {
+            let (digits, exponent) = decimal_digits(&text.replace(',', ""))?;
+            rescale(&digits, exponent, *precision, *scale).map(Datum::Decimal)
+        }
+        DataType::Date => stamps.parse_date(text).map(|d| Datum::Int(d.into())),
+        DataType::Timestamp => stamps.parse_timestamp(text).map(Datum::Int),
+        DataType::TimestampNtz => stamps.parse_timestamp_ntz(text).map(Datum::Int),
+        _ => None,
+    }
 }
 
 /// The value of `row`, if it is of a simple type.
