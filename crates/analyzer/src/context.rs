@@ -132,7 +132,11 @@ impl<'w> Analyzer<'w> {
 
     /// True if two names are the same name in this session.
     pub fn same_name(&self, a: &str, b: &str) -> bool {
-        if self.settings.case_sensitive { a == b } else { a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase() }
+        if self.settings.case_sensitive {
+            a == b
+        } else {
+            a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+        }
     }
 
     /// The answer to a need; if there is none yet, notes the need and stops the analysis.

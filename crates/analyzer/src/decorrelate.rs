@@ -149,8 +149,10 @@ impl Analyzer<'_> {
             LogicalPlan::Limit(l) => self.push_limit(l, domain),
             LogicalPlan::Join(j) => self.push_join(j, domain),
             LogicalPlan::Union(u) => self.push_union(u, domain),
-            other => Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SUBQUERY_IN_JOIN_CONDITION")
-                .with_message(format!("A correlated subquery cannot use outer columns below {}.", operator(other)))),
+            other => Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SUBQUERY_IN_JOIN_CONDITION",
+            )
+            .with_message(format!("A correlated subquery cannot use outer columns below {}.", operator(other)))),
         }
     }
 
@@ -201,7 +203,8 @@ impl Analyzer<'_> {
             ..w.params
         };
         let window = Expr::WindowFunction(Box::new(WindowFunction { fun: w.fun, params }));
-        let n = datafusion::logical_expr::cast(column(&window.schema_name().to_string()), arrow_schema::DataType::Int64);
+        let n =
+            datafusion::logical_expr::cast(column(&window.schema_name().to_string()), arrow_schema::DataType::Int64);
         let numbered = LogicalPlanBuilder::window_plan(below.plan, vec![window]).map_err(from_datafusion)?;
         let mut keep = n.clone().gt(lit(skip));
         if let Some(fetch) = number(&l.fetch) {
@@ -214,8 +217,10 @@ impl Analyzer<'_> {
     fn push_join(&mut self, j: &Join, domain: &Domain) -> Result<Pushed> {
         let right_first = j.join_type == JoinType::Right || (j.join_type == JoinType::Inner && !uses_outer(&j.left));
         if j.join_type == JoinType::Full {
-            return Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED")
-                .with_message("A correlated subquery cannot use outer columns below a full outer join."));
+            return Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED",
+            )
+            .with_message("A correlated subquery cannot use outer columns below a full outer join."));
         }
         let (carrier, other) = if right_first { (&j.right, &j.left) } else { (&j.left, &j.right) };
         let carried = self.push(carrier, domain)?;

@@ -132,12 +132,8 @@ impl Rel {
     pub fn tagged(mut self, plan_id: Option<i64>) -> Rel {
         if plan_id.is_some() {
             let below = if self.tree.plan_id.is_none() { self.tree.children.clone() } else { vec![self.tree.clone()] };
-            self.tree = Rc::new(Tree {
-                plan_id,
-                output: self.output.clone(),
-                hidden: self.hidden.clone(),
-                children: below,
-            });
+            self.tree =
+                Rc::new(Tree { plan_id, output: self.output.clone(), hidden: self.hidden.clone(), children: below });
         }
         self
     }
@@ -165,8 +161,7 @@ impl Rel {
     /// True if the plan's columns are exactly those of the output, in order and each once.
     fn is_exact(&self) -> bool {
         let fields = self.plan.schema().fields();
-        fields.len() == self.output.len()
-            && fields.iter().zip(&self.output).all(|(f, a)| f.name() == &a.column_name())
+        fields.len() == self.output.len() && fields.iter().zip(&self.output).all(|(f, a)| f.name() == &a.column_name())
     }
 
     /// The plan with exactly the columns of the output, each once; `None` in place of what occurs twice.

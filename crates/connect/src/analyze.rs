@@ -4,8 +4,8 @@ use proto::spark_connect as pb;
 use proto::spark_connect::analyze_plan_request::explain::ExplainMode;
 use proto::spark_connect::analyze_plan_request::{self as request, Analyze};
 use proto::spark_connect::analyze_plan_response::{self as response, Result as Answer};
-use serde_json::Value as Json;
 use scheduler::cache::StorageLevel;
+use serde_json::Value as Json;
 use spark::{DataType, Plan, Result, StructType};
 
 use crate::from_proto::{Pending, Reader, invalid, on_plan_stack};
@@ -40,9 +40,7 @@ pub async fn analyze(holder: &SessionHolder, question: Option<Analyze>) -> Resul
             let files = holder.session.input_files(analysis.plan(q.plan)?).await?;
             Ok(Answer::InputFiles(response::InputFiles { files }))
         }
-        Analyze::SparkVersion(_) => {
-            Ok(Answer::SparkVersion(response::SparkVersion { version: SPARK_VERSION.into() }))
-        }
+        Analyze::SparkVersion(_) => Ok(Answer::SparkVersion(response::SparkVersion { version: SPARK_VERSION.into() })),
         Analyze::DdlParse(q) => analysis.ddl_parse(&q),
         Analyze::SameSemantics(q) => {
             let (target, other) = (analysis.plan(q.target_plan)?, analysis.plan(q.other_plan)?);

@@ -145,5 +145,6 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn malformed(why: &str) -> Error {
-    crate::from_proto::invalid("ASSERTION_FAILURE", format!("Artifacts were not received: {why}.")).param("message", why)
+    crate::from_proto::invalid("ASSERTION_FAILURE", format!("Artifacts were not received: {why}."))
+        .param("message", why)
 }

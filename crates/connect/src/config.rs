@@ -23,8 +23,7 @@ pub fn configure(session: &dyn Session, operation: Option<OpType>) -> Result<Ans
         }
         Some(OpType::GetWithDefault(get)) => {
             let conf = session.conf();
-            let pair =
-                |p: pb::KeyValue| Ok(pair(&p.key, conf.get_with_default(&p.key, p.value.as_deref())?));
+            let pair = |p: pb::KeyValue| Ok(pair(&p.key, conf.get_with_default(&p.key, p.value.as_deref())?));
             get.pairs.into_iter().map(pair).collect::<Result<_>>()?
         }
         Some(OpType::GetOption(get)) => {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use scheduler::cache::StorageLevel;
 use spark::command::Command;
 use spark::conf::ConfView;
-use scheduler::cache::StorageLevel;
 use spark::{Plan, Result, StructType};
 use tokio::runtime::Handle;
 

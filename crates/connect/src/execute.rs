@@ -219,10 +219,8 @@ impl Execution {
             SqlOutcome::Rows { schema, batches } => {
                 let data = ipc_table(&schema, &batches)?;
                 let local = pb::LocalRelation { data: Some(data.into()), schema: None };
-                let relation = pb::Relation {
-                    common: None,
-                    rel_type: Some(pb::relation::RelType::LocalRelation(local)),
-                };
+                let relation =
+                    pb::Relation { common: None, rel_type: Some(pb::relation::RelType::LocalRelation(local)) };
                 let result = wire::SqlCommandResult { relation: Some(relation) };
                 self.send(Some(ResponseType::SqlCommandResult(result)), |_| {}).await;
                 self.send(None, |r| r.metrics = Some(wire::Metrics::default())).await;

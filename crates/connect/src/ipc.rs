@@ -113,7 +113,8 @@ mod tests {
         ]));
         let numbers = Int32Array::from_iter_values(0..rows);
         let texts = StringArray::from_iter_values((0..rows).map(|i| "x".repeat(i as usize % 100)));
-        RecordBatch::try_new(schema, vec![Arc::new(numbers), Arc::new(texts)]).map_err(|e| Error::internal(e.to_string()))
+        RecordBatch::try_new(schema, vec![Arc::new(numbers), Arc::new(texts)])
+            .map_err(|e| Error::internal(e.to_string()))
     }
 
     fn read(data: &[u8]) -> Vec<usize> {

@@ -72,11 +72,12 @@ impl LocalRelations {
     fn check_size(&self, hashes: &[String]) -> Result<()> {
         let size: u64 = hashes.iter().filter_map(|h| self.store.size(&format!("cache/{h}"))).sum();
         match self.limit {
-            Some(limit) if size > limit => {
-                Err(invalid("LOCAL_RELATION_SIZE_LIMIT_EXCEEDED", format!("A local relation of {size} bytes is larger than {limit}."))
-                    .param("actualSize", size.to_string())
-                    .param("limit", limit.to_string()))
-            }
+            Some(limit) if size > limit => Err(invalid(
+                "LOCAL_RELATION_SIZE_LIMIT_EXCEEDED",
+                format!("A local relation of {size} bytes is larger than {limit}."),
+            )
+            .param("actualSize", size.to_string())
+            .param("limit", limit.to_string())),
             _ => Ok(()),
         }
     }

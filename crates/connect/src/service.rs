@@ -63,10 +63,7 @@ impl SparkConnectService for Service {
     type ExecutePlanStream = ResponseStream;
     type ReattachExecuteStream = ResponseStream;
 
-    async fn execute_plan(
-        &self,
-        request: Request<pb::ExecutePlanRequest>,
-    ) -> Result<Response<ResponseStream>, Status> {
+    async fn execute_plan(&self, request: Request<pb::ExecutePlanRequest>) -> Result<Response<ResponseStream>, Status> {
         let mut request = request.into_inner();
         let caller = Caller::new(
             request.user_context.take(),
@@ -104,8 +101,7 @@ impl SparkConnectService for Service {
         let caller = Caller::new(request.user_context, request.session_id, observed);
         let holder = self.session(&caller)?;
         let operation = request.operation.and_then(|o| o.op_type);
-        let (pairs, warnings) =
-            configure(holder.session.as_ref(), operation).map_err(|e| holder.fail(&e.into()))?;
+        let (pairs, warnings) = configure(holder.session.as_ref(), operation).map_err(|e| holder.fail(&e.into()))?;
         Ok(Response::new(pb::ConfigResponse {
             session_id: holder.id.clone(),
             server_side_session_id: holder.server_side_id.clone(),
@@ -120,8 +116,7 @@ impl SparkConnectService for Service {
     ) -> Result<Response<pb::AddArtifactsResponse>, Status> {
         let mut stream = request.into_inner();
         let first = stream.message().await?.unwrap_or_default();
-        let caller =
-            Caller::new(first.user_context, first.session_id, first.client_observed_server_side_session_id);
+        let caller = Caller::new(first.user_context, first.session_id, first.client_observed_server_side_session_id);
         let holder = self.session(&caller)?;
         let received = receive_all(&holder.artifacts, first.payload, stream).await;
         let artifacts = received.map_err(|e| match e {
@@ -261,8 +256,7 @@ impl SparkConnectService for Service {
         let request = request.into_inner();
         let observed = request.client_observed_server_side_session_id;
         let caller = Caller::new(request.user_context, request.session_id, observed);
-        let (source, copy) =
-            self.sessions.clone_session(&caller, request.new_session_id.as_deref()).map_err(refuse)?;
+        let (source, copy) = self.sessions.clone_session(&caller, request.new_session_id.as_deref()).map_err(refuse)?;
         Ok(Response::new(pb::CloneSessionResponse {
             session_id: source.id.clone(),
             server_side_session_id: source.server_side_id.clone(),
@@ -282,9 +276,7 @@ impl SparkConnectService for Service {
         let statuses = match request.operation_status {
             None => Vec::new(),
             Some(asked) if asked.operation_ids.is_empty() => holder.statuses(),
-            Some(asked) => {
-                asked.operation_ids.into_iter().map(|id| (id.clone(), holder.status_of(&id))).collect()
-            }
+            Some(asked) => asked.operation_ids.into_iter().map(|id| (id.clone(), holder.status_of(&id))).collect(),
         };
         let status = |(operation_id, state): (String, _)| OperationStatus {
             operation_id,

@@ -138,7 +138,11 @@ impl Sessions {
     }
 
     /// A copy of a session under a new id.
-    pub fn clone_session(&self, caller: &Caller, new_id: Option<&str>) -> Result<(Arc<SessionHolder>, Arc<SessionHolder>)> {
+    pub fn clone_session(
+        &self,
+        caller: &Caller,
+        new_id: Option<&str>,
+    ) -> Result<(Arc<SessionHolder>, Arc<SessionHolder>)> {
         let source = self.get(caller)?;
         let new_id = match new_id {
             Some(id) => {
@@ -150,9 +154,12 @@ impl Sessions {
         let key = (caller.user_id.clone(), new_id.clone());
         let mut state = self.state.lock();
         if state.closed.contains_key(&key) || state.open.contains_key(&key) {
-            return Err(Error::new(ErrorKind::Handle, "INVALID_CLONE_SESSION_REQUEST.TARGET_SESSION_ID_ALREADY_EXISTS")
-                .param("targetSessionId", &new_id)
-                .with_message(format!("There is a session {new_id} already.")));
+            return Err(Error::new(
+                ErrorKind::Handle,
+                "INVALID_CLONE_SESSION_REQUEST.TARGET_SESSION_ID_ALREADY_EXISTS",
+            )
+            .param("targetSessionId", &new_id)
+            .with_message(format!("There is a session {new_id} already.")));
         }
         let session = source.session.clone_session(&new_id);
         let copy = Arc::new(SessionHolder::new(&new_id, session, source.artifacts.copy(), self.backend.runtime()));
@@ -374,4 +381,3 @@ pub fn handle(sub: &str, handle: &str) -> Error {
         None => error,
     }
 }
-

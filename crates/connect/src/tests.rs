@@ -25,9 +25,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::backend::{
-    Backend, CommandOutcome, Finished, Observed, OperationContext, QueryResult, Session, SqlOutcome,
-};
+use crate::backend::{Backend, CommandOutcome, Finished, Observed, OperationContext, QueryResult, Session, SqlOutcome};
 use crate::to_proto::error::{ErrorInfo, RpcStatus};
 use crate::{ServeOptions, serve_backend};
 
@@ -84,12 +82,8 @@ impl Session for FakeSession {
             Node::Sql { text, .. } if text != "select" => return Err(Error::analysis(text)),
             _ => futures::stream::empty().boxed(),
         };
-        let observed = Observed {
-            name: "m".into(),
-            plan_id: 9,
-            values: vec![("c".into(), Literal::Long(1))],
-            error: None,
-        };
+        let observed =
+            Observed { name: "m".into(), plan_id: 9, values: vec![("c".into(), Literal::Long(1))], error: None };
         let finished = Finished { metrics: Vec::new(), observed: vec![observed] };
         Ok(QueryResult {
             schema: schema(),
@@ -205,7 +199,11 @@ impl Fixture {
         }
     }
 
-    async fn reattach(&mut self, operation_id: &str, last: Option<&str>) -> (Vec<pb::ExecutePlanResponse>, Option<Status>) {
+    async fn reattach(
+        &mut self,
+        operation_id: &str,
+        last: Option<&str>,
+    ) -> (Vec<pb::ExecutePlanResponse>, Option<Status>) {
         let request = pb::ReattachExecuteRequest {
             session_id: self.session.clone(),
             operation_id: operation_id.to_string(),
@@ -219,7 +217,9 @@ impl Fixture {
     }
 }
 
-async fn drain(mut stream: tonic::Streaming<pb::ExecutePlanResponse>) -> (Vec<pb::ExecutePlanResponse>, Option<Status>) {
+async fn drain(
+    mut stream: tonic::Streaming<pb::ExecutePlanResponse>,
+) -> (Vec<pb::ExecutePlanResponse>, Option<Status>) {
     let mut responses = Vec::new();
     loop {
         match tokio::time::timeout(Duration::from_secs(20), stream.next()).await {
@@ -261,5 +261,7 @@ fn info(status: &Status) -> ErrorInfo {
 
 /// The condition a call failed with.
 fn condition(status: Option<&Status>) -> String {
-    status.map(|s| info(s).metadata.get("errorClass").cloned().unwrap_or_else(|| s.message().to_string())).unwrap_or_default()
+    status
+        .map(|s| info(s).metadata.get("errorClass").cloned().unwrap_or_else(|| s.message().to_string()))
+        .unwrap_or_default()
 }

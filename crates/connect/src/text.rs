@@ -18,9 +18,7 @@ impl TextReader {
         let defaults = Settings::default();
         let settings = Settings {
             ansi: conf.get_bool("spark.sql.ansi.enabled", true),
-            timestamp_ntz: conf
-                .get("spark.sql.timestampType")
-                .is_some_and(|t| t.eq_ignore_ascii_case("TIMESTAMP_NTZ")),
+            timestamp_ntz: conf.get("spark.sql.timestampType").is_some_and(|t| t.eq_ignore_ascii_case("TIMESTAMP_NTZ")),
             time_zone: conf.get("spark.sql.session.timeZone").map_or(defaults.time_zone.clone(), Arc::from),
             conf: conf.clone(),
             ..defaults

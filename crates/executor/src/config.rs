@@ -10,8 +10,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
 
 /// Builds the runtime (object stores, caches) that the tasks of a session share.
-pub type RuntimeProducer =
-    Arc<dyn Fn(&SessionConfig) -> Result<Arc<RuntimeEnv>> + Send + Sync>;
+pub type RuntimeProducer = Arc<dyn Fn(&SessionConfig) -> Result<Arc<RuntimeEnv>> + Send + Sync>;
 
 /// Configuration of [`crate::run`].
 #[derive(Clone)]

@@ -6,12 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ballista_core::JobId;
-use ballista_core::serde::protobuf::{
-    RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport,
-};
-use ballista_executor::execution_engine::{
-    DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor,
-};
+use ballista_core::serde::protobuf::{RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport};
+use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -187,16 +183,12 @@ impl ExecutionEngine for Engine {
 }
 
 /// Puts a stop right below the shuffle writer: what the writer has spawned outlives its task.
-fn stoppable(
-    writer: Arc<dyn ExecutionPlan>,
-    stop: &CancellationToken,
-) -> Result<Arc<dyn ExecutionPlan>> {
+fn stoppable(writer: Arc<dyn ExecutionPlan>, stop: &CancellationToken) -> Result<Arc<dyn ExecutionPlan>> {
     let children = writer.children();
     let [input] = children.as_slice() else {
         return exec_err!("{} is not the root of a stage", writer.name());
     };
-    let input: Arc<dyn ExecutionPlan> =
-        Arc::new(StopExec::new(Arc::clone(input), stop.clone()));
+    let input: Arc<dyn ExecutionPlan> = Arc::new(StopExec::new(Arc::clone(input), stop.clone()));
     replace_children_if_necessary(writer, vec![input])
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::{
-    Action, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
-    HandshakeRequest, PollInfo, SchemaResult, Ticket,
+    Action, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, PollInfo, SchemaResult, Ticket,
 };
 use ballista_core::serde::decode_protobuf;
 use ballista_core::serde::scheduler::Action as BallistaAction;
@@ -78,8 +77,7 @@ async fn remove(dir: &Path) {
 
 /// Refuses a request whose job identifier could leave the shuffle directory.
 fn check_fetch(body: &[u8]) -> Result<(), Status> {
-    let action =
-        decode_protobuf(body).map_err(|_| Status::invalid_argument("malformed fetch request"))?;
+    let action = decode_protobuf(body).map_err(|_| Status::invalid_argument("malformed fetch request"))?;
     let BallistaAction::FetchPartition { job_id, .. } = action;
     if !task_probe::is_job_id(job_id.as_str()) {
         return Err(Status::invalid_argument("malformed job identifier"));
@@ -97,18 +95,12 @@ impl FlightService for ShuffleFlight {
     type ListActionsStream = <Inner as FlightService>::ListActionsStream;
     type DoExchangeStream = <Inner as FlightService>::DoExchangeStream;
 
-    async fn do_get(
-        &self,
-        request: Request<Ticket>,
-    ) -> Result<Response<Self::DoGetStream>, Status> {
+    async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
         check_fetch(&request.get_ref().ticket)?;
         self.inner.do_get(request).await
     }
 
-    async fn do_action(
-        &self,
-        request: Request<Action>,
-    ) -> Result<Response<Self::DoActionStream>, Status> {
+    async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
         let action = request.get_ref();
         let answer = match action.r#type.as_str() {
             task_probe::TASK_STATES => self.answer_probe(&action.body)?,
@@ -128,45 +120,27 @@ impl FlightService for ShuffleFlight {
         self.inner.handshake(request).await
     }
 
-    async fn list_flights(
-        &self,
-        request: Request<Criteria>,
-    ) -> Result<Response<Self::ListFlightsStream>, Status> {
+    async fn list_flights(&self, request: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
         self.inner.list_flights(request).await
     }
 
-    async fn get_flight_info(
-        &self,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
         self.inner.get_flight_info(request).await
     }
 
-    async fn poll_flight_info(
-        &self,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<PollInfo>, Status> {
+    async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
         self.inner.poll_flight_info(request).await
     }
 
-    async fn get_schema(
-        &self,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<SchemaResult>, Status> {
+    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
         self.inner.get_schema(request).await
     }
 
-    async fn do_put(
-        &self,
-        request: Request<Streaming<FlightData>>,
-    ) -> Result<Response<Self::DoPutStream>, Status> {
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
         self.inner.do_put(request).await
     }
 
-    async fn list_actions(
-        &self,
-        request: Request<Empty>,
-    ) -> Result<Response<Self::ListActionsStream>, Status> {
+    async fn list_actions(&self, request: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
         self.inner.list_actions(request).await
     }
 

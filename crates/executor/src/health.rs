@@ -17,13 +17,10 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<impl Future<Output = ()> + Send> {
     let listener = TcpListener::bind(address).await?;
-    let router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .with_state(health);
+    let router =
+        Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(health);
     Ok(async move {
-        let served =
-            axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(e) = served {
             tracing::warn!("the health endpoint stopped: {e}");
         }

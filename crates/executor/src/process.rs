@@ -95,10 +95,7 @@ impl From<io::Error> for ExecutorError {
 
 /// Runs an executor until `shutdown`, after which it finishes its tasks, or until the scheduler
 /// gives it up. At most one runs in a process.
-pub async fn run(
-    config: ExecutorConfig,
-    shutdown: CancellationToken,
-) -> Result<Ended, ExecutorError> {
+pub async fn run(config: ExecutorConfig, shutdown: CancellationToken) -> Result<Ended, ExecutorError> {
     if config.vcores == 0 {
         return Err(ExecutorError::Configuration("an executor needs at least one core".into()));
     }
@@ -167,13 +164,11 @@ impl Member {
         let ledger = Arc::new(TaskLedger::default());
         let notifier = ShutdownNotifier::new();
         let mut services = JoinSet::new();
-        let flight_port =
-            serve_flight(config, &work_dir, &ledger, &notifier, &mut services).await?;
+        let flight_port = serve_flight(config, &work_dir, &ledger, &notifier, &mut services).await?;
         let health = ExecutorHealth::new();
         let stop_health = CancellationToken::new();
         if let Some(address) = config.health_listen {
-            let served =
-                crate::health::serve(address, health.clone(), stop_health.clone()).await?;
+            let served = crate::health::serve(address, health.clone(), stop_health.clone()).await?;
             services.spawn(served);
         }
         let (stop_send, stop_requests) = mpsc::channel(1);
@@ -187,16 +182,7 @@ impl Member {
             &mut services,
         )
         .await?;
-        Ok(Member {
-            metadata,
-            scheduler,
-            ledger,
-            work_dir,
-            stop_requests,
-            notifier,
-            services,
-            stop_health,
-        })
+        Ok(Member { metadata, scheduler, ledger, work_dir, stop_requests, notifier, services, stop_health })
     }
 
     /// Runs what the scheduler sends until there is a reason to end.
@@ -228,10 +214,7 @@ impl Member {
         while self.work_dir.holds_jobs() && Instant::now() < deadline {
             sleep(Duration::from_millis(100)).await;
         }
-        let gone = ExecutorStoppedParams {
-            executor_id: self.metadata.id.clone(),
-            reason: "drained".to_owned(),
-        };
+        let gone = ExecutorStoppedParams { executor_id: self.metadata.id.clone(), reason: "drained".to_owned() };
         if let Err(e) = self.scheduler.executor_stopped(gone).await {
             tracing::warn!("the scheduler did not hear that this executor left: {e}");
         }
@@ -242,9 +225,7 @@ impl Member {
         let heartbeat = HeartBeatParams {
             executor_id: self.metadata.id.clone(),
             metrics: vec![],
-            status: Some(ExecutorStatus {
-                status: Some(executor_status::Status::Terminating(String::new())),
-            }),
+            status: Some(ExecutorStatus { status: Some(executor_status::Status::Terminating(String::new())) }),
             metadata: Some(self.metadata.clone()),
         };
         if let Err(e) = self.scheduler.heart_beat_from_executor(heartbeat).await {
@@ -254,8 +235,7 @@ impl Member {
 
     async fn stop(mut self) {
         self.stop_health.cancel();
-        let ShutdownNotifier { notify_shutdown, mut shutdown_complete_rx, shutdown_complete_tx } =
-            self.notifier;
+        let ShutdownNotifier { notify_shutdown, mut shutdown_complete_rx, shutdown_complete_tx } = self.notifier;
         // Nobody listening means that everything has stopped already.
         let _ = notify_shutdown.send(());
         drop((notify_shutdown, shutdown_complete_tx));
@@ -296,15 +276,16 @@ async fn serve_flight(
 }
 
 fn bind_address(config: &ExecutorConfig) -> Result<IpAddr, ExecutorError> {
-    config.bind_host.parse().map_err(|_| {
-        ExecutorError::Configuration(format!("{} is no IP address to bind", config.bind_host))
-    })
+    config
+        .bind_host
+        .parse()
+        .map_err(|_| ExecutorError::Configuration(format!("{} is no IP address to bind", config.bind_host)))
 }
 
 fn utf8(path: std::path::PathBuf) -> Result<String, ExecutorError> {
-    path.into_os_string().into_string().map_err(|path| {
-        ExecutorError::Configuration(format!("work directory {} is not UTF-8", path.display()))
-    })
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| ExecutorError::Configuration(format!("work directory {} is not UTF-8", path.display())))
 }
 
 struct Registration {
@@ -365,10 +346,7 @@ async fn register(
 }
 
 fn codec() -> BallistaCodec<LogicalPlanNode, PhysicalPlanNode> {
-    BallistaCodec::new(
-        Arc::new(BallistaLogicalExtensionCodec::default()),
-        Arc::new(FiresteelCodec::default()),
-    )
+    BallistaCodec::new(Arc::new(BallistaLogicalExtensionCodec::default()), Arc::new(FiresteelCodec::default()))
 }
 
 /// The parts of Ballista's process configuration that its task service reads.

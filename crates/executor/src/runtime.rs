@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ballista_executor::runtime_cache::{
-    DefaultSessionRuntimeCache, MemoryPoolPolicy, SessionRuntimeCache,
-};
+use ballista_executor::runtime_cache::{DefaultSessionRuntimeCache, MemoryPoolPolicy, SessionRuntimeCache};
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -55,8 +53,6 @@ fn fair_share(bytes: u64, vcores: usize) -> MemoryPoolPolicy {
     let per_vcore = (total / vcores.max(1)).max(1);
     Arc::new(move |base, _, vcores| {
         let share = per_vcore.saturating_mul(vcores.max(1) as usize).min(total);
-        RuntimeEnvBuilder::from_runtime_env(&base)
-            .with_memory_pool(Arc::new(FairSpillPool::new(share)))
-            .build_arc()
+        RuntimeEnvBuilder::from_runtime_env(&base).with_memory_pool(Arc::new(FairSpillPool::new(share))).build_arc()
     })
 }

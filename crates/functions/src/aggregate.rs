@@ -89,14 +89,7 @@ impl KernelUdaf {
         order_by: Vec<Sort>,
     ) -> Expr {
         let udaf = Arc::new(AggregateUDF::new_from_impl(KernelUdaf::new(kernel, return_type, options)));
-        Expr::AggregateFunction(AggregateFunction::new_udf(
-            udaf,
-            args,
-            distinct,
-            filter.map(Box::new),
-            order_by,
-            None,
-        ))
+        Expr::AggregateFunction(AggregateFunction::new_udf(udaf, args, distinct, filter.map(Box::new), order_by, None))
     }
 }
 
@@ -185,9 +178,7 @@ impl std::fmt::Debug for KernelUdaf {
 
 impl PartialEq for KernelUdaf {
     fn eq(&self, other: &Self) -> bool {
-        self.kernel.name == other.kernel.name
-            && self.return_type == other.return_type
-            && self.options == other.options
+        self.kernel.name == other.kernel.name && self.return_type == other.return_type && self.options == other.options
     }
 }
 impl Eq for KernelUdaf {}
@@ -239,8 +230,7 @@ impl AggregateUDFImpl for KernelUdaf {
             options: &self.options,
             distinct: args.is_distinct,
         };
-        let types =
-            if args_distinct { Collect::state_types(&kernel_args) } else { (self.kernel.state)(&kernel_args) };
+        let types = if args_distinct { Collect::state_types(&kernel_args) } else { (self.kernel.state)(&kernel_args) };
         Ok(types
             .into_iter()
             .enumerate()

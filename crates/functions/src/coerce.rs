@@ -111,7 +111,12 @@ fn is_atomic(ty: &DataType) -> bool {
     !ty.is_complex()
         && !matches!(
             ty,
-            DataType::Null | DataType::CalendarInterval | DataType::Variant | DataType::Geometry(_) | DataType::Geography(_) | DataType::Udt { .. }
+            DataType::Null
+                | DataType::CalendarInterval
+                | DataType::Variant
+                | DataType::Geometry(_)
+                | DataType::Geography(_)
+                | DataType::Udt { .. }
         )
 }
 
@@ -132,10 +137,9 @@ fn implicit_to_type(from: &DataType, target: &DataType, ansi: bool) -> Option<Da
             let element = implicit_part(a, b, ansi)?;
             (!contains_null || *to_null || a.same_type(b)).then(|| DataType::array(element, *contains_null))
         }
-        (
-            DataType::Map { key: k1, value: v1, value_contains_null },
-            DataType::Map { key: k2, value: v2, .. },
-        ) => Some(DataType::map(implicit_part(k1, k2, ansi)?, implicit_part(v1, v2, ansi)?, *value_contains_null)),
+        (DataType::Map { key: k1, value: v1, value_contains_null }, DataType::Map { key: k2, value: v2, .. }) => {
+            Some(DataType::map(implicit_part(k1, k2, ansi)?, implicit_part(v1, v2, ansi)?, *value_contains_null))
+        }
         _ => None,
     }
 }
@@ -389,10 +393,8 @@ fn common_field(
         return None;
     }
     let ty = common(&f.data_type, &g.data_type)?;
-    let null = f.nullable
-        || g.nullable
-        || cast::force_nullable(&f.data_type, &ty)
-        || cast::force_nullable(&g.data_type, &ty);
+    let null =
+        f.nullable || g.nullable || cast::force_nullable(&f.data_type, &ty) || cast::force_nullable(&g.data_type, &ty);
     Some(StructField::new(f.name.clone(), ty, null))
 }
 
@@ -421,7 +423,11 @@ fn compared_structs(x: &StructType, y: &StructType, settings: &Settings) -> Opti
         return None;
     }
     let fields = x.fields.iter().zip(&y.fields).map(|(f, g)| {
-        Some(StructField::new(f.name.clone(), wider_without_strings(&f.data_type, &g.data_type, settings)?, f.nullable || g.nullable))
+        Some(StructField::new(
+            f.name.clone(),
+            wider_without_strings(&f.data_type, &g.data_type, settings)?,
+            f.nullable || g.nullable,
+        ))
     });
     Some(DataType::Struct(StructType::new(fields.collect::<Option<Vec<_>>>()?)))
 }
@@ -475,7 +481,12 @@ mod tests {
             (T::Boolean, T::STRING, Some(T::Boolean), None),
             (T::Integer, T::Boolean, None, None),
             (T::Date, T::Timestamp, Some(T::Timestamp), Some(T::Timestamp)),
-            (T::array(T::Integer, false), T::array(T::Long, true), Some(T::array(T::Long, true)), Some(T::array(T::Long, true))),
+            (
+                T::array(T::Integer, false),
+                T::array(T::Long, true),
+                Some(T::array(T::Long, true)),
+                Some(T::array(T::Long, true)),
+            ),
         ] {
             assert_eq!(common_type(&[a.clone(), b.clone()], &settings(true)), ansi, "ansi {a} {b}");
             assert_eq!(common_type(&[a.clone(), b.clone()], &settings(false)), legacy, "legacy {a} {b}");

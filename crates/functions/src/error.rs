@@ -38,9 +38,10 @@ fn arrow_condition(error: &ArrowError) -> Option<Error> {
     match error {
         ArrowError::DivideByZero => Some(divide_by_zero()),
         ArrowError::ArithmeticOverflow(detail) => Some(overflow(detail.clone(), "")),
-        ArrowError::ExternalError(inner) => inner.downcast_ref::<Error>().cloned().or_else(|| {
-            inner.downcast_ref::<DataFusionError>().and_then(spark_error)
-        }),
+        ArrowError::ExternalError(inner) => inner
+            .downcast_ref::<Error>()
+            .cloned()
+            .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(spark_error)),
         _ => None,
     }
 }
@@ -55,8 +56,11 @@ pub fn divide_by_zero() -> Error {
 /// `ARITHMETIC_OVERFLOW`; `alternative` is a hint such as `try_add`, or empty.
 pub fn overflow(message: impl Into<String>, alternative: &str) -> Error {
     let message = message.into();
-    let alternative =
-        if alternative.is_empty() { String::new() } else { format!(" Use '{alternative}' to tolerate overflow and return NULL instead.") };
+    let alternative = if alternative.is_empty() {
+        String::new()
+    } else {
+        format!(" Use '{alternative}' to tolerate overflow and return NULL instead.")
+    };
     Error::arithmetic("ARITHMETIC_OVERFLOW")
         .param("message", &message)
         .param("alternative", &alternative)
@@ -77,9 +81,7 @@ pub fn spark_error(error: &DataFusionError) -> Option<Error> {
         DataFusionError::Shared(inner) => spark_error(inner),
         DataFusionError::Collection(all) => all.iter().find_map(spark_error),
         DataFusionError::ParquetError(e) => match e.as_ref() {
-            datafusion::parquet::errors::ParquetError::External(inner) => {
-                inner.downcast_ref::<Error>().cloned()
-            }
+            datafusion::parquet::errors::ParquetError::External(inner) => inner.downcast_ref::<Error>().cloned(),
             _ => None,
         },
         _ => None,

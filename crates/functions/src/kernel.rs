@@ -106,7 +106,13 @@ pub struct KernelUdf {
 
 impl KernelUdf {
     pub fn new(kernel: &'static Kernel, return_type: Arrow, options: Options) -> Self {
-        KernelUdf { kernel, return_type, options, signature: Signature::user_defined(kernel.volatility), fingerprint: 0 }
+        KernelUdf {
+            kernel,
+            return_type,
+            options,
+            signature: Signature::user_defined(kernel.volatility),
+            fingerprint: 0,
+        }
     }
 
     /// The kernel called with `args`.
@@ -145,9 +151,7 @@ impl std::fmt::Debug for KernelUdf {
 
 impl PartialEq for KernelUdf {
     fn eq(&self, other: &Self) -> bool {
-        self.kernel.name == other.kernel.name
-            && self.return_type == other.return_type
-            && self.options == other.options
+        self.kernel.name == other.kernel.name && self.return_type == other.return_type && self.options == other.options
     }
 }
 impl Eq for KernelUdf {}
@@ -212,9 +216,7 @@ impl KernelUdf {
                 .collect();
             let value = match (self.kernel.eval)(&KernelArgs { args: &one, rows: 1, udf: self }) {
                 Ok(value) => value.to_array(1)?,
-                Err(e) if crate::error::spark_error(&e).is_some() => {
-                    arrow::array::new_null_array(&self.return_type, 1)
-                }
+                Err(e) if crate::error::spark_error(&e).is_some() => arrow::array::new_null_array(&self.return_type, 1),
                 Err(e) => return Err(e),
             };
             rows.push(value);
@@ -263,11 +265,9 @@ impl KernelArgs<'_> {
     /// # Errors
     /// If analysis gave none: a defect of the function's definition.
     pub fn time_zone(&self) -> Result<&str> {
-        self.udf
-            .options
-            .time_zone
-            .as_deref()
-            .ok_or_else(|| DataFusionError::Internal(format!("{} was planned without a time zone", self.udf.kernel.name)))
+        self.udf.options.time_zone.as_deref().ok_or_else(|| {
+            DataFusionError::Internal(format!("{} was planned without a time zone", self.udf.kernel.name))
+        })
     }
 
     /// The kernel's own parameters, empty if none.

@@ -45,9 +45,9 @@ pub fn to_arrow(data_type: &DataType) -> Arrow {
             Arrow::Struct(s.fields.iter().map(|f| Field::new(&f.name, to_arrow(&f.data_type), true)).collect())
         }
         DataType::Variant => Arrow::Struct(variant_fields()),
-        DataType::Geometry(_) | DataType::Geography(_) => Arrow::Struct(
-            vec![Field::new("srid", Arrow::Int32, true), Field::new("wkb", Arrow::Binary, true)].into(),
-        ),
+        DataType::Geometry(_) | DataType::Geography(_) => {
+            Arrow::Struct(vec![Field::new("srid", Arrow::Int32, true), Field::new("wkb", Arrow::Binary, true)].into())
+        }
         DataType::Udt { sql_type, .. } => to_arrow(sql_type),
     }
 }
@@ -94,8 +94,9 @@ pub fn to_wire_schema(schema: &StructType, time_zone: &str) -> Schema {
 pub fn to_wire_field(name: &str, data_type: &DataType, nullable: bool, time_zone: &str) -> Field {
     let field = Field::new(name, to_wire_type(data_type, time_zone), nullable);
     match data_type {
-        DataType::Time(p) => field
-            .with_metadata(HashMap::from([("SPARK::time::precision".to_string(), p.to_string())])),
+        DataType::Time(p) => {
+            field.with_metadata(HashMap::from([("SPARK::time::precision".to_string(), p.to_string())]))
+        }
         _ => field,
     }
 }
@@ -162,19 +163,18 @@ pub fn from_arrow(arrow: &Arrow) -> Result<DataType> {
         Arrow::Struct(fields) => struct_from_arrow(fields)?,
         Arrow::Dictionary(_, value) => from_arrow(value)?,
         other => {
-            return Err(Error::new(spark::ErrorKind::Unsupported, "UNSUPPORTED_ARROWTYPE")
-                .param("typeName", other.to_string()));
+            return Err(
+                Error::new(spark::ErrorKind::Unsupported, "UNSUPPORTED_ARROWTYPE").param("typeName", other.to_string())
+            );
         }
     })
 }
 
 fn map_from_arrow(entries: &Field) -> Result<DataType> {
     match entries.data_type() {
-        Arrow::Struct(kv) if kv.len() == 2 => Ok(DataType::map(
-            from_arrow(kv[0].data_type())?,
-            from_arrow(kv[1].data_type())?,
-            kv[1].is_nullable(),
-        )),
+        Arrow::Struct(kv) if kv.len() == 2 => {
+            Ok(DataType::map(from_arrow(kv[0].data_type())?, from_arrow(kv[1].data_type())?, kv[1].is_nullable()))
+        }
         other => Err(Error::internal(format!("a map's entries must be a struct of two fields, not {other}"))),
     }
 }

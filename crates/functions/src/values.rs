@@ -25,11 +25,13 @@ pub fn normalize(array: &ArrayRef) -> ArrayRef {
     }
     match array.data_type() {
         Arrow::Float32 => {
-            let a: Float32Array = array.as_primitive::<Float32Type>().unary(|v| if v.is_nan() { f32::NAN } else { v + 0.0 });
+            let a: Float32Array =
+                array.as_primitive::<Float32Type>().unary(|v| if v.is_nan() { f32::NAN } else { v + 0.0 });
             Arc::new(a)
         }
         Arrow::Float64 => {
-            let a: Float64Array = array.as_primitive::<Float64Type>().unary(|v| if v.is_nan() { f64::NAN } else { v + 0.0 });
+            let a: Float64Array =
+                array.as_primitive::<Float64Type>().unary(|v| if v.is_nan() { f64::NAN } else { v + 0.0 });
             Arc::new(a)
         }
         Arrow::List(field) => {

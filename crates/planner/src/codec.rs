@@ -19,9 +19,7 @@ use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::from_proto::parse_physical_expr;
 use datafusion_proto::physical_plan::to_proto::serialize_physical_expr;
-use datafusion_proto::physical_plan::{
-    AsExecutionPlan, PhysicalExtensionCodec, PhysicalProtoConverterExtension,
-};
+use datafusion_proto::physical_plan::{AsExecutionPlan, PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use datafusion_proto::protobuf::{PhysicalExprNode, PhysicalPlanNode};
 use prost::Message;
 
@@ -50,12 +48,8 @@ pub struct NodeCodec {
 }
 
 /// The operators that have a wire form of ours. To add one, add its codec here.
-static NODES: &[&NodeCodec] = &[
-    &shuffle::SORT_SHUFFLE_WRITER,
-    &range_scan::RANGE_SCAN,
-    &row_scan::ROW_SCAN,
-    &crate::row_position::ROW_POSITION,
-];
+static NODES: &[&NodeCodec] =
+    &[&shuffle::SORT_SHUFFLE_WRITER, &range_scan::RANGE_SCAN, &row_scan::ROW_SCAN, &crate::row_position::ROW_POSITION];
 
 /// What a [`NodeCodec`] needs to encode expressions.
 pub struct Encoder<'a> {
@@ -89,11 +83,7 @@ impl Decoder<'_> {
     }
 
     /// Rebuilds an expression from its protobuf node.
-    pub fn expr_node(
-        &self,
-        node: &PhysicalExprNode,
-        schema: &Schema,
-    ) -> Result<Arc<dyn PhysicalExpr>> {
+    pub fn expr_node(&self, node: &PhysicalExprNode, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
         parse_physical_expr(node, self.ctx, schema, self.codec)
     }
 
@@ -118,15 +108,15 @@ impl FiresteelCodec {
 
     /// Decodes what [`Self::encode_plan`] wrote.
     pub fn decode_plan(&self, bytes: &[u8], ctx: &TaskContext) -> Result<Arc<dyn ExecutionPlan>> {
-        let node = PhysicalPlanNode::decode(bytes)
-            .map_err(|e| exec_datafusion_err!("a plan could not be decoded: {e}"))?;
+        let node =
+            PhysicalPlanNode::decode(bytes).map_err(|e| exec_datafusion_err!("a plan could not be decoded: {e}"))?;
         node.try_into_physical_plan(ctx, self)
     }
 }
 
 fn wrap(name: &str, payload: &[u8], buf: &mut Vec<u8>) -> Result<()> {
-    let length = u8::try_from(name.len())
-        .map_err(|_| exec_datafusion_err!("codec name {name} is longer than 255 bytes"))?;
+    let length =
+        u8::try_from(name.len()).map_err(|_| exec_datafusion_err!("codec name {name} is longer than 255 bytes"))?;
     buf.extend_from_slice(&MAGIC);
     buf.push(VERSION);
     buf.push(length);
@@ -204,19 +194,11 @@ impl PhysicalExtensionCodec for FiresteelCodec {
         functions::decode_udaf(name, buf)
     }
 
-    fn try_encode_higher_order_function(
-        &self,
-        node: &HigherOrderUDF,
-        buf: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn try_encode_higher_order_function(&self, node: &HigherOrderUDF, buf: &mut Vec<u8>) -> Result<()> {
         functions::encode_higher_order(node, buf)
     }
 
-    fn try_decode_higher_order_function(
-        &self,
-        name: &str,
-        buf: &[u8],
-    ) -> Result<Arc<HigherOrderUDF>> {
+    fn try_decode_higher_order_function(&self, name: &str, buf: &[u8]) -> Result<Arc<HigherOrderUDF>> {
         functions::decode_higher_order(name, buf)
     }
 }

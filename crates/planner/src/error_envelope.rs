@@ -127,9 +127,7 @@ mod tests {
         let typed = || DataFusionError::External(Box::new(sample()));
         let layers = [
             typed(),
-            DataFusionError::Shared(Arc::new(
-                BallistaError::DataFusionError(Box::new(typed())).into_datafusion(),
-            )),
+            DataFusionError::Shared(Arc::new(BallistaError::DataFusionError(Box::new(typed())).into_datafusion())),
             typed().context("while reading"),
             DataFusionError::Shared(Arc::new(typed())),
             DataFusionError::Collection(vec![DataFusionError::Plan("x".into()), typed()]),

@@ -70,7 +70,18 @@ impl Fields {
 
     fn letter(&self, letter: char, run: usize) -> String {
         const MONTHS: [&str; 12] = [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ];
         const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
         let number = |n: i64| format!("{n:0run$}");
@@ -88,7 +99,13 @@ impl Fields {
                     _ => MONTHS[month - 1].to_string(),
                 }
             }
-            'd' => if run == 1 { self.part(2).trim_start_matches('0').to_string() } else { self.part(2).to_string() },
+            'd' => {
+                if run == 1 {
+                    self.part(2).trim_start_matches('0').to_string()
+                } else {
+                    self.part(2).to_string()
+                }
+            }
             'E' => {
                 let name = DAYS[self.day.rem_euclid(7) as usize];
                 if run < 4 { name[..3].to_string() } else { name.to_string() }
@@ -97,7 +114,13 @@ impl Fields {
             'k' => number(if self.hour == 0 { 24 } else { self.hour }),
             'h' => number(if self.hour % 12 == 0 { 12 } else { self.hour % 12 }),
             'K' => number(self.hour % 12),
-            'a' => if self.hour < 12 { "AM".into() } else { "PM".into() },
+            'a' => {
+                if self.hour < 12 {
+                    "AM".into()
+                } else {
+                    "PM".into()
+                }
+            }
             'm' => number(self.minute),
             's' => number(self.second),
             'S' => format!("{:06}000", self.micro).chars().take(run).collect(),
@@ -136,7 +159,18 @@ pub struct Parsed {
 
 /// Reads `text` by `pattern`; optional sections may be absent.
 pub fn parse(pattern: &str, text: &str) -> Option<Parsed> {
-    let mut parser = PatternParser { rest: text, year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, micro: 0, pm: None, offset: None };
+    let mut parser = PatternParser {
+        rest: text,
+        year: 1970,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        micro: 0,
+        pm: None,
+        offset: None,
+    };
     let chars: Vec<char> = pattern.chars().collect();
     parser.section(&chars)?;
     parser.rest.is_empty().then_some(())?;
@@ -198,7 +232,9 @@ impl PatternParser<'_> {
         let two = if run == 1 { (1, 2) } else { (run, run) };
         match letter {
             'y' | 'u' if run == 2 => self.year = 2000 + self.number(2, 2)? as i32,
-            'y' | 'u' => self.year = self.number(if run == 1 { 1 } else { run }, if run == 1 { 6 } else { run })? as i32,
+            'y' | 'u' => {
+                self.year = self.number(if run == 1 { 1 } else { run }, if run == 1 { 6 } else { run })? as i32
+            }
             'M' | 'L' if run >= 3 => self.month = self.month_name()?,
             'M' | 'L' => self.month = self.number(two.0, two.1)?,
             'd' => self.day = self.number(two.0, two.1)?,
@@ -213,7 +249,13 @@ impl PatternParser<'_> {
             }
             'a' => {
                 let upper = self.rest.get(..2)?.to_ascii_uppercase();
-                self.pm = Some(if upper == "PM" { true } else if upper == "AM" { false } else { return None });
+                self.pm = Some(if upper == "PM" {
+                    true
+                } else if upper == "AM" {
+                    false
+                } else {
+                    return None;
+                });
                 self.rest = &self.rest[2..];
             }
             'X' | 'x' | 'Z' | 'V' | 'z' | 'O' => self.zone()?,
@@ -251,7 +293,12 @@ impl PatternParser<'_> {
             Some(pm) => self.hour % 12 + if pm { 12 } else { 0 },
             None => self.hour,
         };
-        let at = chrono::NaiveDate::from_ymd_opt(self.year, self.month, self.day)?.and_hms_micro_opt(hour, self.minute, self.second, self.micro)?;
+        let at = chrono::NaiveDate::from_ymd_opt(self.year, self.month, self.day)?.and_hms_micro_opt(
+            hour,
+            self.minute,
+            self.second,
+            self.micro,
+        )?;
         Some(Parsed { micros: at.and_utc().timestamp_micros(), offset: self.offset })
     }
 }
@@ -294,7 +341,12 @@ mod tests {
         for (pattern, text, micros, offset) in [
             ("yyyy-MM-dd", "2020-01-01", Some(1_577_836_800_000_000), None),
             ("d/M/yyyy", "1/1/2020", Some(1_577_836_800_000_000), None),
-            ("yyyy-MM-dd'T'HH:mm:ss[.SSS][XXX]", "2020-01-01T00:00:00.120+01:00", Some(1_577_836_800_120_000), Some(3600)),
+            (
+                "yyyy-MM-dd'T'HH:mm:ss[.SSS][XXX]",
+                "2020-01-01T00:00:00.120+01:00",
+                Some(1_577_836_800_120_000),
+                Some(3600),
+            ),
             ("yyyy-MM-dd'T'HH:mm:ss[.SSS][XXX]", "2020-01-01T00:00:00", Some(1_577_836_800_000_000), None),
             ("yyyy-MM-dd", "2020-13-01", None, None),
             ("yyyy-MM-dd", "2020-01-01x", None, None),

@@ -195,8 +195,7 @@ fn check_repartition(repartition: &RepartitionExec) -> Option<Refusal> {
 
 fn check_loop_join(join: &NestedLoopJoinExec) -> Option<Refusal> {
     let spread = join.right().output_partitioning().partition_count() > 1;
-    (spread && answers_for_left(*join.join_type()))
-        .then(|| Refusal::LoopJoin { join_type: *join.join_type() })
+    (spread && answers_for_left(*join.join_type())).then(|| Refusal::LoopJoin { join_type: *join.join_type() })
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
@@ -235,8 +234,6 @@ fn memory_bytes(plan: &Arc<dyn ExecutionPlan>) -> usize {
             let source: &dyn std::any::Any = scan.data_source().as_ref();
             source.downcast_ref::<MemorySourceConfig>()
         })
-        .map_or(0, |memory| {
-            memory.partitions().iter().flatten().map(|b| b.get_array_memory_size()).sum()
-        });
+        .map_or(0, |memory| memory.partitions().iter().flatten().map(|b| b.get_array_memory_size()).sum());
     own + plan.children().into_iter().map(memory_bytes).sum::<usize>()
 }

@@ -98,10 +98,8 @@ mod tests {
 
     #[test]
     fn questions_and_answers_survive_the_wire() {
-        let tasks = vec![
-            TaskName { job: "a-1".into(), stage: 3, task: 0 },
-            TaskName { job: "b".into(), stage: 1, task: 12 },
-        ];
+        let tasks =
+            vec![TaskName { job: "a-1".into(), stage: 3, task: 0 }, TaskName { job: "b".into(), stage: 1, task: 12 }];
         assert_eq!(decode_question(encode_question(&tasks).as_bytes()), Some(tasks));
         let states = [TaskState::Running, TaskState::Finished, TaskState::Unknown];
         assert_eq!(decode_answer(encode_answer(&states).as_bytes()), Some(states.to_vec()));

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
 use spark::types::DataType;
 use sql::Zone;
@@ -45,7 +45,9 @@ impl Printer {
             DataType::Float => float_text(array.as_primitive::<Float32Type>().value(row)),
             DataType::Double => double_text(array.as_primitive::<Float64Type>().value(row)),
             DataType::Decimal { scale, .. } => decimal_text(array.as_primitive::<Decimal128Type>().value(row), *scale),
-            DataType::String { .. } | DataType::Char(_) | DataType::Varchar(_) => array.as_string::<i32>().value(row).to_string(),
+            DataType::String { .. } | DataType::Char(_) | DataType::Varchar(_) => {
+                array.as_string::<i32>().value(row).to_string()
+            }
             DataType::Binary => binary_text(array.as_binary::<i32>().value(row)),
             DataType::Date => date_text(array.as_primitive::<Date32Type>().value(row).into()),
             DataType::Timestamp => self.instant_text(array.as_primitive::<TimestampMicrosecondType>().value(row)),
@@ -74,7 +76,13 @@ impl Printer {
             DataType::Map { key, value, .. } => {
                 let entries = array.as_map().value(row);
                 let shown: Vec<String> = (0..entries.len())
-                    .map(|i| format!("{} -> {}", self.cell(entries.column(0), i, key), self.cell(entries.column(1), i, value)))
+                    .map(|i| {
+                        format!(
+                            "{} -> {}",
+                            self.cell(entries.column(0), i, key),
+                            self.cell(entries.column(1), i, value)
+                        )
+                    })
                     .collect();
                 format!("{{{}}}", shown.join(", "))
             }
@@ -112,7 +120,11 @@ pub fn double_text(value: f64) -> String {
 
 /// As Java prints a `float`.
 pub fn float_text(value: f32) -> String {
-    if value.is_finite() { java_float(&format!("{value:e}"), f64::from(value.abs())) } else { double_text(value.into()) }
+    if value.is_finite() {
+        java_float(&format!("{value:e}"), f64::from(value.abs()))
+    } else {
+        double_text(value.into())
+    }
 }
 
 /// Lays out `d.ddde±n` as Java does: plain between 10^-3 and 10^7, else with `E`.
@@ -255,7 +267,8 @@ fn calendar_text(array: &ArrayRef, row: usize) -> String {
     if rest != 0 {
         let sign = if rest < 0 { "-" } else { "" };
         let (seconds, fraction) = (rest.abs() / MICROS_PER_SECOND, rest.abs() % MICROS_PER_SECOND);
-        let fraction = if fraction == 0 { String::new() } else { format!(".{}", format!("{fraction:06}").trim_end_matches('0')) };
+        let fraction =
+            if fraction == 0 { String::new() } else { format!(".{}", format!("{fraction:06}").trim_end_matches('0')) };
         out.push(format!("{sign}{seconds}{fraction} seconds"));
     }
     if out.is_empty() { "0 seconds".into() } else { out.join(" ") }
@@ -268,8 +281,17 @@ mod tests {
     #[test]
     fn doubles_print_as_in_java() {
         for (value, expect) in [
-            (0.0, "0.0"), (-0.0, "-0.0"), (1.0, "1.0"), (1.5e10, "1.5E10"), (1e7, "1.0E7"), (9_999_999.0, "9999999.0"),
-            (0.001, "0.001"), (0.00012, "1.2E-4"), (123.456, "123.456"), (f64::NAN, "NaN"), (-1e-300, "-1.0E-300"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (1.5e10, "1.5E10"),
+            (1e7, "1.0E7"),
+            (9_999_999.0, "9999999.0"),
+            (0.001, "0.001"),
+            (0.00012, "1.2E-4"),
+            (123.456, "123.456"),
+            (f64::NAN, "NaN"),
+            (-1e-300, "-1.0E-300"),
         ] {
             assert_eq!(double_text(value), expect);
         }
@@ -281,7 +303,13 @@ mod tests {
         for (unscaled, scale, expect) in [(110, 2, "1.10"), (-5, 3, "-0.005"), (12, 0, "12"), (12, -2, "1200")] {
             assert_eq!(decimal_text(unscaled, scale), expect);
         }
-        for (days, expect) in [(0, "1970-01-01"), (-1, "1969-12-31"), (18_262, "2020-01-01"), (-719_529, "-0001-12-31"), (2_932_897, "+10000-01-01")] {
+        for (days, expect) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (18_262, "2020-01-01"),
+            (-719_529, "-0001-12-31"),
+            (2_932_897, "+10000-01-01"),
+        ] {
             assert_eq!(date_text(days), expect, "{days}");
         }
         assert_eq!(timestamp_text(120_000), "1970-01-01 00:00:00.12");

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, IntervalMonthDayNanoArray, ListArray, MapArray, RecordBatch, RecordBatchOptions,
-    StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, IntervalMonthDayNanoArray, ListArray, MapArray, RecordBatch,
+    RecordBatchOptions, StructArray, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType as Arrow, Field, Fields, Int32Type, Int64Type, IntervalMonthDayNano, Schema, SchemaRef, TimestampMicrosecondType,
+    DataType as Arrow, Field, Fields, Int32Type, Int64Type, IntervalMonthDayNano, Schema, SchemaRef,
+    TimestampMicrosecondType,
 };
 use functions::types::{to_arrow, to_wire_field};
 use spark::types::{DataType, StructType};
@@ -67,7 +68,11 @@ impl Boundary {
 /// As [`Boundary::cast`].
 pub fn to_wire(array: &ArrayRef, ty: &DataType, tz: &str) -> Result<ArrayRef> {
     let canonical = to_arrow(ty);
-    let array = if *array.data_type() == canonical || ty.is_complex() { Arc::clone(array) } else { convert(array, &canonical)? };
+    let array = if *array.data_type() == canonical || ty.is_complex() {
+        Arc::clone(array)
+    } else {
+        convert(array, &canonical)?
+    };
     match ty {
         DataType::Timestamp => {
             let instants = primitive::<TimestampMicrosecondArray>(&array)?;
@@ -84,11 +89,15 @@ pub fn to_wire(array: &ArrayRef, ty: &DataType, tz: &str) -> Result<ArrayRef> {
 }
 
 fn convert(array: &ArrayRef, to: &Arrow) -> Result<ArrayRef> {
-    cast(array, to).map_err(|e| Error::internal(format!("a column is {} where analysis said {to}: {e}", array.data_type())))
+    cast(array, to)
+        .map_err(|e| Error::internal(format!("a column is {} where analysis said {to}: {e}", array.data_type())))
 }
 
 fn primitive<T: Array + 'static>(array: &ArrayRef) -> Result<&T> {
-    array.as_any().downcast_ref::<T>().ok_or_else(|| Error::internal(format!("a column is unexpectedly {}", array.data_type())))
+    array
+        .as_any()
+        .downcast_ref::<T>()
+        .ok_or_else(|| Error::internal(format!("a column is unexpectedly {}", array.data_type())))
 }
 
 fn made<T>(result: std::result::Result<T, arrow::error::ArrowError>) -> Result<T> {
@@ -105,9 +114,10 @@ fn calendar_interval(array: &ArrayRef) -> Result<ArrayRef> {
             if parts.is_null(i) {
                 return Ok(None);
             }
-            let nanos = micros.value(i).checked_mul(1000).ok_or_else(|| {
-                functions::error::overflow("The interval is too long to be sent in nanoseconds.", "")
-            })?;
+            let nanos = micros
+                .value(i)
+                .checked_mul(1000)
+                .ok_or_else(|| functions::error::overflow("The interval is too long to be sent in nanoseconds.", ""))?;
             Ok(Some(IntervalMonthDayNano::new(months.value(i), days.value(i), nanos)))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -125,14 +135,22 @@ fn variant(array: &ArrayRef) -> Result<ArrayRef> {
         .iter()
         .map(|c| {
             let bytes = c.as_binary::<i32>();
-            let filled: BinaryArray = (0..bytes.len()).map(|i| Some(if bytes.is_null(i) { &[][..] } else { bytes.value(i) })).collect();
+            let filled: BinaryArray =
+                (0..bytes.len()).map(|i| Some(if bytes.is_null(i) { &[][..] } else { bytes.value(i) })).collect();
             Arc::new(filled) as ArrayRef
         })
         .collect();
     Ok(Arc::new(made(StructArray::try_new(fields, filled, parts.nulls().cloned()))?))
 }
 
-fn child_field(name: &str, ty: &DataType, nullable: bool, tz: &str, values: &ArrayRef, parent_nulls: bool) -> Arc<Field> {
+fn child_field(
+    name: &str,
+    ty: &DataType,
+    nullable: bool,
+    tz: &str,
+    values: &ArrayRef,
+    parent_nulls: bool,
+) -> Arc<Field> {
     let nullable = nullable || (!parent_nulls && values.logical_null_count() > 0);
     Arc::new(to_wire_field(name, ty, nullable, tz).with_data_type(values.data_type().clone()))
 }
@@ -152,8 +170,11 @@ fn map(array: &ArrayRef, key: &DataType, value: &DataType, value_null: bool, tz:
     let map = primitive::<MapArray>(array)?;
     let keys = to_wire(map.keys(), key, tz)?;
     let values = to_wire(map.values(), value, tz)?;
-    let fields: Fields =
-        vec![child_field("key", key, false, tz, &keys, false), child_field("value", value, value_null, tz, &values, false)].into();
+    let fields: Fields = vec![
+        child_field("key", key, false, tz, &keys, false),
+        child_field("value", value, value_null, tz, &values, false),
+    ]
+    .into();
     let entries = made(StructArray::try_new(fields.clone(), vec![keys, values], None))?;
     let entries_field = Arc::new(Field::new("entries", Arrow::Struct(fields), false));
     Ok(Arc::new(made(MapArray::try_new(entries_field, map.offsets().clone(), entries, map.nulls().cloned(), false))?))
@@ -162,7 +183,11 @@ fn map(array: &ArrayRef, key: &DataType, value: &DataType, value_null: bool, tz:
 fn structure(array: &ArrayRef, ty: &StructType, tz: &str) -> Result<ArrayRef> {
     let parts = primitive::<StructArray>(array)?;
     if parts.num_columns() != ty.fields.len() {
-        return Err(Error::internal(format!("a struct has {} fields where analysis said {}", parts.num_columns(), ty.fields.len())));
+        return Err(Error::internal(format!(
+            "a struct has {} fields where analysis said {}",
+            parts.num_columns(),
+            ty.fields.len()
+        )));
     }
     if ty.fields.is_empty() {
         return Ok(Arc::new(StructArray::new_empty_fields(parts.len(), parts.nulls().cloned())));
@@ -235,7 +260,10 @@ mod tests {
 
     #[test]
     fn columns_are_chosen_by_index() {
-        let schema = StructType::new(vec![StructField::new("a", DataType::Long, false), StructField::new("a", DataType::Long, false)]);
+        let schema = StructType::new(vec![
+            StructField::new("a", DataType::Long, false),
+            StructField::new("a", DataType::Long, false),
+        ]);
         let plan = Arc::new(Schema::new(vec![Field::new("#1", Arrow::Int64, true)]));
         let batch = RecordBatch::try_new(plan, vec![Arc::new(Int64Array::from(vec![7]))]).unwrap();
         let out = Boundary::new(schema, vec![0, 0], "UTC".into()).cast(&batch).unwrap();

@@ -72,7 +72,15 @@ impl Cache {
 
     /// Room for rows that are to be kept.
     fn store(&self, schema: SchemaRef) -> Kept {
-        Kept { schema, batches: Vec::new(), spilled: None, held: 0, used: Arc::clone(&self.used), limit: self.limit, folder: self.folder.clone() }
+        Kept {
+            schema,
+            batches: Vec::new(),
+            spilled: None,
+            held: 0,
+            used: Arc::clone(&self.used),
+            limit: self.limit,
+            folder: self.folder.clone(),
+        }
     }
 }
 
@@ -98,7 +106,9 @@ impl Kept {
         let fits = self.spilled.is_none()
             && self
                 .used
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| used.checked_add(bytes).filter(|sum| *sum <= self.limit))
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+                    used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+                })
                 .is_ok();
         if fits {
             self.held += bytes;
@@ -182,7 +192,8 @@ impl TableProvider for KeptTable {
         if groups.is_empty() {
             groups.push(Vec::new());
         }
-        let plan: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&groups, Arc::clone(&self.rows.schema), projection.cloned())?;
+        let plan: Arc<dyn ExecutionPlan> =
+            MemorySourceConfig::try_new_exec(&groups, Arc::clone(&self.rows.schema), projection.cloned())?;
         Ok(plan)
     }
 }

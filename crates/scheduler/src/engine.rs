@@ -78,8 +78,17 @@ impl Engine {
         planner::source::parquet::set_schema_parser(crate::snapshot::parse_json_schema);
         let catalog = Catalog::open(&config.data_dir)?;
         let cache = Cache::new(&config);
-        let shared =
-            Shared { config, conf, state, cluster_state, cluster, catalog, global_views: RwLock::default(), cache, planning };
+        let shared = Shared {
+            config,
+            conf,
+            state,
+            cluster_state,
+            cluster,
+            catalog,
+            global_views: RwLock::default(),
+            cache,
+            planning,
+        };
         Ok(Engine { shared: Arc::new(shared) })
     }
 

@@ -63,7 +63,8 @@ pub async fn run(
         op: op.clone(),
     };
     let arrow_schema = boundary.wire_schema();
-    let stream = tasks::drive(engine.runtime(), Stack::for_physical(&prepared.plan), wire_rows(rows, boundary, op.clone(), end));
+    let stream =
+        tasks::drive(engine.runtime(), Stack::for_physical(&prepared.plan), wire_rows(rows, boundary, op.clone(), end));
     Ok(QueryResult { schema: analyzed.schema, arrow_schema, stream, metrics: Metrics::new(prepared.plan), observed })
 }
 
@@ -146,7 +147,8 @@ pub fn project(batch: &RecordBatch, columns: &[usize], schema: &arrow::datatypes
         if array.data_type() == field.data_type() {
             return Ok(Arc::clone(array));
         }
-        arrow::compute::cast(array, field.data_type()).map_err(|e| Error::internal(format!("a column has another type: {e}")))
+        arrow::compute::cast(array, field.data_type())
+            .map_err(|e| Error::internal(format!("a column has another type: {e}")))
     });
     let arrays = arrays.collect::<Result<Vec<_>>>()?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

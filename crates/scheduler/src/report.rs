@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, ListBuilder, StringArray, StringBuilder};
-use spark::types::{DataType, StructField, StructType};
 use spark::Result;
+use spark::types::{DataType, StructField, StructType};
 
 use crate::operation::Table;
 use crate::session::wire_table;
@@ -66,9 +66,15 @@ pub fn table(columns: Vec<StructField>, rows: Vec<Vec<Cell>>) -> Result<Table> {
 
 fn array<'a>(ty: &DataType, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
     match ty {
-        DataType::Boolean => Arc::new(cells.map(|c| if let Cell::Bool(b) = c { Some(*b) } else { None }).collect::<BooleanArray>()),
-        DataType::Integer => Arc::new(cells.map(|c| if let Cell::Int(n) = c { Some(*n) } else { None }).collect::<Int32Array>()),
-        DataType::Long => Arc::new(cells.map(|c| if let Cell::Long(n) = c { Some(*n) } else { None }).collect::<Int64Array>()),
+        DataType::Boolean => {
+            Arc::new(cells.map(|c| if let Cell::Bool(b) = c { Some(*b) } else { None }).collect::<BooleanArray>())
+        }
+        DataType::Integer => {
+            Arc::new(cells.map(|c| if let Cell::Int(n) = c { Some(*n) } else { None }).collect::<Int32Array>())
+        }
+        DataType::Long => {
+            Arc::new(cells.map(|c| if let Cell::Long(n) = c { Some(*n) } else { None }).collect::<Int64Array>())
+        }
         DataType::Array { .. } => {
             let mut lists = ListBuilder::new(StringBuilder::new());
             for cell in cells {
@@ -80,7 +86,9 @@ fn array<'a>(ty: &DataType, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
             }
             Arc::new(lists.finish())
         }
-        _ => Arc::new(cells.map(|c| if let Cell::Text(t) = c { Some(t.as_str()) } else { None }).collect::<StringArray>()),
+        _ => Arc::new(
+            cells.map(|c| if let Cell::Text(t) = c { Some(t.as_str()) } else { None }).collect::<StringArray>(),
+        ),
     }
 }
 
@@ -116,8 +124,13 @@ mod tests {
     #[test]
     fn patterns() {
         for (pattern, name, expect) in [
-            ("*", "x", true), ("a*", "Abc", true), ("a*|b", "b", true), ("a*c", "abd", false), ("abc", "abcd", false),
-            ("*b*d", "abcd", true), ("t.*", "tx", true),
+            ("*", "x", true),
+            ("a*", "Abc", true),
+            ("a*|b", "b", true),
+            ("a*c", "abd", false),
+            ("abc", "abcd", false),
+            ("*b*d", "abcd", true),
+            ("t.*", "tx", true),
         ] {
             assert_eq!(matches(Some(pattern), name), expect, "{pattern} {name}");
         }

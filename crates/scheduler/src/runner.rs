@@ -62,8 +62,5 @@ pub struct StageProgress {
 
 /// The error of a cancelled job.
 pub fn cancelled() -> DataFusionError {
-    DataFusionError::External(Box::new(spark::Error::new(
-        spark::ErrorKind::Handle,
-        "OPERATION_CANCELED",
-    )))
+    DataFusionError::External(Box::new(spark::Error::new(spark::ErrorKind::Handle, "OPERATION_CANCELED")))
 }

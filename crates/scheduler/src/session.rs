@@ -239,7 +239,11 @@ impl Session {
         for batch in &batches {
             for row in 0..batch.num_rows() {
                 let fields = analyzed.schema.fields.iter().zip(&analyzed.columns);
-                rows.push(fields.map(|(f, &c)| literals::literal(batch.column(c), row, &f.data_type)).collect::<Result<_>>()?);
+                rows.push(
+                    fields
+                        .map(|(f, &c)| literals::literal(batch.column(c), row, &f.data_type))
+                        .collect::<Result<_>>()?,
+                );
             }
         }
         Ok(Answer::Rows(rows))
@@ -259,7 +263,14 @@ pub fn one_string(column: &str, text: &str) -> Result<QueryResult> {
 /// If the columns do not fit the schema.
 pub fn wire_table(schema: StructType, columns: Vec<ArrayRef>) -> Result<Table> {
     let arrow = planner::source::table::arrow_schema(&schema);
-    let unnamed = Schema::new(arrow.fields().iter().enumerate().map(|(i, f)| f.as_ref().clone().with_name(format!("#{i}"))).collect::<Vec<_>>());
+    let unnamed = Schema::new(
+        arrow
+            .fields()
+            .iter()
+            .enumerate()
+            .map(|(i, f)| f.as_ref().clone().with_name(format!("#{i}")))
+            .collect::<Vec<_>>(),
+    );
     let batch = RecordBatch::try_new(Arc::new(unnamed), columns)
         .map_err(|e| Error::internal(format!("a command's rows do not fit its schema: {e}")))?;
     let boundary = Boundary::new(schema.clone(), (0..schema.fields.len()).collect(), "UTC".into());
@@ -280,7 +291,10 @@ impl Session {
     pub async fn explain(self: &Arc<Self>, plan: Plan, mode: &str) -> Result<String> {
         let (session, mode) = (Arc::clone(self), mode.to_string());
         let (plan, stack) = Stack::for_plan(plan)?;
-        tasks::on(self.engine.runtime(), stack, async move { crate::command::explain::explain(&session, &plan, &mode).await }).await
+        tasks::on(self.engine.runtime(), stack, async move {
+            crate::command::explain::explain(&session, &plan, &mode).await
+        })
+        .await
     }
 
     /// A user's function; none is built in here.

@@ -55,7 +55,11 @@ async fn open_source(session: &Session, source: &DataSource, settings: &Settings
     }
     let request = read_request(source, settings)?;
     let opened = planner::source::open(&session.engine().shared().state, request).await?;
-    Ok(Answer::Table(world::Table { name: Vec::new(), schema: opened.schema, source: provider_as_source(opened.table) }))
+    Ok(Answer::Table(world::Table {
+        name: Vec::new(),
+        schema: opened.schema,
+        source: provider_as_source(opened.table),
+    }))
 }
 
 /// What a read means under the session's settings.
@@ -71,8 +75,9 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         paths.push(path.to_string());
     }
     if let Some(listed) = options.get("paths") {
-        let more: Vec<String> = serde_json::from_str(listed)
-            .map_err(|_| Error::analysis("INVALID_OPTIONS").with_message("The option paths must be a JSON array of strings."))?;
+        let more: Vec<String> = serde_json::from_str(listed).map_err(|_| {
+            Error::analysis("INVALID_OPTIONS").with_message("The option paths must be a JSON array of strings.")
+        })?;
         paths.extend(more);
     }
     if paths.is_empty() {
@@ -83,7 +88,8 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
             options.set(key, &settings.time_zone);
         }
     }
-    let schema = source.schema.as_deref().map(|s| sql::parse_table_schema(s, &ParseOptions::from(settings))).transpose()?;
+    let schema =
+        source.schema.as_deref().map(|s| sql::parse_table_schema(s, &ParseOptions::from(settings))).transpose()?;
     Ok(ReadRequest {
         format: short_name(format),
         paths,
@@ -117,5 +123,8 @@ pub fn short_name(format: &str) -> String {
     ]
     .iter()
     .find_map(|(prefix, _)| lower.strip_prefix(prefix).map(str::to_string));
-    class.and_then(|c| c.split('.').next().map(str::to_string)).filter(|c| known.contains(&c.as_str())).unwrap_or_else(|| format.to_string())
+    class
+        .and_then(|c| c.split('.').next().map(str::to_string))
+        .filter(|c| known.contains(&c.as_str()))
+        .unwrap_or_else(|| format.to_string())
 }

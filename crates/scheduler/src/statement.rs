@@ -84,7 +84,11 @@ impl Session {
     }
 
     /// Runs a plan that is a command or a catalog call; `None` for queries.
-    pub(crate) async fn run_command_plan(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<Option<QueryResult>> {
+    pub(crate) async fn run_command_plan(
+        self: &Arc<Self>,
+        plan: &Plan,
+        op: &OperationContext,
+    ) -> Result<Option<QueryResult>> {
         if let Node::Catalog(call) = &plan.node {
             return Ok(Some(QueryResult::of(command::run_catalog_call(self, (**call).clone(), op).await?)));
         }
@@ -104,14 +108,19 @@ impl Session {
         let arrow = planner::source::table::arrow_schema(&table.schema);
         let mut batches = Vec::new();
         for batch in &table.batches {
-            let columns = batch.columns().iter().zip(&table.schema.fields).map(|(c, f)| boundary::from_wire(c, &f.data_type));
+            let columns =
+                batch.columns().iter().zip(&table.schema.fields).map(|(c, f)| boundary::from_wire(c, &f.data_type));
             let columns = columns.collect::<Result<Vec<_>>>()?;
             let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             let batch = arrow::array::RecordBatch::try_new_with_options(Arc::clone(&arrow), columns, &options);
             batches.push(batch.map_err(|e| Error::internal(e.to_string()))?);
         }
         let provider = MemTable::try_new(arrow, vec![batches]).map_err(functions::error::from_datafusion)?;
-        Ok(Answer::Table(world::Table { name: Vec::new(), schema: table.schema, source: provider_as_source(Arc::new(provider)) }))
+        Ok(Answer::Table(world::Table {
+            name: Vec::new(),
+            schema: table.schema,
+            source: provider_as_source(Arc::new(provider)),
+        }))
     }
 }
 
@@ -142,7 +151,9 @@ fn bind(command: &mut Command, named: &[(String, Expr)], positional: &[Expr]) ->
                 Parameter::Named(name) => name,
                 Parameter::Positional(at) => format!("_{at}"),
             };
-            Err(Error::analysis("UNBOUND_SQL_PARAMETER").param("name", &name).with_message(format!("The parameter {name} has no value.")))
+            Err(Error::analysis("UNBOUND_SQL_PARAMETER")
+                .param("name", &name)
+                .with_message(format!("The parameter {name} has no value.")))
         }
     }
 }

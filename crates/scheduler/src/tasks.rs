@@ -52,15 +52,18 @@ pub fn drive<T: Send + 'static>(
     stream: impl Stream<Item = Result<T>> + Send + 'static,
 ) -> BoxStream<'static, Result<T>> {
     let (tx, rx) = mpsc::channel(STREAM_BUFFER);
-    let driver = Owned::spawn(runtime, stack.with(async move {
-        let mut stream = std::pin::pin!(stream);
-        while let Some(item) = stream.next().await {
-            let failed = item.is_err();
-            if tx.send(item).await.is_err() || failed {
-                break;
+    let driver = Owned::spawn(
+        runtime,
+        stack.with(async move {
+            let mut stream = std::pin::pin!(stream);
+            while let Some(item) = stream.next().await {
+                let failed = item.is_err();
+                if tx.send(item).await.is_err() || failed {
+                    break;
+                }
             }
-        }
-    }));
+        }),
+    );
     futures::stream::unfold((rx, Some(driver)), |(mut rx, driver)| async move {
         if let Some(item) = rx.recv().await {
             return Some((item, (rx, driver)));

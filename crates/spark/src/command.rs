@@ -10,14 +10,28 @@ use crate::types::{DataType, StructType};
 pub enum Command {
     CreateView(CreateView),
     /// `SET key`, `SET key=value`, `SET`, `SET -v`.
-    Set { key: Option<String>, value: Option<String>, verbose: bool },
-    Reset { key: Option<String> },
+    Set {
+        key: Option<String>,
+        value: Option<String>,
+        verbose: bool,
+    },
+    Reset {
+        key: Option<String>,
+    },
     /// `SET TIME ZONE`: a zone's name or offset; `LOCAL` for the system's.
-    SetTimeZone { zone: String },
+    SetTimeZone {
+        zone: String,
+    },
     /// `EXPLAIN [mode] query`; `mode` is `SIMPLE`, `EXTENDED`, `CODEGEN`, `COST` or `FORMATTED`.
-    Explain { mode: String, plan: Box<Plan> },
+    Explain {
+        mode: String,
+        plan: Box<Plan>,
+    },
     /// `EXPLAIN` of a statement that is no query.
-    ExplainCommand { mode: String, command: Box<Command> },
+    ExplainCommand {
+        mode: String,
+        command: Box<Command>,
+    },
     /// Written by the DataFrame writer.
     Write(WriteOperation),
     /// `df.writeTo(…)`.
@@ -27,81 +41,232 @@ pub enum Command {
     /// `spark.udf.register`; the function's `args` are empty.
     RegisterFunction(Box<PythonUdf>),
     /// `df.checkpoint`, `df.localCheckpoint`; the result is a relation held by the server.
-    Checkpoint { input: Box<Plan>, local: bool, eager: bool },
+    Checkpoint {
+        input: Box<Plan>,
+        local: bool,
+        eager: bool,
+    },
     /// The client no longer needs a checkpointed relation.
-    RemoveCachedRemoteRelation { id: String },
+    RemoveCachedRemoteRelation {
+        id: String,
+    },
 
     // ---- session
-    UseNamespace { name: Vec<String> },
+    UseNamespace {
+        name: Vec<String>,
+    },
     /// `USE name`: a catalog or a namespace.
-    Use { name: Vec<String> },
-    SetCatalog { name: String },
+    Use {
+        name: Vec<String>,
+    },
+    SetCatalog {
+        name: String,
+    },
     /// `DECLARE [OR REPLACE] [VARIABLE] a, b [type] [= default]`.
-    DeclareVariables { names: Vec<Vec<String>>, replace: bool, data_type: Option<DataType>, default: Option<Expr>, default_text: String },
-    DropVariable { name: Vec<String>, if_exists: bool },
+    DeclareVariables {
+        names: Vec<Vec<String>>,
+        replace: bool,
+        data_type: Option<DataType>,
+        default: Option<Expr>,
+        default_text: String,
+    },
+    DropVariable {
+        name: Vec<String>,
+        if_exists: bool,
+    },
     /// `SET VARIABLE a = x, b = y`; a value may be [`Expr::Default`].
-    SetVariables { assignments: Vec<(Vec<String>, Expr)> },
+    SetVariables {
+        assignments: Vec<(Vec<String>, Expr)>,
+    },
     /// `SET VARIABLE (a, b) = (query)`.
-    SetVariablesFrom { names: Vec<Vec<String>>, query: Box<Plan> },
+    SetVariablesFrom {
+        names: Vec<Vec<String>>,
+        query: Box<Plan>,
+    },
     /// `EXECUTE IMMEDIATE text [INTO vars] [USING args]`; an argument may be an alias.
-    ExecuteImmediate { text: Expr, into: Vec<Vec<String>>, using: Vec<Expr> },
-    Call { procedure: Vec<String>, args: Vec<Expr> },
+    ExecuteImmediate {
+        text: Expr,
+        into: Vec<Vec<String>>,
+        using: Vec<Expr>,
+    },
+    Call {
+        procedure: Vec<String>,
+        args: Vec<Expr>,
+    },
 
     // ---- namespaces
-    CreateNamespace { name: Vec<String>, if_not_exists: bool, comment: Option<String>, location: Option<String>, properties: Options },
-    DropNamespace { name: Vec<String>, if_exists: bool, cascade: bool },
-    SetNamespaceProperties { name: Vec<String>, properties: Options },
-    UnsetNamespaceProperties { name: Vec<String>, keys: Vec<String> },
-    SetNamespaceLocation { name: Vec<String>, location: String },
+    CreateNamespace {
+        name: Vec<String>,
+        if_not_exists: bool,
+        comment: Option<String>,
+        location: Option<String>,
+        properties: Options,
+    },
+    DropNamespace {
+        name: Vec<String>,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetNamespaceProperties {
+        name: Vec<String>,
+        properties: Options,
+    },
+    UnsetNamespaceProperties {
+        name: Vec<String>,
+        keys: Vec<String>,
+    },
+    SetNamespaceLocation {
+        name: Vec<String>,
+        location: String,
+    },
     /// `COMMENT ON NAMESPACE`; `None` removes the comment.
-    CommentOnNamespace { name: Vec<String>, comment: Option<String> },
+    CommentOnNamespace {
+        name: Vec<String>,
+        comment: Option<String>,
+    },
 
     // ---- tables and views
     CreateTable(Box<CreateTable>),
-    CreateTableLike { name: Vec<String>, source: Vec<String>, if_not_exists: bool, provider: Option<String>, location: Option<String>, properties: Options, storage: Option<Storage> },
+    CreateTableLike {
+        name: Vec<String>,
+        source: Vec<String>,
+        if_not_exists: bool,
+        provider: Option<String>,
+        location: Option<String>,
+        properties: Options,
+        storage: Option<Storage>,
+    },
     /// `CREATE TEMPORARY VIEW … USING format OPTIONS (…)`.
-    CreateTempViewUsing { name: Vec<String>, schema: Option<StructType>, global: bool, replace: bool, provider: String, options: Options },
-    DropTable { name: Vec<String>, if_exists: bool, purge: bool },
-    DropView { name: Vec<String>, if_exists: bool },
-    AlterTable { name: Vec<String>, action: AlterTableAction },
-    AlterView { name: Vec<String>, action: AlterTableAction },
-    CommentOnTable { name: Vec<String>, comment: Option<String> },
-    CommentOnColumn { table: Vec<String>, column: String, comment: Option<String> },
-    TruncateTable { name: Vec<String>, partition: PartitionSpec },
+    CreateTempViewUsing {
+        name: Vec<String>,
+        schema: Option<StructType>,
+        global: bool,
+        replace: bool,
+        provider: String,
+        options: Options,
+    },
+    DropTable {
+        name: Vec<String>,
+        if_exists: bool,
+        purge: bool,
+    },
+    DropView {
+        name: Vec<String>,
+        if_exists: bool,
+    },
+    AlterTable {
+        name: Vec<String>,
+        action: AlterTableAction,
+    },
+    AlterView {
+        name: Vec<String>,
+        action: AlterTableAction,
+    },
+    CommentOnTable {
+        name: Vec<String>,
+        comment: Option<String>,
+    },
+    CommentOnColumn {
+        table: Vec<String>,
+        column: String,
+        comment: Option<String>,
+    },
+    TruncateTable {
+        name: Vec<String>,
+        partition: PartitionSpec,
+    },
     /// `MSCK REPAIR TABLE` and its options.
-    RepairTable { name: Vec<String>, add: bool, drop: bool },
-    LoadData { path: String, local: bool, overwrite: bool, table: Vec<String>, partition: PartitionSpec },
-    AnalyzeTable { name: Vec<String>, partition: PartitionSpec, scope: AnalyzeScope },
-    AnalyzeTables { namespace: Option<Vec<String>>, no_scan: bool },
-    CacheTable { name: Vec<String>, lazy: bool, options: Options, query: Option<Box<Plan>>, text: Option<String> },
-    UncacheTable { name: Vec<String>, if_exists: bool },
+    RepairTable {
+        name: Vec<String>,
+        add: bool,
+        drop: bool,
+    },
+    LoadData {
+        path: String,
+        local: bool,
+        overwrite: bool,
+        table: Vec<String>,
+        partition: PartitionSpec,
+    },
+    AnalyzeTable {
+        name: Vec<String>,
+        partition: PartitionSpec,
+        scope: AnalyzeScope,
+    },
+    AnalyzeTables {
+        namespace: Option<Vec<String>>,
+        no_scan: bool,
+    },
+    CacheTable {
+        name: Vec<String>,
+        lazy: bool,
+        options: Options,
+        query: Option<Box<Plan>>,
+        text: Option<String>,
+    },
+    UncacheTable {
+        name: Vec<String>,
+        if_exists: bool,
+    },
     ClearCache,
-    RefreshTable { name: Vec<String> },
-    RefreshFunction { name: Vec<String> },
+    RefreshTable {
+        name: Vec<String>,
+    },
+    RefreshFunction {
+        name: Vec<String>,
+    },
     /// `REFRESH path`.
-    RefreshResource { path: String },
+    RefreshResource {
+        path: String,
+    },
 
     // ---- rows
     Insert(Box<Insert>),
     InsertDirectory(Box<InsertDirectory>),
     /// `FROM … INSERT … INSERT …`, or several statements in one: run in order.
     Sequence(Vec<Command>),
-    Delete { table: Plan, condition: Option<Expr> },
-    Update { table: Plan, assignments: Vec<(Expr, Expr)>, condition: Option<Expr> },
+    Delete {
+        table: Plan,
+        condition: Option<Expr>,
+    },
+    Update {
+        table: Plan,
+        assignments: Vec<(Expr, Expr)>,
+        condition: Option<Expr>,
+    },
     Merge(Box<Merge>),
 
     // ---- functions and resources
-    CreateFunction { name: Vec<String>, class: String, resources: Vec<(String, String)>, temporary: bool, replace: bool, if_not_exists: bool },
+    CreateFunction {
+        name: Vec<String>,
+        class: String,
+        resources: Vec<(String, String)>,
+        temporary: bool,
+        replace: bool,
+        if_not_exists: bool,
+    },
     CreateSqlFunction(Box<SqlFunction>),
-    DropFunction { name: Vec<String>, if_exists: bool, temporary: bool },
+    DropFunction {
+        name: Vec<String>,
+        if_exists: bool,
+        temporary: bool,
+    },
     /// `ADD JAR|FILE|ARCHIVE`, and `LIST`, by the verb and the kind.
-    Resource { verb: String, kind: String, paths: Vec<String> },
+    Resource {
+        verb: String,
+        kind: String,
+        paths: Vec<String>,
+    },
 
     // ---- reports
     Show(Show),
     Describe(Describe),
     /// `WITH … INSERT …`: a statement in the scope of common table expressions.
-    With { ctes: Vec<Cte>, recursive: bool, command: Box<Command> },
+    With {
+        ctes: Vec<Cte>,
+        recursive: bool,
+        command: Box<Command>,
+    },
 }
 
 /// `CREATE [OR REPLACE] [[GLOBAL] TEMPORARY] VIEW`, and `df.createTempView`.
@@ -196,42 +361,131 @@ pub enum MergeActionKind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CatalogCall {
     CurrentDatabase,
-    SetCurrentDatabase { name: String },
-    ListDatabases { pattern: Option<String> },
-    ListTables { database: Option<String>, pattern: Option<String> },
-    ListFunctions { database: Option<String>, pattern: Option<String> },
-    ListColumns { table: String, database: Option<String> },
-    GetDatabase { name: String },
-    GetTable { table: String, database: Option<String> },
-    GetFunction { name: String, database: Option<String> },
-    DatabaseExists { name: String },
-    TableExists { table: String, database: Option<String> },
-    FunctionExists { name: String, database: Option<String> },
-    CreateTable { name: String, path: Option<String>, source: Option<String>, description: String, schema: Option<StructType>, options: Options },
-    DropTempView { name: String },
-    DropGlobalTempView { name: String },
-    RecoverPartitions { table: String },
-    IsCached { table: String },
-    CacheTable { table: String, storage_level: Option<String> },
-    UncacheTable { table: String },
+    SetCurrentDatabase {
+        name: String,
+    },
+    ListDatabases {
+        pattern: Option<String>,
+    },
+    ListTables {
+        database: Option<String>,
+        pattern: Option<String>,
+    },
+    ListFunctions {
+        database: Option<String>,
+        pattern: Option<String>,
+    },
+    ListColumns {
+        table: String,
+        database: Option<String>,
+    },
+    GetDatabase {
+        name: String,
+    },
+    GetTable {
+        table: String,
+        database: Option<String>,
+    },
+    GetFunction {
+        name: String,
+        database: Option<String>,
+    },
+    DatabaseExists {
+        name: String,
+    },
+    TableExists {
+        table: String,
+        database: Option<String>,
+    },
+    FunctionExists {
+        name: String,
+        database: Option<String>,
+    },
+    CreateTable {
+        name: String,
+        path: Option<String>,
+        source: Option<String>,
+        description: String,
+        schema: Option<StructType>,
+        options: Options,
+    },
+    DropTempView {
+        name: String,
+    },
+    DropGlobalTempView {
+        name: String,
+    },
+    RecoverPartitions {
+        table: String,
+    },
+    IsCached {
+        table: String,
+    },
+    CacheTable {
+        table: String,
+        storage_level: Option<String>,
+    },
+    UncacheTable {
+        table: String,
+    },
     ClearCache,
-    RefreshTable { table: String },
-    RefreshByPath { path: String },
+    RefreshTable {
+        table: String,
+    },
+    RefreshByPath {
+        path: String,
+    },
     CurrentCatalog,
-    SetCurrentCatalog { name: String },
-    ListCatalogs { pattern: Option<String> },
-    DropTable { table: String, if_exists: bool, purge: bool },
-    DropView { view: String, if_exists: bool },
-    CreateDatabase { name: String, if_not_exists: bool, properties: Options },
-    DropDatabase { name: String, if_exists: bool, cascade: bool },
-    ListPartitions { table: String },
-    ListViews { database: Option<String>, pattern: Option<String> },
-    GetTableProperties { table: String },
-    GetCreateTableString { table: String, as_serde: bool },
-    TruncateTable { table: String },
-    AnalyzeTable { table: String, no_scan: bool },
+    SetCurrentCatalog {
+        name: String,
+    },
+    ListCatalogs {
+        pattern: Option<String>,
+    },
+    DropTable {
+        table: String,
+        if_exists: bool,
+        purge: bool,
+    },
+    DropView {
+        view: String,
+        if_exists: bool,
+    },
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+        properties: Options,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    ListPartitions {
+        table: String,
+    },
+    ListViews {
+        database: Option<String>,
+        pattern: Option<String>,
+    },
+    GetTableProperties {
+        table: String,
+    },
+    GetCreateTableString {
+        table: String,
+        as_serde: bool,
+    },
+    TruncateTable {
+        table: String,
+    },
+    AnalyzeTable {
+        table: String,
+        no_scan: bool,
+    },
     /// One of the operations that this server refuses, by its name.
-    Unsupported { what: String },
+    Unsupported {
+        what: String,
+    },
 }
 
 /// A literal argument list, kept as expressions until analysis.

@@ -85,15 +85,31 @@ const REMOVED: [(&str, &str, &str, &str); 4] = [
         "false",
         "This config was replaced by 'spark.sql.files.ignoreMissingFiles'.",
     ),
-    ("spark.sql.fromJsonForceNullableSchema", "3.0.0", "true", "It was removed to prevent errors with non-nullable columns."),
-    ("spark.sql.legacy.allowCreatingManagedTableUsingNonemptyLocation", "3.0.0", "false", "It was removed to prevent losing data."),
-    ("spark.sql.legacy.compareDateTimestampInTimestamp", "3.0.0", "true", "It was removed to prevent errors in comparisons."),
+    (
+        "spark.sql.fromJsonForceNullableSchema",
+        "3.0.0",
+        "true",
+        "It was removed to prevent errors with non-nullable columns.",
+    ),
+    (
+        "spark.sql.legacy.allowCreatingManagedTableUsingNonemptyLocation",
+        "3.0.0",
+        "false",
+        "It was removed to prevent losing data.",
+    ),
+    (
+        "spark.sql.legacy.compareDateTimestampInTimestamp",
+        "3.0.0",
+        "true",
+        "It was removed to prevent errors in comparisons.",
+    ),
 ];
 
 /// The known entries by key.
 pub fn entries() -> &'static HashMap<&'static str, Entry> {
-    static TABLE: LazyLock<HashMap<&'static str, Entry>> =
-        LazyLock::new(|| include_str!("../confs.tsv").lines().skip(1).filter_map(parse_entry).map(|e| (e.key, e)).collect());
+    static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
+        include_str!("../confs.tsv").lines().skip(1).filter_map(parse_entry).map(|e| (e.key, e)).collect()
+    });
     &TABLE
 }
 
@@ -171,16 +187,18 @@ impl Entry {
             Kind::Int => text.parse::<i32>().map(f64::from).map_err(|_| self.type_mismatch(value, "int"))?,
             Kind::Long => text.parse::<i64>().map(|n| n as f64).map_err(|_| self.type_mismatch(value, "long"))?,
             Kind::Double => text.parse::<f64>().map_err(|_| self.type_mismatch(value, "double"))?,
-            Kind::Bytes => parse_bytes(text, 1).map(|n| n as f64).ok_or_else(|| self.type_mismatch(value, "bytes in BYTE"))?,
+            Kind::Bytes => {
+                parse_bytes(text, 1).map(|n| n as f64).ok_or_else(|| self.type_mismatch(value, "bytes in BYTE"))?
+            }
             Kind::Mib => {
                 parse_bytes(text, 1 << 20).map(|n| n as f64).ok_or_else(|| self.type_mismatch(value, "bytes in MiB"))?
             }
-            Kind::Millis => {
-                parse_millis(text, 1).map(|n| n as f64).ok_or_else(|| self.type_mismatch(value, "time in MILLISECONDS"))?
-            }
-            Kind::Seconds => {
-                parse_millis(text, 1000).map(|n| n as f64).ok_or_else(|| self.type_mismatch(value, "time in SECONDS"))?
-            }
+            Kind::Millis => parse_millis(text, 1)
+                .map(|n| n as f64)
+                .ok_or_else(|| self.type_mismatch(value, "time in MILLISECONDS"))?,
+            Kind::Seconds => parse_millis(text, 1000)
+                .map(|n| n as f64)
+                .ok_or_else(|| self.type_mismatch(value, "time in SECONDS"))?,
             Kind::Options | Kind::Upper => return self.check_option(value),
             Kind::Zone => return check_zone(self.key, value),
             _ => return Ok(()),
@@ -234,7 +252,11 @@ fn check_zone(key: &str, value: &str) -> Result<()> {
 }
 
 fn is_zone(zone: &str) -> bool {
-    let offset = zone.strip_prefix("UTC").or_else(|| zone.strip_prefix("GMT")).or_else(|| zone.strip_prefix("UT")).unwrap_or(zone);
+    let offset = zone
+        .strip_prefix("UTC")
+        .or_else(|| zone.strip_prefix("GMT"))
+        .or_else(|| zone.strip_prefix("UT"))
+        .unwrap_or(zone);
     if let Some(digits) = offset.strip_prefix(['+', '-']) {
         let parts: Vec<&str> = digits.split(':').collect();
         let number = |s: &str, max: u32| s.len() <= 2 && s.parse::<u32>().is_ok_and(|n| n <= max);
@@ -251,14 +273,64 @@ fn is_zone(zone: &str) -> bool {
     }
     // Region ids: `Area/City`, and the few legacy ids without an area.
     const LEGACY: [&str; 40] = [
-        "CET", "CST6CDT", "Cuba", "EET", "EST", "EST5EDT", "Egypt", "Eire", "GB", "GB-Eire", "GMT0", "Greenwich", "HST",
-        "Hongkong", "Iceland", "Iran", "Israel", "Jamaica", "Japan", "Kwajalein", "Libya", "MET", "MST", "MST7MDT",
-        "NZ", "NZ-CHAT", "Navajo", "PRC", "PST8PDT", "Poland", "Portugal", "ROK", "Singapore", "Turkey", "UCT",
-        "Universal", "W-SU", "WET", "Zulu", "PST",
+        "CET",
+        "CST6CDT",
+        "Cuba",
+        "EET",
+        "EST",
+        "EST5EDT",
+        "Egypt",
+        "Eire",
+        "GB",
+        "GB-Eire",
+        "GMT0",
+        "Greenwich",
+        "HST",
+        "Hongkong",
+        "Iceland",
+        "Iran",
+        "Israel",
+        "Jamaica",
+        "Japan",
+        "Kwajalein",
+        "Libya",
+        "MET",
+        "MST",
+        "MST7MDT",
+        "NZ",
+        "NZ-CHAT",
+        "Navajo",
+        "PRC",
+        "PST8PDT",
+        "Poland",
+        "Portugal",
+        "ROK",
+        "Singapore",
+        "Turkey",
+        "UCT",
+        "Universal",
+        "W-SU",
+        "WET",
+        "Zulu",
+        "PST",
     ];
     const AREAS: [&str; 16] = [
-        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Brazil", "Canada", "Chile", "Etc",
-        "Europe", "Indian", "Mexico", "Pacific", "US",
+        "Africa",
+        "America",
+        "Antarctica",
+        "Arctic",
+        "Asia",
+        "Atlantic",
+        "Australia",
+        "Brazil",
+        "Canada",
+        "Chile",
+        "Etc",
+        "Europe",
+        "Indian",
+        "Mexico",
+        "Pacific",
+        "US",
     ];
     const SHORT: [&str; 27] = [
         "ACT", "AET", "AGT", "ART", "AST", "BET", "BST", "CAT", "CNT", "CST", "CTT", "EAT", "ECT", "IET", "IST", "JST",
@@ -266,7 +338,9 @@ fn is_zone(zone: &str) -> bool {
     ];
     match zone.split_once('/') {
         Some((area, city)) => {
-            AREAS.contains(&area) && !city.is_empty() && city.chars().all(|c| c.is_ascii_alphanumeric() || "/_-+".contains(c))
+            AREAS.contains(&area)
+                && !city.is_empty()
+                && city.chars().all(|c| c.is_ascii_alphanumeric() || "/_-+".contains(c))
         }
         None => LEGACY.contains(&zone) || SHORT.contains(&zone),
     }
@@ -377,10 +451,7 @@ impl ConfView {
     /// The keys that were set and begin with `prefix`, with the prefix cut off.
     pub fn get_all(&self, prefix: Option<&str>) -> Vec<(String, String)> {
         let prefix = prefix.unwrap_or("");
-        self.set
-            .iter()
-            .filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_string(), v.clone())))
-            .collect()
+        self.set.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_string(), v.clone()))).collect()
     }
 
     /// The value as a boolean; `default` where unset or unreadable.
@@ -461,19 +532,28 @@ mod tests {
     fn reads_follow_the_session_then_the_default() {
         let mut conf = ConfView::default();
         assert_eq!(conf.lookup("spark.sql.ansi.enabled").as_deref(), Ok("true"));
-        assert_eq!(conf.lookup("no.such").err().map(|e| e.condition().to_string()).as_deref(), Some("SQL_CONF_NOT_FOUND"));
+        assert_eq!(
+            conf.lookup("no.such").err().map(|e| e.condition().to_string()).as_deref(),
+            Some("SQL_CONF_NOT_FOUND")
+        );
         assert_eq!(conf.get_with_default("no.such", Some("x")), Ok(Some("x".into())));
         assert!(conf.get_with_default("spark.sql.ansi.enabled", Some("zzz")).is_err());
         assert_eq!(conf.set("foo.bar", "1"), Ok(()));
         assert_eq!(conf.get_all(Some("foo.")), vec![("bar".to_string(), "1".to_string())]);
         assert_eq!(conf.unset("foo.bar"), Ok(()));
         assert!(conf.get_all(None).is_empty());
-        assert!(is_modifiable("spark.sql.ansi.enabled") && !is_modifiable("foo.bar") && !is_modifiable("spark.executor.memory"));
+        assert!(
+            is_modifiable("spark.sql.ansi.enabled")
+                && !is_modifiable("foo.bar")
+                && !is_modifiable("spark.executor.memory")
+        );
     }
 
     #[test]
     fn sizes_and_durations_have_units() {
-        for (text, bytes) in [("64MB", Some(64 << 20)), ("10", Some(10)), ("1g", Some(1 << 30)), ("x", None), ("-1b", Some(-1))] {
+        for (text, bytes) in
+            [("64MB", Some(64 << 20)), ("10", Some(10)), ("1g", Some(1 << 30)), ("x", None), ("-1b", Some(-1))]
+        {
             assert_eq!(parse_bytes(text, 1), bytes, "{text}");
         }
         for (text, millis) in [("2s", Some(2000)), ("300", Some(300)), ("1h", Some(3_600_000)), ("1q", None)] {

@@ -114,26 +114,62 @@ pub enum ConstraintKind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlterTableAction {
     Rename(Vec<String>),
-    RenamePartition { from: PartitionSpec, to: PartitionSpec },
+    RenamePartition {
+        from: PartitionSpec,
+        to: PartitionSpec,
+    },
     AddColumns(Vec<ColumnDef>),
-    ReplaceColumns { partition: PartitionSpec, columns: Vec<ColumnDef> },
-    DropColumns { columns: Vec<Vec<String>>, if_exists: bool },
-    RenameColumn { from: Vec<String>, to: String },
+    ReplaceColumns {
+        partition: PartitionSpec,
+        columns: Vec<ColumnDef>,
+    },
+    DropColumns {
+        columns: Vec<Vec<String>>,
+        if_exists: bool,
+    },
+    RenameColumn {
+        from: Vec<String>,
+        to: String,
+    },
     AlterColumns(Vec<AlterColumn>),
     SetProperties(Options),
-    UnsetProperties { keys: Vec<String>, if_exists: bool },
-    SetLocation { partition: PartitionSpec, location: String },
-    SetSerde { partition: PartitionSpec, serde: Option<String>, properties: Options },
-    AddPartitions { partitions: Vec<(PartitionSpec, Option<String>)>, if_not_exists: bool },
-    DropPartitions { partitions: Vec<PartitionSpec>, if_exists: bool, purge: bool },
+    UnsetProperties {
+        keys: Vec<String>,
+        if_exists: bool,
+    },
+    SetLocation {
+        partition: PartitionSpec,
+        location: String,
+    },
+    SetSerde {
+        partition: PartitionSpec,
+        serde: Option<String>,
+        properties: Options,
+    },
+    AddPartitions {
+        partitions: Vec<(PartitionSpec, Option<String>)>,
+        if_not_exists: bool,
+    },
+    DropPartitions {
+        partitions: Vec<PartitionSpec>,
+        if_exists: bool,
+        purge: bool,
+    },
     RecoverPartitions,
     /// `None`: `CLUSTER BY NONE`.
     ClusterBy(Option<Vec<Vec<String>>>),
     SetCollation(String),
     AddConstraint(TableConstraint),
-    DropConstraint { name: String, if_exists: bool, cascade: bool },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
     /// `ALTER VIEW … AS query`.
-    SetQuery { plan: Plan, text: String },
+    SetQuery {
+        plan: Plan,
+        text: String,
+    },
     /// `ALTER VIEW … WITH SCHEMA mode`.
     SchemaBinding(String),
 }
@@ -262,22 +298,59 @@ pub enum MergeChange {
 /// `SHOW …`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Show {
-    Catalogs { pattern: Option<String> },
-    Namespaces { parent: Option<Vec<String>>, pattern: Option<String> },
-    Tables { namespace: Option<Vec<String>>, pattern: Option<String> },
+    Catalogs {
+        pattern: Option<String>,
+    },
+    Namespaces {
+        parent: Option<Vec<String>>,
+        pattern: Option<String>,
+    },
+    Tables {
+        namespace: Option<Vec<String>>,
+        pattern: Option<String>,
+    },
     /// `SHOW TABLE EXTENDED … LIKE pattern [PARTITION …] [AS JSON]`.
-    TableExtended { namespace: Option<Vec<String>>, pattern: String, partition: PartitionSpec, as_json: bool },
-    Views { namespace: Option<Vec<String>>, pattern: Option<String> },
-    Columns { table: Vec<String>, namespace: Option<Vec<String>> },
-    Partitions { table: Vec<String>, partition: PartitionSpec },
-    TableProperties { table: Vec<String>, key: Option<String> },
-    CreateTable { table: Vec<String>, as_serde: bool },
+    TableExtended {
+        namespace: Option<Vec<String>>,
+        pattern: String,
+        partition: PartitionSpec,
+        as_json: bool,
+    },
+    Views {
+        namespace: Option<Vec<String>>,
+        pattern: Option<String>,
+    },
+    Columns {
+        table: Vec<String>,
+        namespace: Option<Vec<String>>,
+    },
+    Partitions {
+        table: Vec<String>,
+        partition: PartitionSpec,
+    },
+    TableProperties {
+        table: Vec<String>,
+        key: Option<String>,
+    },
+    CreateTable {
+        table: Vec<String>,
+        as_serde: bool,
+    },
     /// `scope`: `USER`, `SYSTEM`, `ALL`.
-    Functions { scope: String, namespace: Option<Vec<String>>, pattern: Option<String>, name: Option<Vec<String>> },
+    Functions {
+        scope: String,
+        namespace: Option<Vec<String>>,
+        pattern: Option<String>,
+        name: Option<Vec<String>>,
+    },
     CurrentNamespace,
-    Procedures { namespace: Option<Vec<String>> },
+    Procedures {
+        namespace: Option<Vec<String>>,
+    },
     CachedTables,
-    Collations { pattern: Option<String> },
+    Collations {
+        pattern: Option<String>,
+    },
 }
 
 /// `DESCRIBE …`.

@@ -16,27 +16,57 @@ pub enum Expr {
     Attribute(UnresolvedAttribute),
     Star(UnresolvedStar),
     /// Columns by regular expression (`df.colRegex`).
-    Regex { pattern: String, plan_id: Option<i64> },
+    Regex {
+        pattern: String,
+        plan_id: Option<i64>,
+    },
     Function(Box<UnresolvedFunction>),
     /// `child AS name` or, for generators, `AS (a, b)`.
-    Alias { child: Box<Expr>, names: Vec<String>, metadata: Option<String> },
-    Cast { child: Box<Expr>, to: DataType, mode: CastMode },
+    Alias {
+        child: Box<Expr>,
+        names: Vec<String>,
+        metadata: Option<String>,
+    },
+    Cast {
+        child: Box<Expr>,
+        to: DataType,
+        mode: CastMode,
+    },
     /// An ordering inside a list of expressions (window, aggregate).
     SortOrder(Box<SortOrder>),
-    Lambda { body: Box<Expr>, params: Vec<String> },
+    Lambda {
+        body: Box<Expr>,
+        params: Vec<String>,
+    },
     /// A reference to a lambda parameter, by the name in [`Expr::Lambda`].
     LambdaVariable(Vec<String>),
-    Window { function: Box<Expr>, window: Box<WindowRef> },
+    Window {
+        function: Box<Expr>,
+        window: Box<WindowRef>,
+    },
     /// `child[extraction]`, `child.field`.
-    ExtractValue { child: Box<Expr>, extraction: Box<Expr> },
+    ExtractValue {
+        child: Box<Expr>,
+        extraction: Box<Expr>,
+    },
     /// `withField` (value present) or `dropFields` (absent).
-    UpdateFields { child: Box<Expr>, field: String, value: Option<Box<Expr>> },
+    UpdateFields {
+        child: Box<Expr>,
+        field: String,
+        value: Option<Box<Expr>>,
+    },
     Subquery(Box<Subquery>),
-    NamedArgument { name: String, value: Box<Expr> },
+    NamedArgument {
+        name: String,
+        value: Box<Expr>,
+    },
     /// `:name`, `?`.
     Parameter(Parameter),
     /// `IDENTIFIER(expr)` used as a column or function name; `args` set when it is called.
-    Identifier { name: Box<Expr>, args: Option<Vec<Expr>> },
+    Identifier {
+        name: Box<Expr>,
+        args: Option<Vec<Expr>>,
+    },
     /// The `DEFAULT` keyword as a value.
     Default,
     /// SQL text to be parsed as an expression (`F.expr`, `selectExpr`).
@@ -44,7 +74,10 @@ pub enum Expr {
     /// A Python function sent inline.
     PythonUdf(Box<PythonUdf>),
     /// Positions in the source of the expression inside.
-    At { child: Box<Expr>, origin: Arc<Origin> },
+    At {
+        child: Box<Expr>,
+        origin: Arc<Origin>,
+    },
     /// A grouping of values: `(a, b)` written as a row.
     Row(Vec<Expr>),
     /// The physical shuffle partition a row goes to (`repartitionById`).
@@ -159,7 +192,11 @@ pub enum SubqueryKind {
     /// `values IN (subquery)`.
     In(Vec<Expr>),
     /// A table argument of a table function.
-    TableArg { partition_by: Vec<Expr>, order_by: Vec<SortOrder>, with_single_partition: bool },
+    TableArg {
+        partition_by: Vec<Expr>,
+        order_by: Vec<SortOrder>,
+        with_single_partition: bool,
+    },
 }
 
 /// The subquery's plan, or the plan id of a reference of the enclosing `WithRelations`.

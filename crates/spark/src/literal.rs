@@ -17,19 +17,48 @@ pub enum Literal {
     Long(i64),
     Float(f32),
     Double(f64),
-    Decimal { unscaled: i128, precision: u8, scale: i8 },
+    Decimal {
+        unscaled: i128,
+        precision: u8,
+        scale: i8,
+    },
     String(String),
     Binary(Vec<u8>),
     Date(i32),
     Timestamp(i64),
     TimestampNtz(i64),
-    Time { nanos: i64, precision: u8 },
-    CalendarInterval { months: i32, days: i32, micros: i64 },
-    YearMonthInterval { months: i32, start: u8, end: u8 },
-    DayTimeInterval { micros: i64, start: u8, end: u8 },
-    Array { element_type: DataType, values: Vec<Literal> },
-    Map { key_type: DataType, value_type: DataType, entries: Vec<(Literal, Literal)> },
-    Struct { data_type: DataType, values: Vec<Literal> },
+    Time {
+        nanos: i64,
+        precision: u8,
+    },
+    CalendarInterval {
+        months: i32,
+        days: i32,
+        micros: i64,
+    },
+    YearMonthInterval {
+        months: i32,
+        start: u8,
+        end: u8,
+    },
+    DayTimeInterval {
+        micros: i64,
+        start: u8,
+        end: u8,
+    },
+    Array {
+        element_type: DataType,
+        values: Vec<Literal>,
+    },
+    Map {
+        key_type: DataType,
+        value_type: DataType,
+        entries: Vec<(Literal, Literal)>,
+    },
+    Struct {
+        data_type: DataType,
+        values: Vec<Literal>,
+    },
 }
 
 impl Literal {
@@ -52,9 +81,7 @@ impl Literal {
             Literal::TimestampNtz(_) => DataType::TimestampNtz,
             Literal::Time { precision, .. } => DataType::Time(*precision),
             Literal::CalendarInterval { .. } => DataType::CalendarInterval,
-            Literal::YearMonthInterval { start, end, .. } => {
-                DataType::YearMonthInterval { start: *start, end: *end }
-            }
+            Literal::YearMonthInterval { start, end, .. } => DataType::YearMonthInterval { start: *start, end: *end },
             Literal::DayTimeInterval { start, end, .. } => DataType::DayTimeInterval { start: *start, end: *end },
             Literal::Array { element_type, values } => DataType::Array {
                 element: Arc::new(element_type.clone()),

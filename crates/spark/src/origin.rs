@@ -7,7 +7,10 @@ use std::sync::Arc;
 pub enum Origin {
     Sql(SqlOrigin),
     /// A DataFrame call: the API's name and the user's source location.
-    DataFrame { fragment: String, call_site: String },
+    DataFrame {
+        fragment: String,
+        call_site: String,
+    },
 }
 
 /// A span of SQL text.

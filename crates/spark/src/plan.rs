@@ -41,104 +41,307 @@ pub enum Node {
     /// One row without columns (`SELECT 1`).
     OneRow,
     /// A table, view or CTE by name.
-    Table { name: Vec<String>, options: Options, is_streaming: bool, time_travel: Option<Box<TimeTravel>> },
+    Table {
+        name: Vec<String>,
+        options: Options,
+        is_streaming: bool,
+        time_travel: Option<Box<TimeTravel>>,
+    },
     /// `IDENTIFIER(expr)` in place of a table name.
-    TableByIdentifier { name: Box<Expr>, options: Options },
+    TableByIdentifier {
+        name: Box<Expr>,
+        options: Options,
+    },
     /// `spark.read.format(…).load(…)`, or `` parquet.`path` `` in SQL.
     DataSource(DataSource),
     /// Rows sent by the client as one Arrow IPC stream; `data` is empty for a relation without rows.
-    LocalRelation { data: Option<Arc<[u8]>>, schema: Option<SchemaText> },
+    LocalRelation {
+        data: Option<Arc<[u8]>>,
+        schema: Option<SchemaText>,
+    },
     /// Local relation by content hash; resolved to [`Node::LocalRelation`] before analysis.
-    CachedLocalRelation { hash: String },
+    CachedLocalRelation {
+        hash: String,
+    },
     /// Local relation in chunks by content hash.
-    ChunkedLocalRelation { data_hashes: Vec<String>, schema_hash: Option<String> },
+    ChunkedLocalRelation {
+        data_hashes: Vec<String>,
+        schema_hash: Option<String>,
+    },
     /// A checkpointed relation held by the server.
-    CachedRemoteRelation { id: String },
+    CachedRemoteRelation {
+        id: String,
+    },
     /// `VALUES (…), (…)`.
-    InlineTable { rows: Vec<Vec<Expr>> },
+    InlineTable {
+        rows: Vec<Vec<Expr>>,
+    },
     /// `spark.range`; `start` inclusive, `end` exclusive.
-    Range { start: i64, end: i64, step: i64, partitions: Option<i32> },
+    Range {
+        start: i64,
+        end: i64,
+        step: i64,
+        partitions: Option<i32>,
+    },
     /// A table function: `range(…)`, `explode(…)`, a user's.
-    TableFunction { name: Vec<String>, args: Vec<Expr> },
+    TableFunction {
+        name: Vec<String>,
+        args: Vec<Expr>,
+    },
     /// SQL text with its arguments.
-    Sql { text: String, named_args: Vec<(String, Expr)>, positional_args: Vec<Expr> },
+    Sql {
+        text: String,
+        named_args: Vec<(String, Expr)>,
+        positional_args: Vec<Expr>,
+    },
     /// A command whose result is a relation (`SHOW TABLES` used as a DataFrame).
     Command(Box<Command>),
     /// A `spark.catalog` call; its result is a relation.
     Catalog(Box<crate::command::CatalogCall>),
 
     // ---- operators
-    Project { input: Box<Plan>, exprs: Vec<Expr> },
-    Filter { input: Box<Plan>, condition: Expr },
+    Project {
+        input: Box<Plan>,
+        exprs: Vec<Expr>,
+    },
+    Filter {
+        input: Box<Plan>,
+        condition: Expr,
+    },
     /// `HAVING`; `input` is the aggregate.
-    Having { input: Box<Plan>, condition: Expr },
+    Having {
+        input: Box<Plan>,
+        condition: Expr,
+    },
     /// `QUALIFY`.
-    Qualify { input: Box<Plan>, condition: Expr },
+    Qualify {
+        input: Box<Plan>,
+        condition: Expr,
+    },
     Join(Box<Join>),
     AsOfJoin(Box<AsOfJoin>),
     NearestByJoin(Box<NearestByJoin>),
-    Zip { left: Box<Plan>, right: Box<Plan> },
+    Zip {
+        left: Box<Plan>,
+        right: Box<Plan>,
+    },
     SetOp(Box<SetOp>),
     Aggregate(Box<Aggregate>),
     /// SQL's `PIVOT`, over `input` as it is; implicit grouping by the other columns.
     Pivot(Box<SqlPivot>),
     Unpivot(Box<Unpivot>),
-    Sort { input: Box<Plan>, order: SortKeys, global: bool },
-    Limit { input: Box<Plan>, limit: Expr },
-    Offset { input: Box<Plan>, offset: Expr },
-    Tail { input: Box<Plan>, limit: i32 },
-    Distinct { input: Box<Plan> },
-    Deduplicate { input: Box<Plan>, columns: Vec<String>, all_columns: bool, within_watermark: bool },
+    Sort {
+        input: Box<Plan>,
+        order: SortKeys,
+        global: bool,
+    },
+    Limit {
+        input: Box<Plan>,
+        limit: Expr,
+    },
+    Offset {
+        input: Box<Plan>,
+        offset: Expr,
+    },
+    Tail {
+        input: Box<Plan>,
+        limit: i32,
+    },
+    Distinct {
+        input: Box<Plan>,
+    },
+    Deduplicate {
+        input: Box<Plan>,
+        columns: Vec<String>,
+        all_columns: bool,
+        within_watermark: bool,
+    },
     /// `AS alias(columns)`; `columns` may be empty.
-    SubqueryAlias { input: Box<Plan>, alias: Vec<String>, columns: Vec<String> },
-    With { ctes: Vec<Cte>, recursive: bool, input: Box<Plan> },
+    SubqueryAlias {
+        input: Box<Plan>,
+        alias: Vec<String>,
+        columns: Vec<String>,
+    },
+    With {
+        ctes: Vec<Cte>,
+        recursive: bool,
+        input: Box<Plan>,
+    },
     /// `WINDOW w AS (…)` in scope of `input`.
-    WithWindows { input: Box<Plan>, windows: Vec<(String, WindowSpec)> },
+    WithWindows {
+        input: Box<Plan>,
+        windows: Vec<(String, WindowSpec)>,
+    },
     LateralView(Box<LateralView>),
     Sample(Box<Sample>),
-    Repartition { input: Box<Plan>, partitions: i32, shuffle: bool },
+    Repartition {
+        input: Box<Plan>,
+        partitions: i32,
+        shuffle: bool,
+    },
     /// `DISTRIBUTE BY`, `repartition(n, cols)`, `repartitionByRange` (all `exprs` are sort orders).
-    RepartitionBy { input: Box<Plan>, exprs: Vec<Expr>, partitions: Option<i32> },
-    ToDf { input: Box<Plan>, names: Vec<String> },
-    WithColumns { input: Box<Plan>, columns: Vec<Expr> },
-    WithColumnsRenamed { input: Box<Plan>, renames: Vec<(String, String)> },
-    Drop { input: Box<Plan>, columns: Vec<Expr>, names: Vec<String>, must_exist: bool },
-    Hint { input: Box<Plan>, name: String, params: Vec<Expr> },
-    ToSchema { input: Box<Plan>, schema: StructType },
-    WithWatermark { input: Box<Plan>, column: String, delay: String },
-    CollectMetrics { input: Box<Plan>, name: String, metrics: Vec<Expr> },
-    Transpose { input: Box<Plan>, index: Vec<Expr> },
+    RepartitionBy {
+        input: Box<Plan>,
+        exprs: Vec<Expr>,
+        partitions: Option<i32>,
+    },
+    ToDf {
+        input: Box<Plan>,
+        names: Vec<String>,
+    },
+    WithColumns {
+        input: Box<Plan>,
+        columns: Vec<Expr>,
+    },
+    WithColumnsRenamed {
+        input: Box<Plan>,
+        renames: Vec<(String, String)>,
+    },
+    Drop {
+        input: Box<Plan>,
+        columns: Vec<Expr>,
+        names: Vec<String>,
+        must_exist: bool,
+    },
+    Hint {
+        input: Box<Plan>,
+        name: String,
+        params: Vec<Expr>,
+    },
+    ToSchema {
+        input: Box<Plan>,
+        schema: StructType,
+    },
+    WithWatermark {
+        input: Box<Plan>,
+        column: String,
+        delay: String,
+    },
+    CollectMetrics {
+        input: Box<Plan>,
+        name: String,
+        metrics: Vec<Expr>,
+    },
+    Transpose {
+        input: Box<Plan>,
+        index: Vec<Expr>,
+    },
     /// JSON, CSV or XML text in the only column of `input`.
-    Parse { input: Box<Plan>, format: String, schema: Option<StructType>, options: Options },
-    FillNa { input: Box<Plan>, columns: Vec<String>, values: Vec<Literal> },
-    DropNa { input: Box<Plan>, columns: Vec<String>, min_non_nulls: Option<i32> },
-    Replace { input: Box<Plan>, columns: Vec<String>, replacements: Vec<(Literal, Literal)> },
-    Summary { input: Box<Plan>, statistics: Vec<String> },
-    Describe { input: Box<Plan>, columns: Vec<String> },
-    Crosstab { input: Box<Plan>, col1: String, col2: String },
-    Cov { input: Box<Plan>, col1: String, col2: String },
-    Corr { input: Box<Plan>, col1: String, col2: String, method: Option<String> },
-    ApproxQuantile { input: Box<Plan>, columns: Vec<String>, probabilities: Vec<f64>, relative_error: f64 },
-    FreqItems { input: Box<Plan>, columns: Vec<String>, support: Option<f64> },
-    SampleBy { input: Box<Plan>, column: Expr, fractions: Vec<(Literal, f64)>, seed: Option<i64> },
+    Parse {
+        input: Box<Plan>,
+        format: String,
+        schema: Option<StructType>,
+        options: Options,
+    },
+    FillNa {
+        input: Box<Plan>,
+        columns: Vec<String>,
+        values: Vec<Literal>,
+    },
+    DropNa {
+        input: Box<Plan>,
+        columns: Vec<String>,
+        min_non_nulls: Option<i32>,
+    },
+    Replace {
+        input: Box<Plan>,
+        columns: Vec<String>,
+        replacements: Vec<(Literal, Literal)>,
+    },
+    Summary {
+        input: Box<Plan>,
+        statistics: Vec<String>,
+    },
+    Describe {
+        input: Box<Plan>,
+        columns: Vec<String>,
+    },
+    Crosstab {
+        input: Box<Plan>,
+        col1: String,
+        col2: String,
+    },
+    Cov {
+        input: Box<Plan>,
+        col1: String,
+        col2: String,
+    },
+    Corr {
+        input: Box<Plan>,
+        col1: String,
+        col2: String,
+        method: Option<String>,
+    },
+    ApproxQuantile {
+        input: Box<Plan>,
+        columns: Vec<String>,
+        probabilities: Vec<f64>,
+        relative_error: f64,
+    },
+    FreqItems {
+        input: Box<Plan>,
+        columns: Vec<String>,
+        support: Option<f64>,
+    },
+    SampleBy {
+        input: Box<Plan>,
+        column: Expr,
+        fractions: Vec<(Literal, f64)>,
+        seed: Option<i64>,
+    },
     /// `|> EXTEND`: the columns of `input` and these; no aggregate functions.
-    PipeExtend { input: Box<Plan>, exprs: Vec<Expr> },
+    PipeExtend {
+        input: Box<Plan>,
+        exprs: Vec<Expr>,
+    },
     /// `|> SET`: columns that exist are replaced in place, one assignment after the other; no
     /// aggregate functions.
-    PipeSet { input: Box<Plan>, assignments: Vec<(String, Expr)> },
+    PipeSet {
+        input: Box<Plan>,
+        assignments: Vec<(String, Expr)>,
+    },
     /// `|> AGGREGATE`: every one of `aggregates` has an aggregate function, and the grouping comes first.
     PipeAggregate(Box<Aggregate>),
     /// The table as text, as `df.show()` prints it: one string cell.
-    ShowString { input: Box<Plan>, rows: i32, truncate: i32, vertical: bool },
-    HtmlString { input: Box<Plan>, rows: i32, truncate: i32 },
+    ShowString {
+        input: Box<Plan>,
+        rows: i32,
+        truncate: i32,
+        vertical: bool,
+    },
+    HtmlString {
+        input: Box<Plan>,
+        rows: i32,
+        truncate: i32,
+    },
     /// `root` with other relations that its subquery expressions name by plan id, or its SQL by alias.
-    WithRelations { root: Box<Plan>, references: Vec<Plan> },
+    WithRelations {
+        root: Box<Plan>,
+        references: Vec<Plan>,
+    },
     /// Python code over partitions or groups; kept whole until the Python runner takes it.
-    MapPartitions { input: Box<Plan>, function: Expr, is_barrier: bool },
-    GroupMap { input: Box<Plan>, grouping: Vec<Expr>, function: Expr, sorting: Vec<Expr> },
-    CoGroupMap { left: Box<Plan>, left_grouping: Vec<Expr>, right: Box<Plan>, right_grouping: Vec<Expr>, function: Expr },
+    MapPartitions {
+        input: Box<Plan>,
+        function: Expr,
+        is_barrier: bool,
+    },
+    GroupMap {
+        input: Box<Plan>,
+        grouping: Vec<Expr>,
+        function: Expr,
+        sorting: Vec<Expr>,
+    },
+    CoGroupMap {
+        left: Box<Plan>,
+        left_grouping: Vec<Expr>,
+        right: Box<Plan>,
+        right_grouping: Vec<Expr>,
+        function: Expr,
+    },
     /// A message that this server knows of and cannot run yet; analysis refuses it by name.
-    Unsupported { what: String },
+    Unsupported {
+        what: String,
+    },
 }
 
 /// A schema as text: DDL or JSON.
@@ -250,7 +453,10 @@ pub enum GroupKind {
     GroupingSets(Vec<Vec<Expr>>),
     /// `GROUP BY ALL`: by every output expression without an aggregate.
     All,
-    Pivot { column: Expr, values: Vec<Literal> },
+    Pivot {
+        column: Expr,
+        values: Vec<Literal>,
+    },
 }
 
 /// An aggregation.

@@ -56,15 +56,38 @@ pub enum ScriptNode {
     Query(Box<Plan>),
     Command(Box<Command>),
     Block(Block),
-    If { branches: Vec<(Expr, Block)>, otherwise: Option<Block> },
+    If {
+        branches: Vec<(Expr, Block)>,
+        otherwise: Option<Block>,
+    },
     /// `CASE [value] WHEN … THEN …`.
-    Case { value: Option<Expr>, branches: Vec<(Expr, Block)>, otherwise: Option<Block> },
-    While { label: String, condition: Expr, body: Block },
+    Case {
+        value: Option<Expr>,
+        branches: Vec<(Expr, Block)>,
+        otherwise: Option<Block>,
+    },
+    While {
+        label: String,
+        condition: Expr,
+        body: Block,
+    },
     /// Until `condition` holds.
-    Repeat { label: String, condition: Expr, body: Block },
-    Loop { label: String, body: Block },
+    Repeat {
+        label: String,
+        condition: Expr,
+        body: Block,
+    },
+    Loop {
+        label: String,
+        body: Block,
+    },
     /// `variable` holds the current row as a struct; its columns are variables too.
-    For { label: String, variable: Option<String>, query: Plan, body: Block },
+    For {
+        label: String,
+        variable: Option<String>,
+        query: Plan,
+        body: Block,
+    },
     Leave(String),
     Iterate(String),
 }

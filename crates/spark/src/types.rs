@@ -23,9 +23,14 @@ pub enum DataType {
     Long,
     Float,
     Double,
-    Decimal { precision: u8, scale: i8 },
+    Decimal {
+        precision: u8,
+        scale: i8,
+    },
     /// `STRING`; `collation` is `None` for the default `UTF8_BINARY`.
-    String { collation: Option<Arc<str>> },
+    String {
+        collation: Option<Arc<str>>,
+    },
     /// `CHAR(n)`, blank padded.
     Char(u32),
     /// `VARCHAR(n)`.
@@ -41,11 +46,24 @@ pub enum DataType {
     /// The legacy `INTERVAL` of months, days and microseconds.
     CalendarInterval,
     /// Fields from `start` to `end`: 0 = YEAR, 1 = MONTH.
-    YearMonthInterval { start: u8, end: u8 },
+    YearMonthInterval {
+        start: u8,
+        end: u8,
+    },
     /// Fields from `start` to `end`: 0 = DAY, 1 = HOUR, 2 = MINUTE, 3 = SECOND.
-    DayTimeInterval { start: u8, end: u8 },
-    Array { element: Arc<DataType>, contains_null: bool },
-    Map { key: Arc<DataType>, value: Arc<DataType>, value_contains_null: bool },
+    DayTimeInterval {
+        start: u8,
+        end: u8,
+    },
+    Array {
+        element: Arc<DataType>,
+        contains_null: bool,
+    },
+    Map {
+        key: Arc<DataType>,
+        value: Arc<DataType>,
+        value_contains_null: bool,
+    },
     Struct(StructType),
     Variant,
     /// `GEOMETRY(srid)`; `None` is `GEOMETRY(ANY)`.
@@ -53,7 +71,10 @@ pub enum DataType {
     /// `GEOGRAPHY(srid)`; `None` is `GEOGRAPHY(ANY)`.
     Geography(Option<i32>),
     /// A user-defined type as the client described it (its JSON), over its SQL type.
-    Udt { json: Arc<str>, sql_type: Arc<DataType> },
+    Udt {
+        json: Arc<str>,
+        sql_type: Arc<DataType>,
+    },
 }
 
 /// An ordered list of fields: the schema of a relation or the type of a struct.
@@ -205,9 +226,10 @@ impl DataType {
             }
             (DataType::Struct(a), DataType::Struct(b)) => {
                 a.fields.len() == b.fields.len()
-                    && a.fields.iter().zip(&b.fields).all(|(x, y)| {
-                        x.name.eq_ignore_ascii_case(&y.name) && x.data_type.same_type(&y.data_type)
-                    })
+                    && a.fields
+                        .iter()
+                        .zip(&b.fields)
+                        .all(|(x, y)| x.name.eq_ignore_ascii_case(&y.name) && x.data_type.same_type(&y.data_type))
             }
             (a, b) => a == b,
         }

@@ -18,7 +18,9 @@ impl Parser<'_> {
             Kw::SUBSTR | Kw::SUBSTRING => self.substring(mark),
             Kw::OVERLAY => self.overlay(mark),
             Kw::POSITION => self.position(mark),
-            Kw::DATEADD | Kw::DATE_ADD | Kw::TIMESTAMPADD if self.unit_argument() => self.unit_call(mark, "timestampadd"),
+            Kw::DATEADD | Kw::DATE_ADD | Kw::TIMESTAMPADD if self.unit_argument() => {
+                self.unit_call(mark, "timestampadd")
+            }
             Kw::DATEDIFF | Kw::DATE_DIFF | Kw::TIMESTAMPDIFF if self.unit_argument() => {
                 self.unit_call(mark, "timestampdiff")
             }
@@ -43,7 +45,7 @@ impl Parser<'_> {
 
     /// `DISTINCT` (true) or `ALL` (false), unless it is a name.
     pub fn set_quantifier(&mut self) -> Option<bool> {
-        let is_name = matches!(self.peek_at(1), Tok::Eof | Tok::Sym("," | ")" | "." | "=" | "(" | "<" | ">" | "[") )
+        let is_name = matches!(self.peek_at(1), Tok::Eof | Tok::Sym("," | ")" | "." | "=" | "(" | "<" | ">" | "["))
             && !(self.sym_at(1, "(") && self.at_any(&[Kw::DISTINCT, Kw::ALL]));
         if is_name || self.keyword_at(1) == Some(Kw::AS) {
             return None;
@@ -401,7 +403,16 @@ fn is_constant(expr: &Expr) -> bool {
 fn is_datetime_unit(word: &str) -> bool {
     matches!(
         word.to_ascii_uppercase().as_str(),
-        "YEAR" | "QUARTER" | "MONTH" | "WEEK" | "DAY" | "DAYOFYEAR" | "HOUR" | "MINUTE" | "SECOND" | "MILLISECOND"
+        "YEAR"
+            | "QUARTER"
+            | "MONTH"
+            | "WEEK"
+            | "DAY"
+            | "DAYOFYEAR"
+            | "HOUR"
+            | "MINUTE"
+            | "SECOND"
+            | "MILLISECOND"
             | "MICROSECOND"
     )
 }

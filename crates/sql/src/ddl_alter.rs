@@ -44,8 +44,15 @@ impl Parser<'_> {
                 self.expect_kws(&[Kw::DEFAULT, Kw::COLLATION])?;
                 Ok(AlterTableAction::SetCollation(self.object_name()?.join(".")))
             }
-            Kw::TOUCH | Kw::ARCHIVE | Kw::UNARCHIVE | Kw::COMPACT | Kw::CONCATENATE | Kw::NOT | Kw::SKEWED
-            | Kw::CLUSTERED | Kw::EXCHANGE => Err(self.refused_alteration(mark)),
+            Kw::TOUCH
+            | Kw::ARCHIVE
+            | Kw::UNARCHIVE
+            | Kw::COMPACT
+            | Kw::CONCATENATE
+            | Kw::NOT
+            | Kw::SKEWED
+            | Kw::CLUSTERED
+            | Kw::EXCHANGE => Err(self.refused_alteration(mark)),
             _ => Err(self.syntax_error()),
         }
     }
@@ -156,8 +163,7 @@ impl Parser<'_> {
         }
         self.expect_kw(Kw::SERDE)?;
         let serde = Some(self.string()?);
-        let properties =
-            if self.eat_kws(&[Kw::WITH, Kw::SERDEPROPERTIES]) { self.properties()? } else { Vec::new() };
+        let properties = if self.eat_kws(&[Kw::WITH, Kw::SERDEPROPERTIES]) { self.properties()? } else { Vec::new() };
         Ok(AlterTableAction::SetSerde { partition, serde, properties })
     }
 
@@ -229,8 +235,9 @@ impl Parser<'_> {
         self.eat_kw(Kw::COLUMN);
         let start = self.mark();
         let name = self.dotted_name()?;
-        let is_spark = matches!(self.keyword_at(0), Some(Kw::TYPE | Kw::SET | Kw::DROP | Kw::COMMENT | Kw::FIRST | Kw::AFTER))
-            && !self.name_at_end(1);
+        let is_spark =
+            matches!(self.keyword_at(0), Some(Kw::TYPE | Kw::SET | Kw::DROP | Kw::COMMENT | Kw::FIRST | Kw::AFTER))
+                && !self.name_at_end(1);
         if is_spark {
             self.reset(start);
             return Ok(AlterTableAction::AlterColumns(vec![self.alter_column(mark)?]));

@@ -73,7 +73,10 @@ impl Parser<'_> {
     /// True if what `IS` asks for follows it.
     fn is_predicate_follows(&self) -> bool {
         self.sym_at(1, "!")
-            || matches!(self.keyword_at(1), Some(Kw::NOT | Kw::NULL | Kw::TRUE | Kw::FALSE | Kw::UNKNOWN | Kw::DISTINCT))
+            || matches!(
+                self.keyword_at(1),
+                Some(Kw::NOT | Kw::NULL | Kw::TRUE | Kw::FALSE | Kw::UNKNOWN | Kw::DISTINCT)
+            )
     }
 
     /// True if the token `ahead` cannot continue an item of a list.
@@ -164,10 +167,7 @@ impl Parser<'_> {
     /// True if `NOT` (or `!`) stands before a predicate.
     fn predicate_not(&self) -> bool {
         (self.at_kw(Kw::NOT) || self.at_sym("!"))
-            && matches!(
-                self.keyword_at(1),
-                Some(Kw::BETWEEN | Kw::IN | Kw::LIKE | Kw::ILIKE | Kw::RLIKE | Kw::REGEXP)
-            )
+            && matches!(self.keyword_at(1), Some(Kw::BETWEEN | Kw::IN | Kw::LIKE | Kw::ILIKE | Kw::RLIKE | Kw::REGEXP))
     }
 
     /// The operator over `args`, negated if asked, positioned from `mark`.
@@ -339,7 +339,11 @@ impl Parser<'_> {
             "<=" => ("<=", COMPARISON, 1),
             ">=" => (">=", COMPARISON, 1),
             ">" if self.sym_at(1, ">") && self.touches(1) => {
-                if self.sym_at(2, ">") && self.touches(2) { (">>>", SHIFT, 3) } else { (">>", SHIFT, 2) }
+                if self.sym_at(2, ">") && self.touches(2) {
+                    (">>>", SHIFT, 3)
+                } else {
+                    (">>", SHIFT, 2)
+                }
             }
             ">" => (">", COMPARISON, 1),
             "|" => ("|", BIT_OR, 1),
@@ -397,9 +401,44 @@ fn begins_clause(keyword: Kw) -> bool {
     use Kw::*;
     matches!(
         keyword,
-        FROM | WHERE | HAVING | LIMIT | OFFSET | WINDOW | UNION | EXCEPT
-            | INTERSECT | MINUS | LATERAL | QUALIFY | INTO | PIVOT | UNPIVOT | ON | USING | JOIN | AS | THEN | END
-            | WHEN | ELSE | AND | OR | BETWEEN | LIKE | ILIKE | RLIKE | REGEXP | DIV | COLLATE
-            | FOR | ASC | DESC | NULLS | ESCAPE | DO | PRECEDING | FOLLOWING
+        FROM | WHERE
+            | HAVING
+            | LIMIT
+            | OFFSET
+            | WINDOW
+            | UNION
+            | EXCEPT
+            | INTERSECT
+            | MINUS
+            | LATERAL
+            | QUALIFY
+            | INTO
+            | PIVOT
+            | UNPIVOT
+            | ON
+            | USING
+            | JOIN
+            | AS
+            | THEN
+            | END
+            | WHEN
+            | ELSE
+            | AND
+            | OR
+            | BETWEEN
+            | LIKE
+            | ILIKE
+            | RLIKE
+            | REGEXP
+            | DIV
+            | COLLATE
+            | FOR
+            | ASC
+            | DESC
+            | NULLS
+            | ESCAPE
+            | DO
+            | PRECEDING
+            | FOLLOWING
     )
 }

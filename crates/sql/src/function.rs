@@ -35,7 +35,12 @@ impl Parser<'_> {
 
     /// `AS 'class' [USING JAR 'path', …]`.
     fn class_function(
-        &mut self, mark: usize, name: Vec<String>, temporary: bool, replace: bool, if_not_exists: bool,
+        &mut self,
+        mark: usize,
+        name: Vec<String>,
+        temporary: bool,
+        replace: bool,
+        if_not_exists: bool,
     ) -> Result<Command> {
         let class = self.string()?;
         let mut resources = Vec::new();
@@ -45,7 +50,8 @@ impl Parser<'_> {
                 Ok((kind, p.string()?))
             })?;
         }
-        if let Some((kind, _)) = resources.iter().find(|(kind, _)| !matches!(kind.as_str(), "jar" | "file" | "archive")) {
+        if let Some((kind, _)) = resources.iter().find(|(kind, _)| !matches!(kind.as_str(), "jar" | "file" | "archive"))
+        {
             return Err(self
                 .error(mark, "_LEGACY_ERROR_TEMP_0035")
                 .param("message", format!("CREATE FUNCTION with resource type '{kind}'"))
@@ -56,7 +62,11 @@ impl Parser<'_> {
 
     /// `(params) [RETURNS type|TABLE(…)] characteristics RETURN expression|query`.
     fn sql_function(
-        &mut self, name: Vec<String>, temporary: bool, replace: bool, if_not_exists: bool,
+        &mut self,
+        name: Vec<String>,
+        temporary: bool,
+        replace: bool,
+        if_not_exists: bool,
     ) -> Result<Command> {
         self.expect_sym("(")?;
         let params = if self.at_sym(")") { Vec::new() } else { self.comma_list(Self::function_parameter)? };

@@ -77,8 +77,21 @@ impl Kw {
         use Kw::*;
         matches!(
             self,
-            ANTI | CROSS | EXCEPT | FULL | INNER | INTERSECT | JOIN | LATERAL | LEFT | MINUS | NATURAL | ON | RIGHT
-                | SEMI | UNION | USING
+            ANTI | CROSS
+                | EXCEPT
+                | FULL
+                | INNER
+                | INTERSECT
+                | JOIN
+                | LATERAL
+                | LEFT
+                | MINUS
+                | NATURAL
+                | ON
+                | RIGHT
+                | SEMI
+                | UNION
+                | USING
         )
     }
 }
@@ -91,7 +104,9 @@ mod tests {
     fn words_are_found_whatever_their_case() {
         assert!(ALL.is_sorted_by_key(|(text, _)| *text));
         assert!(ALL.iter().all(|(text, _)| text.len() <= LONGEST));
-        for (word, expect) in [("select", Some(Kw::SELECT)), ("SeT", Some(Kw::SET)), ("foo", None), ("zone", Some(Kw::ZONE))] {
+        for (word, expect) in
+            [("select", Some(Kw::SELECT)), ("SeT", Some(Kw::SET)), ("foo", None), ("zone", Some(Kw::ZONE))]
+        {
             assert_eq!(Kw::lookup(word), expect, "{word}");
         }
         assert_eq!(Kw::SELECT.text(), "SELECT");

@@ -47,8 +47,8 @@ pub struct Token {
 
 /// Symbols, longest first where one begins another.
 const SYMBOLS: &[&str] = &[
-    "/*+", "<=>", "==", "<>", "!=", "<=", ">=", "||", "|>", "->", "=>", "<<", "::", "*/", "(", ")", "[", "]", ",",
-    ".", ":", "=", "<", ">", "+", "-", "*", "/", "%", "~", "&", "|", "^", ";", "?", "!", "{", "}", "@", "$",
+    "/*+", "<=>", "==", "<>", "!=", "<=", ">=", "||", "|>", "->", "=>", "<<", "::", "*/", "(", ")", "[", "]", ",", ".",
+    ":", "=", "<", ">", "+", "-", "*", "/", "%", "~", "&", "|", "^", ";", "?", "!", "{", "}", "@", "$",
 ];
 
 /// The tokens of `text`, ending in [`Tok::Eof`].
@@ -346,28 +346,41 @@ mod tests {
 
     #[test]
     fn numbers_and_words() {
-        check("1 1.5 .5 5. 1e3 1.e-3d", &[
-            ("1", Tok::Int), ("1.5", Tok::Dec), (".5", Tok::Dec), ("5.", Tok::Dec), ("1e3", Tok::Exp),
-            ("1.e-3d", Tok::Double),
-        ]);
-        check("1L 2s 3Y 4f 1.5BD 12abc _x", &[
-            ("1L", Tok::BigInt), ("2s", Tok::SmallInt), ("3Y", Tok::TinyInt), ("4f", Tok::Float),
-            ("1.5BD", Tok::BigDecimal), ("12abc", Tok::Word(None)), ("_x", Tok::Word(None)),
-        ]);
+        check(
+            "1 1.5 .5 5. 1e3 1.e-3d",
+            &[
+                ("1", Tok::Int),
+                ("1.5", Tok::Dec),
+                (".5", Tok::Dec),
+                ("5.", Tok::Dec),
+                ("1e3", Tok::Exp),
+                ("1.e-3d", Tok::Double),
+            ],
+        );
+        check(
+            "1L 2s 3Y 4f 1.5BD 12abc _x",
+            &[
+                ("1L", Tok::BigInt),
+                ("2s", Tok::SmallInt),
+                ("3Y", Tok::TinyInt),
+                ("4f", Tok::Float),
+                ("1.5BD", Tok::BigDecimal),
+                ("12abc", Tok::Word(None)),
+                ("_x", Tok::Word(None)),
+            ],
+        );
         check("t.1a", &[("t", Tok::Word(None)), (".", Tok::Sym(".")), ("1a", Tok::Word(None))]);
     }
 
     #[test]
     fn strings_and_comments() {
-        check("'a''b' 'it\\'s' r'\\' \"x\"", &[
-            ("'a''b'", Tok::Str), ("'it\\'s'", Tok::Str), ("r'\\'", Tok::Str), ("\"x\"", Tok::DoubleQuoted),
-        ]);
+        check(
+            "'a''b' 'it\\'s' r'\\' \"x\"",
+            &[("'a''b'", Tok::Str), ("'it\\'s'", Tok::Str), ("r'\\'", Tok::Str), ("\"x\"", Tok::DoubleQuoted)],
+        );
         check("a -- c\n/* x /* y */ z */ `b``c`", &[("a", Tok::Word(None)), ("`b``c`", Tok::Quoted)]);
         check("'abc", &[("'", Tok::Unknown), ("abc", Tok::Word(None))]);
-        assert_eq!(
-            tokenize(&"select /* x".into()).unwrap_err().condition(),
-            "UNCLOSED_BRACKETED_COMMENT"
-        );
+        assert_eq!(tokenize(&"select /* x".into()).unwrap_err().condition(), "UNCLOSED_BRACKETED_COMMENT");
     }
 
     #[test]

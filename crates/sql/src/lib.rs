@@ -43,9 +43,7 @@ pub use statement::Statement;
 use parser::Parser;
 
 /// Parses all of `text` by `f`.
-fn whole<'a, T>(
-    text: &str, options: &'a ParseOptions, f: impl FnOnce(&mut Parser<'a>) -> Result<T>,
-) -> Result<T> {
+fn whole<'a, T>(text: &str, options: &'a ParseOptions, f: impl FnOnce(&mut Parser<'a>) -> Result<T>) -> Result<T> {
     let mut parser = Parser::new(text, options)?;
     let value = f(&mut parser)?;
     parser.expect_end()?;

@@ -19,7 +19,8 @@ impl Parser<'_> {
             None => match &self.options.identifiers {
                 Some(resolve) => resolve(&inner)?,
                 None => {
-                    return Err(Error::unsupported("IDENTIFIER of an expression in this statement").at(Some(&self.origin(mark))));
+                    return Err(Error::unsupported("IDENTIFIER of an expression in this statement")
+                        .at(Some(&self.origin(mark))));
                 }
             },
         };
@@ -61,7 +62,9 @@ pub fn constant_text(expr: &Expr, options: &ParseOptions) -> Option<String> {
             Literal::String(text) => Some(text.clone()),
             _ => None,
         },
-        Expr::Function(call) if call.name == ["||"] || matches!(call.name.as_slice(), [n] if n.eq_ignore_ascii_case("concat")) => {
+        Expr::Function(call)
+            if call.name == ["||"] || matches!(call.name.as_slice(), [n] if n.eq_ignore_ascii_case("concat")) =>
+        {
             let parts = call.args.iter().map(|arg| constant_text(arg, options));
             parts.collect::<Option<Vec<_>>>().map(|parts| parts.concat())
         }

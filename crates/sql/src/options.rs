@@ -62,7 +62,10 @@ pub struct ParseOptions {
 
 impl fmt::Debug for ParseOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParseOptions").field("ansi", &self.ansi).field("time_zone", &self.time_zone).finish_non_exhaustive()
+        f.debug_struct("ParseOptions")
+            .field("ansi", &self.ansi)
+            .field("time_zone", &self.time_zone)
+            .finish_non_exhaustive()
     }
 }
 

@@ -220,7 +220,11 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         // One token too many: what is wanted comes right after it.
-        if self.sym_at(1, symbol) && !matches!(self.peek(), Tok::Sym(_)) { Err(self.extra_input()) } else { Err(self.syntax_error()) }
+        if self.sym_at(1, symbol) && !matches!(self.peek(), Tok::Sym(_)) {
+            Err(self.extra_input())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     /// The end of a statement: semicolons, then nothing.
@@ -319,7 +323,8 @@ impl<'a> Parser<'a> {
 
     fn syntax_error_at(&self, token: Token, hint: &str) -> Error {
         let (line, column) = self.positions.line_column(token.start);
-        let shown = if token.tok == Tok::Eof { "end of input".to_string() } else { error::token_text(self.text_of(token)) };
+        let shown =
+            if token.tok == Tok::Eof { "end of input".to_string() } else { error::token_text(self.text_of(token)) };
         error::syntax(&shown, hint, line, column)
     }
 
@@ -346,7 +351,8 @@ impl<'a> Parser<'a> {
 
     /// A name, unquoted.
     pub fn identifier(&mut self) -> Result<String> {
-        if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") && matches!(self.peek_at(2), Tok::Str | Tok::DoubleQuoted) {
+        if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") && matches!(self.peek_at(2), Tok::Str | Tok::DoubleQuoted)
+        {
             let parts = self.identifier_clause()?;
             return parts.into_iter().next_back().ok_or_else(|| self.syntax_error());
         }

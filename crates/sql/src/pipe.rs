@@ -176,7 +176,11 @@ impl Parser<'_> {
             return Err(self.window_in_pipe(mark));
         }
         let Some(first) = first else {
-            return Err(if matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | ";")) { self.extra_input() } else { self.syntax_error() });
+            return Err(if matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | ";")) {
+                self.extra_input()
+            } else {
+                self.syntax_error()
+            });
         };
         let (plan, second) = self.one_organization(input, first)?;
         match second {

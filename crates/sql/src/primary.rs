@@ -1,8 +1,6 @@
 //! Primary expressions: constants, names, parentheses, `CASE`, casts, and what may follow any of them.
 
-use spark::expr::{
-    CastMode, Parameter, Subquery, SubqueryKind, SubqueryPlan, UnresolvedFunction, UnresolvedStar,
-};
+use spark::expr::{CastMode, Parameter, Subquery, SubqueryKind, SubqueryPlan, UnresolvedFunction, UnresolvedStar};
 use spark::{Expr, Literal, Plan, Result};
 
 use crate::keywords::Kw;
@@ -242,9 +240,7 @@ impl Parser<'_> {
             Some(Kw::FROM) => self.name_at(ahead + 1) || self.sym_at(ahead + 1, "("),
             Some(Kw::VALUES) => !matches!(self.peek_at(ahead + 1), Tok::Sym(")" | "," | "." | "=" | "[") | Tok::Eof),
             Some(Kw::TABLE) => self.name_at(ahead + 1),
-            Some(Kw::MAP | Kw::REDUCE) => {
-                self.name_at(ahead + 1) || self.number_at(ahead + 1)
-            }
+            Some(Kw::MAP | Kw::REDUCE) => self.name_at(ahead + 1) || self.number_at(ahead + 1),
             _ => false,
         }
     }

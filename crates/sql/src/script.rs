@@ -85,9 +85,7 @@ impl Parser<'_> {
         let spark::command::Command::DeclareVariables { names, .. } = &command else {
             return Err(self.syntax_error());
         };
-        let is_declaration = |s: &ScriptStatement| {
-            matches!(&s.kind, ScriptNode::Command(c) if matches!(**c, spark::command::Command::DeclareVariables { .. }))
-        };
+        let is_declaration = |s: &ScriptStatement| matches!(&s.kind, ScriptNode::Command(c) if matches!(**c, spark::command::Command::DeclareVariables { .. }));
         let first = block.statements.iter().all(is_declaration) && block.handlers.is_empty();
         if !is_block || !first {
             let sub = if is_block { "ONLY_AT_BEGINNING" } else { "NOT_ALLOWED_IN_SCOPE" };

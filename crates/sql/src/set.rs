@@ -18,7 +18,9 @@ impl Parser<'_> {
             Some(Kw::VARIABLE | Kw::VAR) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => self.set_variable(),
             Some(Kw::CATALOG) if self.name_at(1) || self.string_at(1) => self.set_catalog(),
             Some(Kw::TIME) if self.keyword_at(1) == Some(Kw::ZONE) => return self.set_time_zone(mark),
-            Some(Kw::ROLE) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => return Err(self.refused(mark, "SET ROLE")),
+            Some(Kw::ROLE) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => {
+                return Err(self.refused(mark, "SET ROLE"));
+            }
             _ => return self.set_conf(mark),
         };
         // What is none of these is a malformed `SET key=value`.

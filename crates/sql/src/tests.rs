@@ -73,8 +73,10 @@ fn primaries() {
         ("count(distinct a, b) filter (where c)", "distinct(count a b) filter c"),
         ("first(a ignore nulls)", "(first a) ignore"),
         ("first(a) respect nulls over w", "(first a) respect over w"),
-        ("sum(a) over (partition by b order by c desc rows between 1 preceding and current row)",
-            "(sum a) over {b|-c|rows -1 CurrentRow}"),
+        (
+            "sum(a) over (partition by b order by c desc rows between 1 preceding and current row)",
+            "(sum a) over {b|-c|rows -1 CurrentRow}",
+        ),
         ("listagg(a) within group (order by b desc nulls last)", "(listagg a) within -b_"),
         ("extract(year from d)", "(extract \"year\" d)"),
         ("substring(a from 1 for 2)", "(substring a 1 2)"),
@@ -151,12 +153,18 @@ fn queries() {
         ("select a from t, u x, lateral (select 1) y", "project[a](((t Inner x=u) Inner lateral y=project[1](one)))"),
         ("select * from a left semi join b using (c) cross join d", "project[*](((a LeftSemi b using c) Cross d))"),
         ("select * from a natural full outer join b", "project[*]((a FullOuter b natural))"),
-        ("select 1 union select 2 intersect all select 3",
-            "(project[1](one) Union (project[2](one) Intersect all project[3](one)))"),
-        ("select 1 except all select 2 minus select 3",
-            "((project[1](one) Except all project[2](one)) Except project[3](one))"),
-        ("select a from t order by b desc nulls first, c limit 1 offset 2",
-            "limit[1](offset[2](order[-b^,+c](project[a](t))))"),
+        (
+            "select 1 union select 2 intersect all select 3",
+            "(project[1](one) Union (project[2](one) Intersect all project[3](one)))",
+        ),
+        (
+            "select 1 except all select 2 minus select 3",
+            "((project[1](one) Except all project[2](one)) Except project[3](one))",
+        ),
+        (
+            "select a from t order by b desc nulls first, c limit 1 offset 2",
+            "limit[1](offset[2](order[-b^,+c](project[a](t))))",
+        ),
         ("select a from t order by all", "order[all:true](project[a](t))"),
         ("select a from t cluster by b", "sort[+b](distribute[b](project[a](t)))"),
         ("select a, sum(b) from t group by a with rollup", "rollup[a][a, (sum b)](t)"),
@@ -164,13 +172,18 @@ fn queries() {
         ("select 1 from t group by grouping sets((a, b), (a), ())", "sets <a, b><a><>[][1](t)"),
         ("select 1 from t group by a, rollup((b, c), d)", "group[a, (rollup (row b c) (row d))][1](t)"),
         ("select a from t group by all", "all[][a](t)"),
-        ("with x as (select 1), y(a) as (table x) select * from y",
-            "with x()=project[1](one); y(a)=x in project[*](y)"),
+        (
+            "with x as (select 1), y(a) as (table x) select * from y",
+            "with x()=project[1](one); y(a)=x in project[*](y)",
+        ),
         ("with recursive r as (select 1) table r", "with recursive r()=project[1](one) in r"),
         ("values (1, 'a'), (2, 'b') as t(x, y)", "t=values[1, \"a\"; 2, \"b\"](x,y)"),
         ("from t select a where b", "project[a](filter[b](t))"),
         ("select sum(a) over w from t window w as (partition by b)", "windows[w{b|}](project[(sum a) over w](t))"),
-        ("select a from t lateral view outer explode(b) x as y", "project[a](view outer[(explode b) Some(\"x\") y](t))"),
+        (
+            "select a from t lateral view outer explode(b) x as y",
+            "project[a](view outer[(explode b) Some(\"x\") y](t))",
+        ),
         ("select /*+ broadcast(a), merge(b) */ 1", "hint[broadcast(a)](hint[merge(b)](project[1](one)))"),
         ("select * from range(10) r", "project[*](r=(tvf range 10))"),
         ("select * from (select 1)", "project[*](__auto_generated_subquery_name=project[1](one))"),
@@ -290,7 +303,10 @@ fn positions_are_those_of_the_tokens() {
 #[test]
 fn types() {
     for (text, expect) in [
-        ("struct<a: int not null comment 'x', `b c` map<string, array<double>>>", "struct<a:int,b c:map<string,array<double>>>"),
+        (
+            "struct<a: int not null comment 'x', `b c` map<string, array<double>>>",
+            "struct<a:int,b c:map<string,array<double>>>",
+        ),
         ("interval day to second", "interval day to second"),
         ("timestamp without time zone", "timestamp_ntz"),
         ("char(3)", "char(3)"),
@@ -345,10 +361,16 @@ fn long_and_deep_texts_neither_overflow_nor_crawl() {
         assert!(parse_query(&format!("values {rows}"), &ParseOptions::default()).is_ok());
         let unions = vec!["select 1"; 1000].join(" union all ");
         assert!(parse_query(&unions, &ParseOptions::default()).is_ok());
-        for (open, close) in [("(", ")"), ("f(", ")"), ("not ", ""), ("(select ", ")"), ("array(", ")"), ("substr(", ")")] {
+        for (open, close) in
+            [("(", ")"), ("f(", ")"), ("not ", ""), ("(select ", ")"), ("array(", ")"), ("substr(", ")")]
+        {
             let deep = format!("select {}1{}", open.repeat(20_000), close.repeat(20_000));
             let result = parse_statement(&deep, &ParseOptions::default());
-            assert_eq!(result.err().map(|e| e.condition().to_string()), Some("FAILED_TO_PARSE_TOO_COMPLEX".into()), "{open}");
+            assert_eq!(
+                result.err().map(|e| e.condition().to_string()),
+                Some("FAILED_TO_PARSE_TOO_COMPLEX".into()),
+                "{open}"
+            );
         }
         let nested = format!("select {}1{}", "f(".repeat(500), ")".repeat(500));
         assert!(parse_statement(&nested, &ParseOptions::default()).is_ok());
@@ -357,12 +379,94 @@ fn long_and_deep_texts_neither_overflow_nor_crawl() {
 
 /// Words and marks of the language, to be put together at random.
 const PIECES: &[&str] = &[
-    "select", "from", "where", "t", "a", "1", "'x'", "(", ")", ",", "+", "-", "*", ".", "and", "not", "in", "case",
-    "when", "then", "end", "interval", "day", "to", "cast", "as", "int", "<", ">", "array", "struct", "|>", "->", "=>",
-    "::", ":", "[", "]", "values", "join", "on", "lateral", "view", "order", "by", "union", "all", "with", "insert",
-    "into", "create", "table", "set", "=", "`q`", "\"d\"", ";", "begin", "declare", "?", "/*+", "*/", "over", "window",
-    "group", "pivot", "for", "exists", "between", "is", "null", "like", "date", "trim", "position", "identifier", "é",
-    "merge", "using", "matched", "update", "show", "describe", "alter", "drop", "unpivot", "tablesample", "percent",
+    "select",
+    "from",
+    "where",
+    "t",
+    "a",
+    "1",
+    "'x'",
+    "(",
+    ")",
+    ",",
+    "+",
+    "-",
+    "*",
+    ".",
+    "and",
+    "not",
+    "in",
+    "case",
+    "when",
+    "then",
+    "end",
+    "interval",
+    "day",
+    "to",
+    "cast",
+    "as",
+    "int",
+    "<",
+    ">",
+    "array",
+    "struct",
+    "|>",
+    "->",
+    "=>",
+    "::",
+    ":",
+    "[",
+    "]",
+    "values",
+    "join",
+    "on",
+    "lateral",
+    "view",
+    "order",
+    "by",
+    "union",
+    "all",
+    "with",
+    "insert",
+    "into",
+    "create",
+    "table",
+    "set",
+    "=",
+    "`q`",
+    "\"d\"",
+    ";",
+    "begin",
+    "declare",
+    "?",
+    "/*+",
+    "*/",
+    "over",
+    "window",
+    "group",
+    "pivot",
+    "for",
+    "exists",
+    "between",
+    "is",
+    "null",
+    "like",
+    "date",
+    "trim",
+    "position",
+    "identifier",
+    "é",
+    "merge",
+    "using",
+    "matched",
+    "update",
+    "show",
+    "describe",
+    "alter",
+    "drop",
+    "unpivot",
+    "tablesample",
+    "percent",
 ];
 
 proptest! {

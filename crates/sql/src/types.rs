@@ -310,7 +310,9 @@ fn json_field(json: &serde_json::Value) -> Option<StructField> {
 
 /// Puts the collations that the metadata lists by path back on the strings.
 fn with_collations(
-    data_type: DataType, path: &str, collations: &serde_json::Map<String, serde_json::Value>,
+    data_type: DataType,
+    path: &str,
+    collations: &serde_json::Map<String, serde_json::Value>,
 ) -> DataType {
     match data_type {
         DataType::String { .. } => {
@@ -318,10 +320,9 @@ fn with_collations(
             let name = name.and_then(|n| n.split_once('.')).map(|(_, name)| name.into());
             DataType::String { collation: name }
         }
-        DataType::Array { element, contains_null } => DataType::array(
-            with_collations((*element).clone(), &format!("{path}.element"), collations),
-            contains_null,
-        ),
+        DataType::Array { element, contains_null } => {
+            DataType::array(with_collations((*element).clone(), &format!("{path}.element"), collations), contains_null)
+        }
         DataType::Map { key, value, value_contains_null } => DataType::map(
             with_collations((*key).clone(), &format!("{path}.key"), collations),
             with_collations((*value).clone(), &format!("{path}.value"), collations),

@@ -102,11 +102,7 @@ impl Analyzer<'_> {
     /// True if `written` is a suffix of the column's qualifier.
     pub fn qualifies(&self, written: &[String], qualifier: &[String]) -> bool {
         written.len() <= qualifier.len()
-            && written
-                .iter()
-                .rev()
-                .zip(qualifier.iter().rev())
-                .all(|(a, b)| self.same_name(a, b))
+            && written.iter().rev().zip(qualifier.iter().rev()).all(|(a, b)| self.same_name(a, b))
     }
 
     /// An output of the select list by name, where those come first.

@@ -1,8 +1,8 @@
 //! Values inside values: `struct.field`, `array[i]`, `map[key]`, `withField`, `dropFields`.
 
 use datafusion::functions::core::expr_fn::get_field;
-use functions::Typed;
 use functions::Call;
+use functions::Typed;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Expr, Literal, Result};
 
@@ -43,8 +43,7 @@ impl Analyzer<'_> {
         match found.as_slice() {
             [one] => Ok((*one).clone()),
             [] => {
-                let all: Vec<String> =
-                    fields.fields.iter().map(|f| spark::types::quote_identifier(&f.name)).collect();
+                let all: Vec<String> = fields.fields.iter().map(|f| spark::types::quote_identifier(&f.name)).collect();
                 Err(Error::analysis("FIELD_NOT_FOUND")
                     .param("fieldName", spark::types::quote_identifier(name))
                     .param("fields", all.join(", "))
@@ -67,8 +66,9 @@ impl Analyzer<'_> {
             {
                 self.field(base, &name)
             }
-            (DataType::Struct(_), None) => Err(Error::analysis("INVALID_EXTRACT_FIELD_TYPE")
-                .param("extraction", format!("\"{}\"", key.name))),
+            (DataType::Struct(_), None) => {
+                Err(Error::analysis("INVALID_EXTRACT_FIELD_TYPE").param("extraction", format!("\"{}\"", key.name)))
+            }
             (DataType::Array { .. } | DataType::Map { .. } | DataType::Variant, _) => {
                 let printed = format!("{}[{}]", base.name, key.name);
                 self.extract_call(base, key).map(|t| t.named(printed))
@@ -139,9 +139,12 @@ impl Analyzer<'_> {
         }
         match (replaced, value) {
             (false, Some(value)) if rest.is_empty() => members.push((first.clone(), value)),
-            (false, Some(_)) => return Err(self.find_field(fields, first).err().unwrap_or_else(|| {
-                Error::internal("a field was expected to be missing")
-            })),
+            (false, Some(_)) => {
+                return Err(self
+                    .find_field(fields, first)
+                    .err()
+                    .unwrap_or_else(|| Error::internal("a field was expected to be missing")));
+            }
             _ => {}
         }
         if members.is_empty() {

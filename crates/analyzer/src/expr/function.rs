@@ -213,8 +213,7 @@ impl<'w> Analyzer<'w> {
         }
         let settings = self.world_settings();
         let origin = scope.origin.clone();
-        let mut resolve =
-            |lambda: &Expr, params: &[(DataType, bool)]| self.typed_lambda(lambda, params, scope);
+        let mut resolve = |lambda: &Expr, params: &[(DataType, bool)]| self.typed_lambda(lambda, params, scope);
         let call = LambdaCall { name: name.to_string(), args, settings, origin: origin.clone(), resolve: &mut resolve };
         build(call).map_err(|e| e.at(origin.as_ref()))
     }
@@ -235,7 +234,12 @@ impl<'w> Analyzer<'w> {
             let id = self.fresh_id();
             let name = format!("${id}");
             unique.push(name.clone());
-            let variable = LambdaVariable { unique: name, ty: ty.clone(), nullable: *nullable, printed: "namedlambdavariable()".into() };
+            let variable = LambdaVariable {
+                unique: name,
+                ty: ty.clone(),
+                nullable: *nullable,
+                printed: "namedlambdavariable()".into(),
+            };
             if variables.insert(param.clone(), variable).is_some() {
                 return Err(Error::analysis("INVALID_LAMBDA_FUNCTION_CALL.DUPLICATE_ARG_NAMES")
                     .param("args", format!("'{}'", params.join("', '")))
@@ -269,10 +273,7 @@ impl<'w> Analyzer<'w> {
 
     /// `UNRESOLVED_ROUTINE`.
     pub fn unresolved_routine(&self, name: &[String]) -> Error {
-        let current = format!(
-            "`{}`.`{}`",
-            self.settings.current_catalog, self.settings.current_database
-        );
+        let current = format!("`{}`.`{}`", self.settings.current_catalog, self.settings.current_database);
         Error::analysis("UNRESOLVED_ROUTINE")
             .param("routineName", quoted(name))
             .param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
@@ -285,9 +286,7 @@ pub(crate) fn builtin_name(parts: &[String]) -> Option<String> {
     let name = match parts {
         [name] => name,
         [schema, name] if schema.eq_ignore_ascii_case("builtin") => name,
-        [catalog, schema, name]
-            if catalog.eq_ignore_ascii_case("system") && schema.eq_ignore_ascii_case("builtin") =>
-        {
+        [catalog, schema, name] if catalog.eq_ignore_ascii_case("system") && schema.eq_ignore_ascii_case("builtin") => {
             name
         }
         _ => return None,

@@ -121,7 +121,10 @@ impl Analyzer<'_> {
                 _ => (typed.name.clone(), true),
             },
             Expr::ExtractValue { extraction, .. } => match extraction.unpositioned() {
-                Expr::Literal(spark::Literal::String(field)) if matches!(typed.expr, datafusion::logical_expr::Expr::ScalarFunction(_)) && typed.name.ends_with(&format!(".{field}")) => {
+                Expr::Literal(spark::Literal::String(field))
+                    if matches!(typed.expr, datafusion::logical_expr::Expr::ScalarFunction(_))
+                        && typed.name.ends_with(&format!(".{field}")) =>
+                {
                     (field.clone(), false)
                 }
                 _ => (typed.name.clone(), false),
@@ -185,8 +188,10 @@ impl Analyzer<'_> {
             }
             found
         };
-        let mut out: Vec<(Typed, Bound, String)> =
-            columns.into_iter().map(|a| (a.typed(), Bound { typed: a.typed(), attr: Some(a.clone()) }, a.name)).collect();
+        let mut out: Vec<(Typed, Bound, String)> = columns
+            .into_iter()
+            .map(|a| (a.typed(), Bound { typed: a.typed(), attr: Some(a.clone()) }, a.name))
+            .collect();
         for except in &star.except {
             self.remove_column(&mut out, except, scope)?;
         }
@@ -237,7 +242,12 @@ impl Analyzer<'_> {
         Ok(out)
     }
 
-    fn remove_column(&mut self, columns: &mut Vec<(Typed, Bound, String)>, except: &[String], scope: &Scope) -> Result<()> {
+    fn remove_column(
+        &mut self,
+        columns: &mut Vec<(Typed, Bound, String)>,
+        except: &[String],
+        scope: &Scope,
+    ) -> Result<()> {
         let before = columns.len();
         let name = except.last().cloned().unwrap_or_default();
         let qualifier = except[..except.len().saturating_sub(1)].to_vec();
@@ -294,8 +304,8 @@ pub(crate) struct Bound {
 /// # Errors
 /// If it is not one.
 fn parse_metadata(text: &str) -> Result<Metadata> {
-    serde_json::from_str::<serde_json::Value>(text)
-        .map(|json| Metadata::from_json(&json))
-        .map_err(|e| Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.CANNOT_PARSE")
-            .param("errorMsg", format!("alias metadata: {e}")))
+    serde_json::from_str::<serde_json::Value>(text).map(|json| Metadata::from_json(&json)).map_err(|e| {
+        Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.CANNOT_PARSE")
+            .param("errorMsg", format!("alias metadata: {e}"))
+    })
 }

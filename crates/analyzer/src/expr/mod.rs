@@ -110,9 +110,7 @@ impl Analyzer<'_> {
         if let Some(bound) = self.bound.get(name) {
             return Ok(bound.clone());
         }
-        let base = self
-            .lambda(name)
-            .ok_or_else(|| Error::internal(format!("lambda variable {name} is not bound")))?;
+        let base = self.lambda(name).ok_or_else(|| Error::internal(format!("lambda variable {name} is not bound")))?;
         self.fields_of(base, parts.get(1..).unwrap_or_default())
     }
 
@@ -146,9 +144,7 @@ impl Analyzer<'_> {
     fn identifier(&mut self, name: &Expr, args: Option<&[Expr]>, scope: &mut Scope) -> Result<Typed> {
         let parts = self.identifier_parts(name)?;
         match args {
-            None => {
-                self.attribute(&UnresolvedAttribute { parts, plan_id: None, is_metadata_column: false }, scope)
-            }
+            None => self.attribute(&UnresolvedAttribute { parts, plan_id: None, is_metadata_column: false }, scope),
             Some(args) => self.function(
                 &spark::expr::UnresolvedFunction { name: parts, args: args.to_vec(), ..Default::default() },
                 scope,

@@ -41,17 +41,12 @@ impl Analyzer<'_> {
     pub fn subquery_plan(&mut self, plan: &SubqueryPlan) -> Result<Plan> {
         match plan {
             SubqueryPlan::Plan(plan) => Ok((**plan).clone()),
-            SubqueryPlan::Ref(id) => self
-                .references
-                .iter()
-                .rev()
-                .flatten()
-                .find(|p| p.plan_id == Some(*id))
-                .cloned()
-                .ok_or_else(|| {
+            SubqueryPlan::Ref(id) => {
+                self.references.iter().rev().flatten().find(|p| p.plan_id == Some(*id)).cloned().ok_or_else(|| {
                     Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.INVALID_ONE_OF_FIELD_NOT_SET")
                         .with_message(format!("no relation with plan id {id} came with this query"))
-                }),
+                })
+            }
         }
     }
 
@@ -98,7 +93,8 @@ impl Analyzer<'_> {
                 .at(scope.origin.as_ref()));
         }
         let printed: Vec<String> = typed.iter().map(|t| t.name.clone()).collect();
-        let head = if printed.len() == 1 { printed[0].clone() } else { format!("named_struct({})", printed.join(", ")) };
+        let head =
+            if printed.len() == 1 { printed[0].clone() } else { format!("named_struct({})", printed.join(", ")) };
         let name = format!("({head} IN (listquery({})))", outer_names(&used));
         let (left, inner) = self.in_operands(typed, &rel, scope)?;
         let nullable = left.nullable || inner.output.iter().any(|a| a.nullable);

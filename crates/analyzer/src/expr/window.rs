@@ -92,7 +92,10 @@ impl Analyzer<'_> {
     pub fn order(&self, typed: Typed, ascending: bool, nulls_first: Option<bool>) -> Result<Order> {
         if !orderable(&typed.ty) {
             return Err(Error::analysis("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE")
-                .param("sqlExpr", format!("\"{} {}\"", typed.name, if ascending { "ASC NULLS FIRST" } else { "DESC NULLS LAST" }))
+                .param(
+                    "sqlExpr",
+                    format!("\"{} {}\"", typed.name, if ascending { "ASC NULLS FIRST" } else { "DESC NULLS LAST" }),
+                )
                 .param("functionName", "`sortorder`")
                 .param("dataType", format!("\"{}\"", typed.ty.sql())));
         }
@@ -276,11 +279,19 @@ fn over(expr: DfExpr, params: &dyn Fn(WindowFunctionParams) -> WindowFunctionPar
             };
             let fun = WindowFunctionDefinition::AggregateUDF(f.func);
             let window = WindowFunction { fun, params: params(inner) };
-            Ok(Transformed::new(DfExpr::WindowFunction(Box::new(window)), true, datafusion::common::tree_node::TreeNodeRecursion::Jump))
+            Ok(Transformed::new(
+                DfExpr::WindowFunction(Box::new(window)),
+                true,
+                datafusion::common::tree_node::TreeNodeRecursion::Jump,
+            ))
         }
         DfExpr::WindowFunction(w) if is_open(&w) => {
             let window = WindowFunction { fun: w.fun, params: params(w.params) };
-            Ok(Transformed::new(DfExpr::WindowFunction(Box::new(window)), true, datafusion::common::tree_node::TreeNodeRecursion::Jump))
+            Ok(Transformed::new(
+                DfExpr::WindowFunction(Box::new(window)),
+                true,
+                datafusion::common::tree_node::TreeNodeRecursion::Jump,
+            ))
         }
         other => Ok(Transformed::no(other)),
     })
@@ -321,10 +332,7 @@ fn needs_order(expr: &DfExpr) -> bool {
 
 /// True for functions whose frame is fixed by themselves.
 fn ranks_rows(expr: &DfExpr) -> bool {
-    matches!(
-        window_udf_name(expr).as_deref(),
-        Some("row_number" | "rank" | "dense_rank" | "percent_rank" | "ntile")
-    )
+    matches!(window_udf_name(expr).as_deref(), Some("row_number" | "rank" | "dense_rank" | "percent_rank" | "ntile"))
 }
 
 fn is_negative(value: &ScalarValue) -> bool {

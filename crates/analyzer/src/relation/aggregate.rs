@@ -334,9 +334,9 @@ impl Analyzer<'_> {
     pub(super) fn build_grouped(&mut self, mut grouped: Grouped) -> Result<Rel> {
         let plan = self.aggregate_plan(&grouped)?;
         let plan = match &grouped.having {
-            Some(having) => LogicalPlan::Filter(
-                Filter::try_new(having.clone(), Arc::new(plan)).map_err(from_datafusion)?,
-            ),
+            Some(having) => {
+                LogicalPlan::Filter(Filter::try_new(having.clone(), Arc::new(plan)).map_err(from_datafusion)?)
+            }
             None => plan,
         };
         let keys: Vec<Attr> = grouped.keys.iter().map(|k| k.attr.clone()).collect();

@@ -155,7 +155,8 @@ impl Analyzer<'_> {
                         .param("objectName", spark::types::quote_identifier(&field.name))
                         .param(
                             "proposal",
-                            crate::expr::attribute::suggestions(std::slice::from_ref(&field.name), &rel.output).join(", "),
+                            crate::expr::attribute::suggestions(std::slice::from_ref(&field.name), &rel.output)
+                                .join(", "),
                         ));
                 }
                 [attr] => self.reconcile(attr, &field.data_type, field.nullable)?,
@@ -176,14 +177,18 @@ impl Analyzer<'_> {
 
     fn reconcile(&mut self, attr: &Attr, to: &DataType, nullable: bool) -> Result<Typed> {
         if attr.nullable && !nullable {
-            return Err(Error::analysis("NULLABLE_COLUMN_OR_FIELD")
-                .param("name", spark::types::quote_identifier(&attr.name)));
+            return Err(
+                Error::analysis("NULLABLE_COLUMN_OR_FIELD").param("name", spark::types::quote_identifier(&attr.name))
+            );
         }
         let typed = attr.typed();
         if attr.ty == *to {
             return Ok(typed);
         }
-        let castable = (attr.ty.is_numeric() && to.is_numeric()) || to.is_string() || attr.ty.same_type(to) || attr.ty.is_complex();
+        let castable = (attr.ty.is_numeric() && to.is_numeric())
+            || to.is_string()
+            || attr.ty.same_type(to)
+            || attr.ty.is_complex();
         if !castable {
             return Err(Error::analysis("INVALID_COLUMN_OR_FIELD_DATA_TYPE")
                 .param("name", spark::types::quote_identifier(&attr.name))

@@ -74,10 +74,8 @@ impl Analyzer<'_> {
         self.ctes.push(scope);
         let rel = match recursive_union(def) {
             Some((plan, names, op)) => self.recursive(def, plan, names, op),
-            None if def.recursive && mentions(&def.plan, &def.name) => {
-                Err(Error::analysis("INVALID_RECURSIVE_CTE")
-                    .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name)))
-            }
+            None if def.recursive && mentions(&def.plan, &def.name) => Err(Error::analysis("INVALID_RECURSIVE_CTE")
+                .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name))),
             None => self.relation(&def.plan),
         };
         self.ctes.truncate(def.visible);
@@ -218,9 +216,7 @@ fn recursive_union(def: &CteDef) -> Option<(&Plan, &[String], &SetOp)> {
         plan = input;
     }
     match &plan.node {
-        Node::SetOp(op) if op.kind == SetOpKind::Union && mentions(&op.right, &def.name) => {
-            Some((&op.left, names, op))
-        }
+        Node::SetOp(op) if op.kind == SetOpKind::Union && mentions(&op.right, &def.name) => Some((&op.left, names, op)),
         _ => None,
     }
 }

@@ -57,18 +57,12 @@ impl Analyzer<'_> {
                 .param("aliasesNames", names.join(",")));
         }
         let list = format!("#{}", self.fresh_id());
-        let mut exprs: Vec<DfExpr> = rel
-            .plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| DfExpr::Column(Column::new_unqualified(f.name())))
-            .collect();
+        let mut exprs: Vec<DfExpr> =
+            rel.plan.schema().fields().iter().map(|f| DfExpr::Column(Column::new_unqualified(f.name()))).collect();
         let passed = exprs.len();
         exprs.push(generator.list.clone().alias(list.clone()));
         let listed = project(exprs, &rel.plan)?;
-        let null_handling =
-            if generator.outer { NullHandling::PreserveAndExpandEmpty } else { NullHandling::Drop };
+        let null_handling = if generator.outer { NullHandling::PreserveAndExpandEmpty } else { NullHandling::Drop };
         let options = UnnestOptions { null_handling, ..Default::default() };
         let unnested =
             unnest_with_options(listed, vec![Column::new_unqualified(&list)], options).map_err(from_datafusion)?;
@@ -99,10 +93,8 @@ impl Analyzer<'_> {
 
 /// The field of the list's structs behind column `i`, by its name in the struct.
 fn field_name(generator: &Generator, i: usize) -> String {
-    let list_type = datafusion::logical_expr::ExprSchemable::get_type(
-        &generator.list,
-        &datafusion::common::DFSchema::empty(),
-    );
+    let list_type =
+        datafusion::logical_expr::ExprSchemable::get_type(&generator.list, &datafusion::common::DFSchema::empty());
     if let Ok(arrow_schema::DataType::List(element)) = list_type
         && let arrow_schema::DataType::Struct(fields) = element.data_type()
         && let Some(field) = fields.get(i)

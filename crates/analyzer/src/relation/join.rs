@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use datafusion::common::{JoinType as DfJoinType, NullEquality};
 use datafusion::logical_expr::{Join as DfJoin, JoinConstraint, LogicalPlan};
-use functions::error::from_datafusion;
 use functions::Typed;
+use functions::error::from_datafusion;
 use spark::plan::{Join, JoinCriteria, JoinType};
 use spark::types::DataType;
 use spark::{Error, Node, Plan, Result};
@@ -55,7 +55,9 @@ impl Analyzer<'_> {
             JoinCriteria::Using(names) => {
                 let pairs = names
                     .iter()
-                    .map(|name| Ok((self.using_column(name, &left, "left")?, self.using_column(name, &right, "right")?)))
+                    .map(|name| {
+                        Ok((self.using_column(name, &left, "left")?, self.using_column(name, &right, "right")?))
+                    })
                     .collect::<Result<Pairs>>()?;
                 self.join_using(left, right, kind, pairs)
             }
@@ -73,8 +75,10 @@ impl Analyzer<'_> {
 
     fn join_on(&mut self, left: &Rel, right: &Rel, kind: JoinType, condition: Option<Typed>) -> Result<Rel> {
         self.refuse_recursion(left, right, kind)?;
-        let used: Vec<u64> =
-            condition.as_ref().map(|c| super::project::needed_columns(std::slice::from_ref(&c.expr))).unwrap_or_default();
+        let used: Vec<u64> = condition
+            .as_ref()
+            .map(|c| super::project::needed_columns(std::slice::from_ref(&c.expr)))
+            .unwrap_or_default();
         let reach = |rel: &Rel| {
             let own: Vec<u64> =
                 used.iter().copied().filter(|id| rel.hidden.iter().chain(&rel.output).any(|a| a.id == *id)).collect();
@@ -86,9 +90,9 @@ impl Analyzer<'_> {
             (kind, _) => kind,
         };
         // Outer, semi and anti joins without a condition match everything.
-        let filter = condition.map(|c| c.expr).or_else(|| {
-            (kind != JoinType::Inner).then(|| datafusion::logical_expr::lit(true))
-        });
+        let filter = condition
+            .map(|c| c.expr)
+            .or_else(|| (kind != JoinType::Inner).then(|| datafusion::logical_expr::lit(true)));
         let join = DfJoin::try_new(
             Arc::new(l.plan),
             Arc::new(r.plan),
@@ -137,7 +141,8 @@ impl Analyzer<'_> {
             let shown = keys_first(&left.output, pairs.iter().map(|(l, _)| l));
             return Ok(joined.renamed(shown));
         }
-        let nullable = |attr: &Attr| joined.output.iter().find(|a| a.id == attr.id).cloned().unwrap_or_else(|| attr.clone());
+        let nullable =
+            |attr: &Attr| joined.output.iter().find(|a| a.id == attr.id).cloned().unwrap_or_else(|| attr.clone());
         let mut values: Vec<(Typed, Option<Attr>, String)> = Vec::new();
         for (l, r) in &pairs {
             let (l, r) = (nullable(l), nullable(r));
@@ -151,9 +156,8 @@ impl Analyzer<'_> {
             }
         }
         let is_key = |a: &Attr| pairs.iter().any(|(l, r)| l.id == a.id || r.id == a.id);
-        values.extend(
-            joined.output.iter().filter(|a| !is_key(a)).map(|a| (a.typed(), Some(a.clone()), a.name.clone())),
-        );
+        values
+            .extend(joined.output.iter().filter(|a| !is_key(a)).map(|a| (a.typed(), Some(a.clone()), a.name.clone())));
         let hidden: Vec<Attr> = pairs.iter().flat_map(|(l, r)| [nullable(l), nullable(r)]).collect();
         let visible = self.project_values(&joined, values)?;
         // The keys of both sides stay in reach: `a.id`, `b.id`.
@@ -176,9 +180,8 @@ impl Analyzer<'_> {
                     .param("suggestion", suggestions.join(", "))
                     .with_message(format!("The {side} side of the join has no column {name}.")))
             }
-            many => Err(Error::analysis("AMBIGUOUS_REFERENCE")
-                .param("name", spark::types::quote_identifier(name))
-                .param(
+            many => {
+                Err(Error::analysis("AMBIGUOUS_REFERENCE").param("name", spark::types::quote_identifier(name)).param(
                     "referenceNames",
                     format!(
                         "[{}]",
@@ -191,7 +194,8 @@ impl Analyzer<'_> {
                             .collect::<Vec<_>>()
                             .join(", ")
                     ),
-                )),
+                ))
+            }
         }
     }
 

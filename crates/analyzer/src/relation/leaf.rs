@@ -73,8 +73,10 @@ impl Analyzer<'_> {
                 let table = table.clone();
                 self.scan(&table, &table.name)
             }
-            _ => Err(Error::analysis("DATA_SOURCE_NOT_FOUND")
-                .param("provider", source.format.clone().unwrap_or_default())),
+            _ => {
+                Err(Error::analysis("DATA_SOURCE_NOT_FOUND")
+                    .param("provider", source.format.clone().unwrap_or_default()))
+            }
         }
     }
 
@@ -182,8 +184,11 @@ impl Analyzer<'_> {
             (Some(declared), _) => declared,
             (None, Some(sent)) => sent,
             (None, None) => {
-                return Err(Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.LOCAL_RELATION_WITHOUT_SCHEMA")
-                    .with_message("A local relation has neither data nor a schema."));
+                return Err(Error::new(
+                    spark::ErrorKind::InvalidPlan,
+                    "CONNECT_INVALID_PLAN.LOCAL_RELATION_WITHOUT_SCHEMA",
+                )
+                .with_message("A local relation has neither data nor a schema."));
             }
         };
         let batches = batches.iter().map(|b| canonical_batch(b, &schema)).collect::<Result<Vec<_>>>()?;
@@ -310,9 +315,11 @@ impl Analyzer<'_> {
 
 /// The Arrow schema of in-memory rows: columns by position, as names may repeat.
 fn positional_schema(schema: &StructType) -> Schema {
-    let fields = schema.fields.iter().enumerate().map(|(i, f)| {
-        arrow::datatypes::Field::new(format!("c{i}"), to_arrow(&f.data_type), true)
-    });
+    let fields = schema
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(i, f)| arrow::datatypes::Field::new(format!("c{i}"), to_arrow(&f.data_type), true));
     Schema::new(fields.collect::<Vec<_>>())
 }
 
@@ -332,12 +339,9 @@ fn read_ipc(data: &[u8]) -> Result<(Vec<RecordBatch>, Option<StructType>)> {
 /// The batch with columns of the canonical types of `schema`, by position.
 fn canonical_batch(batch: &RecordBatch, schema: &StructType) -> Result<RecordBatch> {
     if batch.num_columns() != schema.fields.len() {
-        return Err(Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.CANNOT_PARSE")
-            .with_message(format!(
-                "The local relation has {} columns but its schema {}.",
-                batch.num_columns(),
-                schema.fields.len()
-            )));
+        return Err(Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.CANNOT_PARSE").with_message(
+            format!("The local relation has {} columns but its schema {}.", batch.num_columns(), schema.fields.len()),
+        ));
     }
     let columns = batch
         .columns()

@@ -28,10 +28,7 @@ use crate::scope::{Made, Rel};
 
 /// One row without columns.
 pub(crate) fn one_row() -> Rel {
-    let plan = LogicalPlan::EmptyRelation(EmptyRelation {
-        produce_one_row: true,
-        schema: Arc::new(DFSchema::empty()),
-    });
+    let plan = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, schema: Arc::new(DFSchema::empty()) });
     Rel::new(plan, Vec::new(), Made::Opaque, &[])
 }
 
@@ -123,8 +120,12 @@ fn unsupported(node: &Node) -> Error {
         Node::ApproxQuantile { .. } => "approxQuantile".into(),
         Node::FreqItems { .. } => "freqItems".into(),
         Node::SampleBy { .. } => "sampleBy".into(),
-        Node::MapPartitions { .. } | Node::GroupMap { .. } | Node::CoGroupMap { .. } => "Python code over partitions".into(),
-        Node::CachedLocalRelation { .. } | Node::ChunkedLocalRelation { .. } => "a local relation that was not uploaded".into(),
+        Node::MapPartitions { .. } | Node::GroupMap { .. } | Node::CoGroupMap { .. } => {
+            "Python code over partitions".into()
+        }
+        Node::CachedLocalRelation { .. } | Node::ChunkedLocalRelation { .. } => {
+            "a local relation that was not uploaded".into()
+        }
         other => {
             let text = format!("{other:?}");
             text.split([' ', '(', '{']).next().unwrap_or_default().to_string()

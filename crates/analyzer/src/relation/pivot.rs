@@ -47,11 +47,7 @@ impl Analyzer<'_> {
         let rel = self.relation(&aggregate.input)?;
         let mut scope = Scope::new(&rel, "pivot");
         let typed = self.resolve(column, &mut scope)?;
-        let values = if values.is_empty() {
-            self.distinct_values(&aggregate.input, column)?
-        } else {
-            values.to_vec()
-        };
+        let values = if values.is_empty() { self.distinct_values(&aggregate.input, column)? } else { values.to_vec() };
         let mut named = Vec::new();
         for value in values {
             let value = self.constant(value)?;
@@ -284,16 +280,16 @@ impl Analyzer<'_> {
         for i in 0..width {
             let column: Vec<DataType> = groups.iter().map(|(g, _)| g[i].0.ty.clone()).collect();
             types.push(coerce::common_type(&column, &self.settings).ok_or_else(|| {
-                let names: Vec<String> =
-                    groups.iter().map(|(g, _)| format!("\"{}\" ({})", g[i].0.ty.sql(), spark::types::quote_identifier(&g[i].0.name))).collect();
+                let names: Vec<String> = groups
+                    .iter()
+                    .map(|(g, _)| format!("\"{}\" ({})", g[i].0.ty.sql(), spark::types::quote_identifier(&g[i].0.name)))
+                    .collect();
                 Error::analysis("UNPIVOT_VALUE_DATA_TYPE_MISMATCH").param("types", names.join(", "))
             })?);
         }
         let mut rows = Vec::new();
         for (group, alias) in groups {
-            let name = alias.unwrap_or_else(|| {
-                group.iter().map(|(t, _)| t.name.clone()).collect::<Vec<_>>().join("_")
-            });
+            let name = alias.unwrap_or_else(|| group.iter().map(|(t, _)| t.name.clone()).collect::<Vec<_>>().join("_"));
             let mut args = vec![self.literal_string("variable"), self.literal_string(&name)];
             for (i, (typed, _)) in group.iter().enumerate() {
                 args.push(self.literal_string(&format!("v{i}")));
@@ -303,7 +299,8 @@ impl Analyzer<'_> {
             rows.push(self.bound(Bound { typed: row, attr: None }));
         }
         let array = Expr::call("array", rows);
-        let call = spark::expr::UnresolvedFunction { name: vec!["inline".into()], args: vec![array], ..Default::default() };
+        let call =
+            spark::expr::UnresolvedFunction { name: vec!["inline".into()], args: vec![array], ..Default::default() };
         let Some(generator) = self.generator(&call, &mut Scope::new(rel, "UNPIVOT"))? else {
             return Err(Error::unsupported("UNPIVOT"));
         };

@@ -509,4 +509,3 @@ fn tree_with(tree: &std::rc::Rc<crate::scope::Tree>, below: &Rel) -> std::rc::Rc
         children: vec![below.tree.clone()],
     })
 }
-

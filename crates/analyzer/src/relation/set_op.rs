@@ -75,7 +75,8 @@ impl Analyzer<'_> {
     /// The relations with their columns cast to common types.
     fn align(&mut self, rels: Vec<Rel>, operator: &str) -> Result<(Vec<Rel>, Vec<DataType>)> {
         let width = rels.first().map_or(0, |r| r.output.len());
-        let mut types: Vec<DataType> = rels.first().map(|r| r.output.iter().map(|a| a.ty.clone()).collect()).unwrap_or_default();
+        let mut types: Vec<DataType> =
+            rels.first().map(|r| r.output.iter().map(|a| a.ty.clone()).collect()).unwrap_or_default();
         for (n, rel) in rels.iter().enumerate().skip(1) {
             if rel.output.len() != width {
                 return Err(Error::analysis("NUM_COLUMNS_MISMATCH")

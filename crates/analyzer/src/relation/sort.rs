@@ -19,10 +19,8 @@ impl Analyzer<'_> {
         match keys {
             SortKeys::All { ascending, nulls_first } => {
                 let columns: Vec<_> = rel.output.iter().map(|a| a.typed()).collect();
-                let orders = columns
-                    .into_iter()
-                    .map(|t| self.order(t, *ascending, *nulls_first))
-                    .collect::<Result<Vec<_>>>()?;
+                let orders =
+                    columns.into_iter().map(|t| self.order(t, *ascending, *nulls_first)).collect::<Result<Vec<_>>>()?;
                 Ok(sorted(&rel, &rel, &orders))
             }
             SortKeys::Keys(keys) => self.sort_rel(&rel, keys),
@@ -48,8 +46,7 @@ impl Analyzer<'_> {
 
     /// Sorts by window functions: they are computed first.
     fn sort_by_window(&mut self, source: &Rel, rel: &Rel, mut orders: Vec<Order>) -> Result<Rel> {
-        let mut values: Vec<_> =
-            source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
+        let mut values: Vec<_> = source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
         let first = values.len();
         values.extend(orders.iter().map(|o| (o.typed.clone(), None, o.typed.name.clone())));
         let wide = self.project_values(source, values)?;
@@ -63,7 +60,9 @@ impl Analyzer<'_> {
     fn sort_groups(&mut self, rel: &Rel, mut grouped: Grouped, keys: &[SortOrder]) -> Result<Rel> {
         let plain = self.orders(keys, &mut Scope::new(rel, "ORDER BY"));
         match plain {
-            Ok(orders) if !orders.iter().any(|o| contains_aggregate(&o.typed.expr) || contains_window(&o.typed.expr)) => {
+            Ok(orders)
+                if !orders.iter().any(|o| contains_aggregate(&o.typed.expr) || contains_window(&o.typed.expr)) =>
+            {
                 return Ok(sorted(rel, rel, &orders));
             }
             Err(e) if !self.needs.is_empty() => {
@@ -95,7 +94,9 @@ impl Analyzer<'_> {
     fn ordinals(&mut self, rel: &Rel, keys: &[SortOrder]) -> Result<Vec<SortOrder>> {
         keys.iter()
             .map(|key| {
-                let Expr::Literal(spark::Literal::Integer(n)) = key.child.unpositioned() else { return Ok(key.clone()) };
+                let Expr::Literal(spark::Literal::Integer(n)) = key.child.unpositioned() else {
+                    return Ok(key.clone());
+                };
                 if !self.settings.order_by_ordinal {
                     return Ok(key.clone());
                 }
@@ -117,10 +118,8 @@ impl Analyzer<'_> {
 
     pub(super) fn qualify(&mut self, input: &Plan, condition: &Expr) -> Result<Rel> {
         let rel = self.relation(input)?;
-        let (typed, source) =
-            self.resolve_reaching(&rel, "QUALIFY", |this, scope| this.condition(condition, scope))?;
-        let mut values: Vec<_> =
-            source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
+        let (typed, source) = self.resolve_reaching(&rel, "QUALIFY", |this, scope| this.condition(condition, scope))?;
+        let mut values: Vec<_> = source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
         values.push((typed, None, "qualify".into()));
         let wide = self.project_values(&source, values)?;
         let Some(flag) = wide.output.last().map(|a| a.typed()) else {

@@ -21,12 +21,9 @@ impl Analyzer<'_> {
     pub(super) fn sql(&mut self, text: &str, named: &[(String, Expr)], positional: &[Expr]) -> Result<Rel> {
         let statement = sql::parse_statement(text, &self.parse_options())?;
         let sql::Statement::Query(plan) = statement else {
-            let plan: Plan = Node::Sql {
-                text: text.to_string(),
-                named_args: named.to_vec(),
-                positional_args: positional.to_vec(),
-            }
-            .into();
+            let plan: Plan =
+                Node::Sql { text: text.to_string(), named_args: named.to_vec(), positional_args: positional.to_vec() }
+                    .into();
             return self.command_result(&plan);
         };
         let parameters = self.arguments(named, positional)?;
@@ -158,7 +155,12 @@ impl Analyzer<'_> {
     }
 
     /// Arguments by parameter name, cast to the parameters' types, defaults filled in.
-    fn bind_arguments(&mut self, function: &SqlFunction, args: &[Expr], scope: &mut Scope) -> Result<Vec<(String, Typed)>> {
+    fn bind_arguments(
+        &mut self,
+        function: &SqlFunction,
+        args: &[Expr],
+        scope: &mut Scope,
+    ) -> Result<Vec<(String, Typed)>> {
         let required = function.parameters.iter().filter(|p| p.2.is_none()).count();
         if args.len() > function.parameters.len() || args.len() < required {
             let expected = if required == function.parameters.len() {
@@ -230,9 +232,7 @@ impl Analyzer<'_> {
 /// The expressions that a one-row projection computes.
 fn constant_exprs(row: &Rel) -> Vec<DfExpr> {
     match &row.plan {
-        datafusion::logical_expr::LogicalPlan::Projection(p) => {
-            p.expr.iter().map(|e| e.clone().unalias()).collect()
-        }
+        datafusion::logical_expr::LogicalPlan::Projection(p) => p.expr.iter().map(|e| e.clone().unalias()).collect(),
         _ => Vec::new(),
     }
 }

@@ -23,9 +23,8 @@ impl Analyzer<'_> {
         let mut chosen = Vec::new();
         for name in columns {
             let found = rel.output.iter().find(|a| self.same_name(&a.name, name)).cloned();
-            chosen.push(found.ok_or_else(|| {
-                self.unresolved(std::slice::from_ref(name), &Scope::new(&rel, "describe"))
-            })?);
+            chosen
+                .push(found.ok_or_else(|| self.unresolved(std::slice::from_ref(name), &Scope::new(&rel, "describe")))?);
         }
         if columns.is_empty() {
             chosen = rel.output.clone();
@@ -79,14 +78,12 @@ impl Analyzer<'_> {
         };
         Ok(match statistic.to_ascii_lowercase().as_str() {
             "count" => Expr::call("count", vec![value]),
-            "count_distinct" => {
-                Expr::Function(Box::new(spark::expr::UnresolvedFunction {
-                    name: vec!["count".into()],
-                    args: vec![value],
-                    distinct: true,
-                    ..Default::default()
-                }))
-            }
+            "count_distinct" => Expr::Function(Box::new(spark::expr::UnresolvedFunction {
+                name: vec!["count".into()],
+                args: vec![value],
+                distinct: true,
+                ..Default::default()
+            })),
             "approx_count_distinct" => Expr::call("approx_count_distinct", vec![value]),
             "mean" => Expr::call("avg", vec![number]),
             "stddev" => Expr::call("stddev", vec![number]),

@@ -62,9 +62,7 @@ impl Reader {
                 let (start, end) = fields(i.start_field, i.end_field, 3)?;
                 DataType::DayTimeInterval { start, end }
             }
-            Some(Kind::Array(a)) => {
-                DataType::array(self.required_type(a.element_type.as_deref())?, a.contains_null)
-            }
+            Some(Kind::Array(a)) => DataType::array(self.required_type(a.element_type.as_deref())?, a.contains_null),
             Some(Kind::Map(m)) => DataType::map(
                 self.required_type(m.key_type.as_deref())?,
                 self.required_type(m.value_type.as_deref())?,
@@ -101,7 +99,10 @@ impl Reader {
 
     fn udt(&self, udt: &pb::data_type::Udt) -> Result<DataType> {
         let Some(sql_type) = udt.sql_type.as_deref() else {
-            return Err(invalid("PYTHON_UDT_MISSING_FIELDS", "A user-defined type must name the type it is stored as."));
+            return Err(invalid(
+                "PYTHON_UDT_MISSING_FIELDS",
+                "A user-defined type must name the type it is stored as.",
+            ));
         };
         let sql_type = self.data_type(sql_type)?;
         let mut described = json!({"type": "udt"});
@@ -132,7 +133,9 @@ fn decimal(message: &pb::data_type::Decimal) -> Result<DataType> {
         return Err(spark::Error::analysis("DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
             .param("precision", precision.to_string())
             .param("maxPrecision", MAX_PRECISION.to_string())
-            .with_message(format!("A decimal has at most {MAX_PRECISION} digits, not {precision} with scale {scale}.")));
+            .with_message(format!(
+                "A decimal has at most {MAX_PRECISION} digits, not {precision} with scale {scale}."
+            )));
     }
     Ok(DataType::decimal(precision as u8, i8::try_from(scale).unwrap_or(0)))
 }

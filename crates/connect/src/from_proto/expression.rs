@@ -65,13 +65,12 @@ impl Reader {
             ExprType::DirectShufflePartitionId(m) => {
                 self.required_expr(m.child).map(|c| Expr::DirectShufflePartitionId(Box::new(c)))
             }
-            ExprType::MergeAction(_) => Err(invalid(
-                "INVALID_ONE_OF_FIELD_NOT_SUPPORTED",
-                "A merge action is no expression outside a merge.",
-            )
-            .param("fullName", "spark.connect.Expression")
-            .param("name", "merge_action")
-            .param("number", "19")),
+            ExprType::MergeAction(_) => {
+                Err(invalid("INVALID_ONE_OF_FIELD_NOT_SUPPORTED", "A merge action is no expression outside a merge.")
+                    .param("fullName", "spark.connect.Expression")
+                    .param("name", "merge_action")
+                    .param("number", "19"))
+            }
             ExprType::TypedAggregateExpression(_) => Err(Error::unsupported("typed aggregate of a JVM client")),
             ExprType::Extension(any) => Err(extension(&any.type_url)),
         }
@@ -157,9 +156,10 @@ impl Reader {
         let lower = message.lower.and_then(|b| b.boundary).ok_or_else(|| {
             invalid("LOWER_BOUND_REQUIRED_IN_WINDOW_FRAME", "A window frame must say where it begins.")
         })?;
-        let upper = message.upper.and_then(|b| b.boundary).ok_or_else(|| {
-            invalid("UPPER_BOUND_REQUIRED_IN_WINDOW_FRAME", "A window frame must say where it ends.")
-        })?;
+        let upper = message
+            .upper
+            .and_then(|b| b.boundary)
+            .ok_or_else(|| invalid("UPPER_BOUND_REQUIRED_IN_WINDOW_FRAME", "A window frame must say where it ends."))?;
         Ok(WindowFrame {
             is_rows,
             lower: self.bound(lower, FrameBound::UnboundedPreceding)?,
@@ -264,4 +264,3 @@ pub(super) fn origin(message: pb::Origin) -> Option<Origin> {
         }
     }
 }
-

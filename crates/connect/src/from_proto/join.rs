@@ -113,9 +113,7 @@ fn set_op_kind(message: &pb::SetOperation, by_name: bool, allow_missing: bool) -
             Err(invalid("EXCEPT_DOES_NOT_SUPPORT_UNION_BY_NAME", "EXCEPT does not match columns by name."))
         }
         SetOpType::Except => Ok(SetOpKind::Except),
-        SetOpType::Unspecified => {
-            Err(bad_enum("spark.connect.SetOperation", "set_op_type", message.set_op_type))
-        }
+        SetOpType::Unspecified => Err(bad_enum("spark.connect.SetOperation", "set_op_type", message.set_op_type)),
     }
 }
 

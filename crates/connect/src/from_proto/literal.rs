@@ -222,7 +222,6 @@ fn parse_decimal(text: &str) -> Option<(String, i32)> {
     (scale <= MAX_PRECISION as i32).then(|| (format!("{sign}{digits}"), scale))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,8 +239,7 @@ mod tests {
             ("1e99", None, None, None),
         ] {
             let message = literal::Decimal { value: value.into(), precision, scale };
-            let expected =
-                expected.map(|(unscaled, precision, scale)| Literal::Decimal { unscaled, precision, scale });
+            let expected = expected.map(|(unscaled, precision, scale)| Literal::Decimal { unscaled, precision, scale });
             assert_eq!(decimal(&message).ok(), expected, "{value}");
         }
     }

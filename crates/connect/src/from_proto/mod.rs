@@ -21,10 +21,10 @@ mod tests;
 use proto::spark_connect as pb;
 use spark::{Expr, Result};
 
-pub use errors::{extension, invalid, not_set};
-pub use names::attribute_parts;
 pub use catalog::level_text;
 pub use command::CommandKind;
+pub use errors::{extension, invalid, not_set};
+pub use names::attribute_parts;
 pub use operation::{Decoded, Pending, on_plan_stack};
 
 use crate::local_relations::LocalRelations;

@@ -76,13 +76,12 @@ impl Decoded {
     pub fn relation(self) -> Result<pb::Relation> {
         match self {
             Decoded::Root(relation) => Ok(*relation),
-            Decoded::Command(_) => Err(invalid(
-                "INVALID_ONE_OF_FIELD_NOT_SUPPORTED",
-                "A relation is expected here, not a command.",
-            )
-            .param("fullName", "spark.connect.Plan")
-            .param("name", "command")
-            .param("number", "2")),
+            Decoded::Command(_) => {
+                Err(invalid("INVALID_ONE_OF_FIELD_NOT_SUPPORTED", "A relation is expected here, not a command.")
+                    .param("fullName", "spark.connect.Plan")
+                    .param("name", "command")
+                    .param("number", "2"))
+            }
         }
     }
 }

@@ -265,11 +265,7 @@ impl Reader {
     }
 
     fn html_string(&self, message: pb::HtmlString) -> Result<Node> {
-        Ok(Node::HtmlString {
-            input: self.input(message.input)?,
-            rows: message.num_rows,
-            truncate: message.truncate,
-        })
+        Ok(Node::HtmlString { input: self.input(message.input)?, rows: message.num_rows, truncate: message.truncate })
     }
 
     fn drop_columns(&self, message: pb::Drop) -> Result<Node> {
@@ -292,9 +288,7 @@ impl Reader {
     fn unpivot(&self, message: pb::Unpivot) -> Result<Node> {
         let input = self.required_relation(message.input)?;
         let values = match message.values {
-            Some(values) => {
-                Some(self.exprs(values.values)?.into_iter().map(|e| (vec![e], None)).collect::<Vec<_>>())
-            }
+            Some(values) => Some(self.exprs(values.values)?.into_iter().map(|e| (vec![e], None)).collect::<Vec<_>>()),
             None => None,
         };
         Ok(Node::Unpivot(Box::new(Unpivot {

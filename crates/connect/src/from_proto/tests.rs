@@ -68,17 +68,15 @@ fn function(name: &str, args: Vec<pb::Expression>) -> ExprType {
 #[test]
 fn relations_become_nodes() -> Result<()> {
     for (kind, node) in [
-        (RelType::Range(pb::Range { start: Some(1), end: 9, step: 2, num_partitions: Some(4) }), Node::Range {
-            start: 1,
-            end: 9,
-            step: 2,
-            partitions: Some(4),
-        }),
+        (
+            RelType::Range(pb::Range { start: Some(1), end: 9, step: 2, num_partitions: Some(4) }),
+            Node::Range { start: 1, end: 9, step: 2, partitions: Some(4) },
+        ),
         (RelType::Project(Box::default()), Node::Project { input: Plan::boxed(Node::OneRow), exprs: vec![] }),
-        (RelType::Limit(Box::new(pb::Limit { input: input(), limit: 5 })), Node::Limit {
-            input: a_range(),
-            limit: Expr::Literal(Literal::Integer(5)),
-        }),
+        (
+            RelType::Limit(Box::new(pb::Limit { input: input(), limit: 5 })),
+            Node::Limit { input: a_range(), limit: Expr::Literal(Literal::Integer(5)) },
+        ),
         (RelType::Tail(Box::new(pb::Tail { input: input(), limit: 5 })), Node::Tail { input: a_range(), limit: 5 }),
         (
             RelType::SubqueryAlias(Box::new(pb::SubqueryAlias {
@@ -138,10 +136,7 @@ fn joins_and_set_operations() -> Result<()> {
     };
     let Node::SetOp(union) = set(2, true, true)? else { return Err(spark::Error::internal("no set operation")) };
     assert_eq!((union.kind, union.all, union.by_name), (SetOpKind::Union, true, true));
-    assert_eq!(
-        condition(set(2, false, true)),
-        "CONNECT_INVALID_PLAN.UNION_BY_NAME_ALLOW_MISSING_COL_REQUIRES_BY_NAME"
-    );
+    assert_eq!(condition(set(2, false, true)), "CONNECT_INVALID_PLAN.UNION_BY_NAME_ALLOW_MISSING_COL_REQUIRES_BY_NAME");
     assert_eq!(condition(set(3, true, false)), "CONNECT_INVALID_PLAN.EXCEPT_DOES_NOT_SUPPORT_UNION_BY_NAME");
     Ok(())
 }
@@ -154,7 +149,10 @@ fn expressions_become_expressions() -> Result<()> {
         (function("!=", vec![column("x"), column("x")]), not_equal),
         (function("==", vec![column("x"), column("x")]), Expr::call("=", vec![x(), x()])),
         (function("isNull", vec![column("x")]), Expr::call("isnull", vec![x()])),
-        (ExprType::ExpressionString(expression::ExpressionString { expression: "a+1".into() }), Expr::Text("a+1".into())),
+        (
+            ExprType::ExpressionString(expression::ExpressionString { expression: "a+1".into() }),
+            Expr::Text("a+1".into()),
+        ),
         (
             ExprType::Alias(Box::new(expression::Alias {
                 expr: Some(Box::new(column("x"))),
@@ -173,10 +171,7 @@ fn expressions_become_expressions() -> Result<()> {
         ),
         (
             ExprType::CallFunction(pb::CallFunction { function_name: "c.`f g`".into(), arguments: vec![] }),
-            Expr::Function(Box::new(UnresolvedFunction {
-                name: vec!["c".into(), "f g".into()],
-                ..Default::default()
-            })),
+            Expr::Function(Box::new(UnresolvedFunction { name: vec!["c".into(), "f g".into()], ..Default::default() })),
         ),
         (
             ExprType::UnresolvedAttribute(expression::UnresolvedAttribute {
@@ -211,7 +206,10 @@ fn malformed_messages_are_refused_by_condition() {
         ),
         (RelType::LocalRelation(pb::LocalRelation::default()), "SCHEMA_REQUIRED_FOR_LOCAL_RELATION"),
         (RelType::FillNa(Box::new(pb::NaFill { input: input(), ..Default::default() })), "NA_FILL_VALUES_EMPTY"),
-        (RelType::SetOp(Box::new(pb::SetOperation { set_op_type: 2, ..Default::default() })), "SET_OPERATION_MUST_HAVE_TWO_INPUTS"),
+        (
+            RelType::SetOp(Box::new(pb::SetOperation { set_op_type: 2, ..Default::default() })),
+            "SET_OPERATION_MUST_HAVE_TWO_INPUTS",
+        ),
     ] {
         assert_eq!(condition(read(kind)), format!("CONNECT_INVALID_PLAN.{expected}"));
     }

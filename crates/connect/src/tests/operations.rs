@@ -38,7 +38,8 @@ async fn sql_is_lazy_for_queries_and_eager_for_commands() -> Outcome {
         let request = pb::ExecutePlanRequest { plan: Some(plan), ..f.request(range(0, 1)) };
         let (responses, error) = f.run(request).await;
         assert!(error.is_none(), "{error:?}");
-        let Some(pb::execute_plan_response::ResponseType::SqlCommandResult(result)) = &responses[0].response_type else {
+        let Some(pb::execute_plan_response::ResponseType::SqlCommandResult(result)) = &responses[0].response_type
+        else {
             return Err("no result of SQL".into());
         };
         assert_eq!(result.relation.as_ref() == Some(&input), echoed);
@@ -98,11 +99,8 @@ async fn a_second_reader_takes_over() -> Outcome {
     let id = Uuid::new_v4().to_string();
     let mut first = f.client.execute_plan(f.reattachable(range(1, 7), &id)).await?.into_inner();
     assert_eq!(shape(&[first.next().await.ok_or("no schema")??]), ["schema"]);
-    let again = pb::ReattachExecuteRequest {
-        session_id: f.session.clone(),
-        operation_id: id.clone(),
-        ..Default::default()
-    };
+    let again =
+        pb::ReattachExecuteRequest { session_id: f.session.clone(), operation_id: id.clone(), ..Default::default() };
     let mut second = f.client.reattach_execute(again).await?.into_inner();
     let (_, error) = drain(first).await;
     assert!(error.is_some_and(|e| e.message().contains("INVALID_CURSOR.DISCONNECTED")));
@@ -137,11 +135,8 @@ async fn an_interrupt_ends_what_it_names() -> Outcome {
         operation_ids: vec![id, Uuid::new_v4().to_string()],
         extensions: Vec::new(),
     };
-    let status = pb::GetStatusRequest {
-        session_id: f.session.clone(),
-        operation_status: Some(asked),
-        ..Default::default()
-    };
+    let status =
+        pb::GetStatusRequest { session_id: f.session.clone(), operation_status: Some(asked), ..Default::default() };
     let states: Vec<_> =
         f.client.get_status(status).await?.into_inner().operation_statuses.iter().map(|s| s.state()).collect();
     assert_eq!(states, [OperationState::Cancelled, OperationState::Unknown]);

@@ -5,7 +5,11 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-async fn version(f: &mut Fixture, session: &str, observed: Option<&str>) -> std::result::Result<pb::AnalyzePlanResponse, Status> {
+async fn version(
+    f: &mut Fixture,
+    session: &str,
+    observed: Option<&str>,
+) -> std::result::Result<pb::AnalyzePlanResponse, Status> {
     let request = pb::AnalyzePlanRequest {
         session_id: session.to_string(),
         client_observed_server_side_session_id: observed.map(str::to_string),
@@ -78,7 +82,10 @@ async fn a_clone_has_the_configuration_of_its_source() -> Outcome {
     Ok(())
 }
 
-async fn config(f: &mut Fixture, op: pb::config_request::operation::OpType) -> std::result::Result<pb::ConfigResponse, Status> {
+async fn config(
+    f: &mut Fixture,
+    op: pb::config_request::operation::OpType,
+) -> std::result::Result<pb::ConfigResponse, Status> {
     let request = pb::ConfigRequest {
         session_id: f.session.clone(),
         operation: Some(pb::config_request::Operation { op_type: Some(op) }),
@@ -135,12 +142,14 @@ async fn artifacts_are_kept_if_their_checksum_holds() -> Outcome {
     });
     let payloads = [single("cache/a", None), begin, Payload::Chunk(chunk(b"56789", None)), single("files/b", Some(1))];
     let session_id = f.session.clone();
-    let message = move |p| pb::AddArtifactsRequest { session_id: session_id.clone(), payload: Some(p), ..Default::default() };
+    let message =
+        move |p| pb::AddArtifactsRequest { session_id: session_id.clone(), payload: Some(p), ..Default::default() };
     let sent = f.client.add_artifacts(futures::stream::iter(payloads.map(message.clone()))).await?.into_inner();
     let told: Vec<_> = sent.artifacts.iter().map(|a| (a.name.as_str(), a.is_crc_successful)).collect();
     assert_eq!(told, [("cache/a", true), ("files/big", true), ("files/b", false)]);
     let names: Vec<String> = ["cache/a", "files/big", "files/b"].map(str::to_string).to_vec();
-    let request = pb::ArtifactStatusesRequest { session_id: f.session.clone(), names: names.clone(), ..Default::default() };
+    let request =
+        pb::ArtifactStatusesRequest { session_id: f.session.clone(), names: names.clone(), ..Default::default() };
     let statuses = f.client.artifact_status(request).await?.into_inner().statuses;
     let exist: Vec<bool> = names.iter().map(|n| statuses.get(n).is_some_and(|s| s.exists)).collect();
     assert_eq!(exist, [true, true, false]);
@@ -176,7 +185,9 @@ async fn the_token_is_asked_for_if_there_is_one() -> Outcome {
 #[tokio::test]
 async fn garbage_on_the_port_harms_nobody() -> Outcome {
     let mut f = start(ServeOptions::default()).await?;
-    for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 4096], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff"] {
+    for garbage in
+        [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 4096], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff"]
+    {
         let mut stream = TcpStream::connect(f.address).await?;
         // The server may close before it has read everything.
         let _ = stream.write_all(garbage).await;

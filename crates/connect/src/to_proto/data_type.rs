@@ -55,7 +55,9 @@ pub fn data_type(t: &DataType) -> pb::DataType {
             value_contains_null: *value_contains_null,
             ..Default::default()
         })),
-        DataType::Struct(s) => Kind::Struct(m::Struct { fields: s.fields.iter().map(field).collect(), ..Default::default() }),
+        DataType::Struct(s) => {
+            Kind::Struct(m::Struct { fields: s.fields.iter().map(field).collect(), ..Default::default() })
+        }
         DataType::Variant => Kind::Variant(m::Variant::default()),
         DataType::Geometry(srid) => Kind::Geometry(m::Geometry { srid: srid.unwrap_or(-1), ..Default::default() }),
         DataType::Geography(srid) => Kind::Geography(m::Geography { srid: srid.unwrap_or(-1), ..Default::default() }),

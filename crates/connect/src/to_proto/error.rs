@@ -150,7 +150,11 @@ fn context(c: &QueryContext) -> details::QueryContext {
 }
 
 /// The answer to `FetchErrorDetails`.
-pub fn fetch_response(session_id: &str, server_side_session_id: &str, failure: Option<&Failure>) -> pb::FetchErrorDetailsResponse {
+pub fn fetch_response(
+    session_id: &str,
+    server_side_session_id: &str,
+    failure: Option<&Failure>,
+) -> pb::FetchErrorDetailsResponse {
     pb::FetchErrorDetailsResponse {
         server_side_session_id: server_side_session_id.to_string(),
         session_id: session_id.to_string(),
@@ -256,7 +260,9 @@ fn no_such_object(condition: &str) -> &'static [&'static str] {
 
 fn already_exists(condition: &str) -> &'static [&'static str] {
     match condition {
-        "SCHEMA_ALREADY_EXISTS" => &["org.apache.spark.sql.catalyst.analysis.NamespaceAlreadyExistsException", ANALYSIS],
+        "SCHEMA_ALREADY_EXISTS" => {
+            &["org.apache.spark.sql.catalyst.analysis.NamespaceAlreadyExistsException", ANALYSIS]
+        }
         "TABLE_OR_VIEW_ALREADY_EXISTS" => {
             &["org.apache.spark.sql.catalyst.analysis.TableAlreadyExistsException", ANALYSIS]
         }
@@ -323,7 +329,10 @@ mod tests {
         ] {
             assert_eq!(info.metadata.get(key).map(String::as_str), Some(value), "{key}");
         }
-        assert!(info.metadata["classes"].starts_with(r#"["org.apache.spark.SparkArithmeticException","java.lang.ArithmeticException""#));
+        assert!(
+            info.metadata["classes"]
+                .starts_with(r#"["org.apache.spark.SparkArithmeticException","java.lang.ArithmeticException""#)
+        );
     }
 
     #[test]
@@ -340,7 +349,10 @@ mod tests {
     #[test]
     fn messages_are_laid_out_by_kind() {
         for (error, suffix) in [
-            (positioned(Error::arithmetic("DIVIDE_BY_ZERO")), "\n== SQL (line 1, position 8) ==\nselect 1/0\n       ^^^\n"),
+            (
+                positioned(Error::arithmetic("DIVIDE_BY_ZERO")),
+                "\n== SQL (line 1, position 8) ==\nselect 1/0\n       ^^^\n",
+            ),
             (positioned(Error::analysis("UNRESOLVED_ROUTINE")), "; line 1 pos 7"),
         ] {
             let text = Failure::from(error).message();

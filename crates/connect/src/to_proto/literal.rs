@@ -36,11 +36,13 @@ fn kind(value: &Literal) -> LiteralType {
         Literal::Time { nanos, precision } => {
             LiteralType::Time(literal::Time { nano: *nanos, precision: Some(i32::from(*precision)) })
         }
-        Literal::CalendarInterval { months, days, micros } => LiteralType::CalendarInterval(literal::CalendarInterval {
-            months: *months,
-            days: *days,
-            microseconds: *micros,
-        }),
+        Literal::CalendarInterval { months, days, micros } => {
+            LiteralType::CalendarInterval(literal::CalendarInterval {
+                months: *months,
+                days: *days,
+                microseconds: *micros,
+            })
+        }
         Literal::YearMonthInterval { months, .. } => LiteralType::YearMonthInterval(*months),
         Literal::DayTimeInterval { micros, .. } => LiteralType::DayTimeInterval(*micros),
         Literal::Array { element_type, values } => LiteralType::Array(literal::Array {
@@ -81,7 +83,8 @@ mod tests {
 
     #[test]
     fn decimals_are_plain_text() {
-        for (unscaled, scale, text) in [(123, 2, "1.23"), (-5, 1, "-0.5"), (0, 2, "0.00"), (7, 0, "7"), (7, -2, "700")] {
+        for (unscaled, scale, text) in [(123, 2, "1.23"), (-5, 1, "-0.5"), (0, 2, "0.00"), (7, 0, "7"), (7, -2, "700")]
+        {
             assert_eq!(decimal_text(unscaled, scale), text);
         }
     }

@@ -125,7 +125,11 @@ pub fn invalid_input(kind: ErrorKind, value: &str, from: &DataType, to: &DataTyp
         .param("sourceType", format!("\"{}\"", from.sql()))
         .param("targetType", format!("\"{}\"", to.sql()))
         .param("ansiConfig", "\"spark.sql.ansi.enabled\"")
-        .with_message(format!("{value} of type {} is not a {}; use try_cast to get NULL instead.", from.sql(), to.sql()))
+        .with_message(format!(
+            "{value} of type {} is not a {}; use try_cast to get NULL instead.",
+            from.sql(),
+            to.sql()
+        ))
 }
 
 /// `CAST_OVERFLOW`; `value` as SQL text.
@@ -135,7 +139,11 @@ pub fn overflow(value: &str, from: &DataType, to: &DataType) -> Error {
         .param("sourceType", format!("\"{}\"", from.sql()))
         .param("targetType", format!("\"{}\"", to.sql()))
         .param("ansiConfig", "\"spark.sql.ansi.enabled\"")
-        .with_message(format!("{value} of type {} does not fit {}; use try_cast to get NULL instead.", from.sql(), to.sql()))
+        .with_message(format!(
+            "{value} of type {} does not fit {}; use try_cast to get NULL instead.",
+            from.sql(),
+            to.sql()
+        ))
 }
 
 /// A conversion between types that analysis should have refused.

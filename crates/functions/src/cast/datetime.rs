@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, Time64NanosecondArray,
-    TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
+    Time64NanosecondArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{Date32Type, Time64NanosecondType, TimestampMicrosecondType};
 use datafusion::common::Result;
@@ -26,7 +26,9 @@ use crate::types::{UTC, to_arrow};
 pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Context) -> Result<ArrayRef> {
     use DataType as T;
     match (from, to) {
-        (T::Date, T::Timestamp) => Ok(instants(days(array).map(|d| d.and_then(|d| context.zone.to_utc(d * MICROS_PER_DAY))))),
+        (T::Date, T::Timestamp) => {
+            Ok(instants(days(array).map(|d| d.and_then(|d| context.zone.to_utc(d * MICROS_PER_DAY)))))
+        }
         (T::Date, T::TimestampNtz) => Ok(wall_clocks(days(array).map(|d| d.map(|d| d * MICROS_PER_DAY)))),
         (T::Timestamp, T::Date) => Ok(dates(micros(array).map(|t| t.map(|t| context.zone.to_local(t))))),
         (T::TimestampNtz, T::Date) => Ok(dates(micros(array))),
@@ -102,7 +104,8 @@ fn timestamp_to_number(array: &ArrayRef, from: &DataType, to: &DataType, context
             if context.checks() {
                 check_seconds(array, from, to, context)?;
             }
-            let values: Int64Array = micros(array).map(|t| t.map(seconds).filter(|s| !context.checks() || fits(*s, to))).collect();
+            let values: Int64Array =
+                micros(array).map(|t| t.map(seconds).filter(|s| !context.checks() || fits(*s, to))).collect();
             numeric::convert(&(Arc::new(values) as ArrayRef), &DataType::Long, to, context)
         }
     }

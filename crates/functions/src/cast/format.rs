@@ -127,7 +127,9 @@ impl<'a> Writer<'a> {
             T::YearMonthInterval { start, end } => Kind::YearMonth(*start, *end),
             T::DayTimeInterval { start, end } => Kind::DayTime(*start, *end),
             T::CalendarInterval => Kind::Calendar,
-            T::Array { element, .. } => Kind::List(Box::new(Writer::new(array.as_list::<i32>().values(), element, style)?)),
+            T::Array { element, .. } => {
+                Kind::List(Box::new(Writer::new(array.as_list::<i32>().values(), element, style)?))
+            }
             T::Map { key, value, .. } => {
                 let map = array.as_map();
                 Kind::Map(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, DurationMicrosecondArray, Int64Array, IntervalYearMonthArray, StringArray,
+    Array, ArrayRef, AsArray, Decimal128Array, DurationMicrosecondArray, Int64Array, IntervalYearMonthArray,
+    StringArray,
 };
 use arrow::datatypes::{DurationMicrosecondType, IntervalYearMonthType};
 use datafusion::common::Result;
@@ -137,7 +138,13 @@ fn strict<T>(context: &Context, error: impl FnOnce() -> Error) -> Result<Option<
     if context.mode == Mode::Try { Ok(None) } else { fail(error()) }
 }
 
-fn to_number(values: &Int64Array, array: &ArrayRef, from: &DataType, to: &DataType, context: &Context) -> Result<ArrayRef> {
+fn to_number(
+    values: &Int64Array,
+    array: &ArrayRef,
+    from: &DataType,
+    to: &DataType,
+    context: &Context,
+) -> Result<ArrayRef> {
     let fits = |v: i64| match to {
         DataType::Byte => i8::try_from(v).is_ok(),
         DataType::Short => i16::try_from(v).is_ok(),

@@ -36,8 +36,7 @@ pub const KERNELS: &[Kernel] = &[convert::CAST, pretty::PRETTY];
 pub fn explicit(typed: &Typed, to: &DataType, mode: CastMode, settings: &Settings) -> Result<Typed> {
     let to = without_lengths(to);
     let word = if mode == CastMode::Try { "TRY_CAST" } else { "CAST" };
-    let name =
-        if to.is_complex() { typed.name.clone() } else { format!("{word}({} AS {})", typed.name, to.sql()) };
+    let name = if to.is_complex() { typed.name.clone() } else { format!("{word}({} AS {})", typed.name, to.sql()) };
     let mode_of_values = match mode {
         CastMode::Session if settings.ansi => Mode::Ansi,
         CastMode::Session | CastMode::Legacy => Mode::Legacy,
@@ -79,9 +78,13 @@ fn is_upcast(from: &DataType, to: &DataType) -> bool {
         (f, t) if t.is_string() => !f.is_complex(),
         (f, T::Decimal { .. }) if f.is_integral() || matches!(f, T::Decimal { .. }) => safe_to_decimal(f, to),
         (f, t) if f.is_integral() && matches!(t, T::Float | T::Double) => true,
-        (T::Date, T::Timestamp | T::TimestampNtz) | (T::TimestampNtz, T::Timestamp) | (T::Timestamp, T::TimestampNtz) => true,
+        (T::Date, T::Timestamp | T::TimestampNtz)
+        | (T::TimestampNtz, T::Timestamp)
+        | (T::Timestamp, T::TimestampNtz) => true,
         (T::Array { element: f, .. }, T::Array { element: t, .. }) => is_upcast(f, t),
-        (T::Map { key: fk, value: fv, .. }, T::Map { key: tk, value: tv, .. }) => is_upcast(fk, tk) && is_upcast(fv, tv),
+        (T::Map { key: fk, value: fv, .. }, T::Map { key: tk, value: tv, .. }) => {
+            is_upcast(fk, tk) && is_upcast(fv, tv)
+        }
         (T::Struct(f), T::Struct(t)) => {
             f.fields.iter().zip(&t.fields).all(|(f, t)| is_upcast(&f.data_type, &t.data_type))
         }

@@ -33,13 +33,27 @@ pub fn convert(array: &ArrayRef, to: &DataType, context: &Context) -> Result<Arr
     let number = ErrorKind::NumberFormat;
     let exact = context.checks();
     Ok(match to {
-        T::Boolean => Arc::new(each(text, to, ErrorKind::Runtime, context, boolean)?.into_iter().collect::<BooleanArray>()),
-        T::Byte => Arc::new(each(text, to, number, context, |s| integer(s, exact)?.to_i8())?.into_iter().collect::<Int8Array>()),
-        T::Short => Arc::new(each(text, to, number, context, |s| integer(s, exact)?.to_i16())?.into_iter().collect::<Int16Array>()),
-        T::Integer => Arc::new(each(text, to, number, context, |s| integer(s, exact)?.to_i32())?.into_iter().collect::<Int32Array>()),
-        T::Long => Arc::new(each(text, to, number, context, |s| integer(s, exact))?.into_iter().collect::<Int64Array>()),
-        T::Float => Arc::new(each(text, to, number, context, |s| floating::<f32>(s))?.into_iter().collect::<Float32Array>()),
-        T::Double => Arc::new(each(text, to, number, context, |s| floating::<f64>(s))?.into_iter().collect::<Float64Array>()),
+        T::Boolean => {
+            Arc::new(each(text, to, ErrorKind::Runtime, context, boolean)?.into_iter().collect::<BooleanArray>())
+        }
+        T::Byte => Arc::new(
+            each(text, to, number, context, |s| integer(s, exact)?.to_i8())?.into_iter().collect::<Int8Array>(),
+        ),
+        T::Short => Arc::new(
+            each(text, to, number, context, |s| integer(s, exact)?.to_i16())?.into_iter().collect::<Int16Array>(),
+        ),
+        T::Integer => Arc::new(
+            each(text, to, number, context, |s| integer(s, exact)?.to_i32())?.into_iter().collect::<Int32Array>(),
+        ),
+        T::Long => {
+            Arc::new(each(text, to, number, context, |s| integer(s, exact))?.into_iter().collect::<Int64Array>())
+        }
+        T::Float => {
+            Arc::new(each(text, to, number, context, |s| floating::<f32>(s))?.into_iter().collect::<Float32Array>())
+        }
+        T::Double => {
+            Arc::new(each(text, to, number, context, |s| floating::<f64>(s))?.into_iter().collect::<Float64Array>())
+        }
         T::Decimal { precision, scale } => decimals(text, to, *precision, *scale, context)?,
         T::Date => Arc::new(each(text, to, ErrorKind::DateTime, context, date)?.into_iter().collect::<Date32Array>()),
         T::Timestamp => {
@@ -351,7 +365,13 @@ pub fn time(s: &str) -> Option<i64> {
     let s = trim(s);
     let s = s.strip_prefix('T').unwrap_or(s);
     let upper = s.to_ascii_uppercase();
-    let half = if upper.ends_with("AM") { Some(0) } else if upper.ends_with("PM") { Some(12) } else { None };
+    let half = if upper.ends_with("AM") {
+        Some(0)
+    } else if upper.ends_with("PM") {
+        Some(12)
+    } else {
+        None
+    };
     let digits = if half.is_some() { trim(&s[..s.len() - 2]) } else { s };
     let (micros, zone) = clock(digits)?;
     if zone.is_some() || !digits.contains(':') {
@@ -371,7 +391,6 @@ pub fn truncate_time(nanos: i64, precision: u8) -> i64 {
     let unit = 10i64.pow(9 - u32::from(precision.min(9)));
     nanos - nanos.rem_euclid(unit)
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -41,7 +41,12 @@ pub fn can_legacy_cast(from: &DataType, to: &DataType) -> bool {
         (f, T::Binary) if f.is_integral() => true,
         (T::Timestamp | T::Date, T::Boolean) | (T::Boolean, T::Timestamp) => true,
         (T::Date, t) if t.is_numeric() => true,
-        (f, t) if (f.is_complex() || t.is_complex()) && !matches!(f, T::Null | T::Variant) && !matches!(t, T::Variant) && !t.is_string() => {
+        (f, t)
+            if (f.is_complex() || t.is_complex())
+                && !matches!(f, T::Null | T::Variant)
+                && !matches!(t, T::Variant)
+                && !t.is_string() =>
+        {
             can_cast_parts(from, to, can_legacy_cast)
         }
         _ => can_ansi_cast(from, to),
@@ -85,7 +90,11 @@ fn variant_holds(to: &DataType) -> bool {
         DataType::Array { element, .. } => variant_holds(element),
         DataType::Map { key, value, .. } => key.is_string() && variant_holds(value),
         DataType::Struct(s) => s.fields.iter().all(|f| variant_holds(&f.data_type)),
-        DataType::CalendarInterval | DataType::Time(_) | DataType::Geometry(_) | DataType::Geography(_) | DataType::Udt { .. } => false,
+        DataType::CalendarInterval
+        | DataType::Time(_)
+        | DataType::Geometry(_)
+        | DataType::Geography(_)
+        | DataType::Udt { .. } => false,
         _ => true,
     }
 }
@@ -95,7 +104,11 @@ fn to_variant(from: &DataType) -> bool {
         DataType::Array { element, .. } => to_variant(element),
         DataType::Map { key, value, .. } => key.is_string() && to_variant(value),
         DataType::Struct(s) => s.fields.iter().all(|f| to_variant(&f.data_type)),
-        DataType::CalendarInterval | DataType::Time(_) | DataType::Geometry(_) | DataType::Geography(_) | DataType::Udt { .. } => false,
+        DataType::CalendarInterval
+        | DataType::Time(_)
+        | DataType::Geometry(_)
+        | DataType::Geography(_)
+        | DataType::Udt { .. } => false,
         _ => true,
     }
 }

@@ -39,10 +39,16 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[Kernel] = &[BIT_NOT, SHIFT_LEFT, SHIFT_RIGHT, SHIFT_RIGHT_UNSIGNED, BIT_COUNT, BIT_GET];
 
 const BIT_NOT: Kernel = Kernel::new("bitwise_not", bit_not_kernel);
-const SHIFT_LEFT: Kernel = Kernel::new("shiftleft", |a| shift_kernel(a, |v, n| v.wrapping_shl(n), |v, n| v.wrapping_shl(n)));
-const SHIFT_RIGHT: Kernel = Kernel::new("shiftright", |a| shift_kernel(a, |v, n| v.wrapping_shr(n), |v, n| v.wrapping_shr(n)));
+const SHIFT_LEFT: Kernel =
+    Kernel::new("shiftleft", |a| shift_kernel(a, |v, n| v.wrapping_shl(n), |v, n| v.wrapping_shl(n)));
+const SHIFT_RIGHT: Kernel =
+    Kernel::new("shiftright", |a| shift_kernel(a, |v, n| v.wrapping_shr(n), |v, n| v.wrapping_shr(n)));
 const SHIFT_RIGHT_UNSIGNED: Kernel = Kernel::new("shiftrightunsigned", |a| {
-    shift_kernel(a, |v, n| v.cast_unsigned().wrapping_shr(n).cast_signed(), |v, n| v.cast_unsigned().wrapping_shr(n).cast_signed())
+    shift_kernel(
+        a,
+        |v, n| v.cast_unsigned().wrapping_shr(n).cast_signed(),
+        |v, n| v.cast_unsigned().wrapping_shr(n).cast_signed(),
+    )
 });
 const BIT_COUNT: Kernel = Kernel::new("bit_count", bit_count_kernel);
 const BIT_GET: Kernel = Kernel::new("bit_get", bit_get_kernel);
@@ -120,7 +126,8 @@ fn bit_get(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     let nullable = call.any_nullable();
     let value = cast_implicitly(&call.args[0], &DataType::Long, call.settings);
-    let expr = KernelUdf::call(&BIT_GET, to_arrow(&DataType::Byte), options, vec![value.expr, call.args[1].expr.clone()]);
+    let expr =
+        KernelUdf::call(&BIT_GET, to_arrow(&DataType::Byte), options, vec![value.expr, call.args[1].expr.clone()]);
     Ok(Typed::new(expr, DataType::Byte, nullable, name))
 }
 

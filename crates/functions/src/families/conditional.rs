@@ -35,8 +35,7 @@ fn case_when(call: Call) -> Result<Typed> {
     let name = case_name(&call.args);
     let pairs = call.args.len() / 2;
     let has_else = call.args.len() % 2 == 1;
-    let values: Vec<usize> =
-        (0..pairs).map(|i| 2 * i + 1).chain(has_else.then_some(call.args.len() - 1)).collect();
+    let values: Vec<usize> = (0..pairs).map(|i| 2 * i + 1).chain(has_else.then_some(call.args.len() - 1)).collect();
     let ty = result_type(&call, &values, "casewhen", &name)?;
     let mut branches = Vec::with_capacity(pairs);
     let mut nullable = false;
@@ -117,11 +116,8 @@ fn if_else(call: Call) -> Result<Typed> {
 /// `then` where `condition` holds, else `otherwise`, both of one type.
 fn choice(condition: Expr, then: Typed, otherwise: Typed, name: String) -> Typed {
     let nullable = then.nullable || otherwise.nullable;
-    let expr = Expr::Case(Case::new(
-        None,
-        vec![(Box::new(condition), Box::new(then.expr))],
-        Some(Box::new(otherwise.expr)),
-    ));
+    let expr =
+        Expr::Case(Case::new(None, vec![(Box::new(condition), Box::new(then.expr))], Some(Box::new(otherwise.expr))));
     Typed::new(expr, then.ty, nullable, name)
 }
 

@@ -169,12 +169,20 @@ macro_rules! with_aes {
 
 fn gcm_seal(key: &[u8], iv: &[u8], input: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
     let payload = Payload { msg: input, aad };
-    with_aes!(key, Cipher, AesGcm::<Cipher, U12>::new_from_slice(key).ok()?.encrypt(Nonce::from_slice(iv), payload).ok())
+    with_aes!(
+        key,
+        Cipher,
+        AesGcm::<Cipher, U12>::new_from_slice(key).ok()?.encrypt(Nonce::from_slice(iv), payload).ok()
+    )
 }
 
 fn gcm_open(key: &[u8], iv: &[u8], input: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
     let payload = Payload { msg: input, aad };
-    with_aes!(key, Cipher, AesGcm::<Cipher, U12>::new_from_slice(key).ok()?.decrypt(Nonce::from_slice(iv), payload).ok())
+    with_aes!(
+        key,
+        Cipher,
+        AesGcm::<Cipher, U12>::new_from_slice(key).ok()?.decrypt(Nonce::from_slice(iv), payload).ok()
+    )
 }
 
 /// The input with room for its padding.
@@ -313,7 +321,8 @@ fn keyed<D: Digest + BlockSizeUser>(key: &[u8], message: &[u8]) -> Vec<u8> {
 fn hmac_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (keys, messages, algorithms) = (Bytes::of(args, 0)?, Bytes::of(args, 1)?, Text::of(args, 2)?);
     rows::binaries(args, |row, out| {
-        let (Some(key), Some(message), Some(algorithm)) = (keys.get(row), messages.get(row), algorithms.get(row)) else {
+        let (Some(key), Some(message), Some(algorithm)) = (keys.get(row), messages.get(row), algorithms.get(row))
+        else {
             return Ok(false);
         };
         let digest = match algorithm.to_ascii_uppercase().as_str() {

@@ -337,7 +337,9 @@ fn convert(text: &str, ty: &DataType, stamps: &Stamps, zone: &str, options: &Opt
         }
         DataType::Binary => Some(Datum::Bytes(text.as_bytes().to_vec())),
         _ => scalars::parse_simple(text, ty, stamps).or_else(|| match ty {
-            DataType::CalendarInterval | DataType::YearMonthInterval { .. } | DataType::DayTimeInterval { .. }
+            DataType::CalendarInterval
+            | DataType::YearMonthInterval { .. }
+            | DataType::DayTimeInterval { .. }
             | DataType::Time(_) => scalars::cast_text(text, ty, zone),
             _ => None,
         }),
@@ -346,7 +348,8 @@ fn convert(text: &str, ty: &DataType, stamps: &Stamps, zone: &str, options: &Opt
 
 fn eval_to_csv(args: &KernelArgs) -> Result<ColumnarValue> {
     let spec: WriteSpec = spec(args)?;
-    let (dialect, stamps) = (Dialect::for_writing(&spec.options), Stamps::new(&spec.options, args.time_zone()?, false)?);
+    let (dialect, stamps) =
+        (Dialect::for_writing(&spec.options), Stamps::new(&spec.options, args.time_zone()?, false)?);
     let array: ArrayRef = args.value(0)?.to_array(rows::row_count(args))?;
     let cells = Cells::new(&array, &spec.ty)?;
     let Cells::Row(parts, fields) = &cells else { return datafusion::common::internal_err!("to_csv takes a struct") };

@@ -94,7 +94,13 @@ pub fn find_field(s: &StructType, name: &str, settings: &Settings, origin: Optio
     }
 }
 
-fn field_of(child: Typed, s: &StructType, name: &str, settings: &Settings, origin: Option<&Arc<Origin>>) -> Result<Typed> {
+fn field_of(
+    child: Typed,
+    s: &StructType,
+    name: &str,
+    settings: &Settings,
+    origin: Option<&Arc<Origin>>,
+) -> Result<Typed> {
     let index = find_field(s, name, settings, origin)?;
     Ok(struct_field(child, s, index))
 }
@@ -110,7 +116,13 @@ pub fn struct_field(child: Typed, s: &StructType, index: usize) -> Typed {
     typed
 }
 
-fn fields_of(child: Typed, s: &StructType, name: &str, settings: &Settings, origin: Option<&Arc<Origin>>) -> Result<Typed> {
+fn fields_of(
+    child: Typed,
+    s: &StructType,
+    name: &str,
+    settings: &Settings,
+    origin: Option<&Arc<Origin>>,
+) -> Result<Typed> {
     let index = find_field(s, name, settings, origin)?;
     let field = &s.fields[index];
     let nulls = super::lists::contains_null(&child.ty) || field.nullable;
@@ -120,7 +132,14 @@ fn fields_of(child: Typed, s: &StructType, name: &str, settings: &Settings, orig
     Ok(apply(&KERNELS[1], index.to_string(), vec![child], ty, nullable, name))
 }
 
-fn apply(kernel: &'static Kernel, extra: String, args: Vec<Typed>, ty: DataType, nullable: bool, name: String) -> Typed {
+fn apply(
+    kernel: &'static Kernel,
+    extra: String,
+    args: Vec<Typed>,
+    ty: DataType,
+    nullable: bool,
+    name: String,
+) -> Typed {
     let options = crate::kernel::Options::ansi(true).with_extra(extra);
     let args = args.into_iter().map(|a| a.expr).collect();
     Typed::new(KernelUdf::call(kernel, crate::types::to_arrow(&ty), options, args), ty, nullable, name)

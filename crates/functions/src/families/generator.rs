@@ -34,7 +34,8 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// Kernels of this file.
-pub const KERNELS: &[Kernel] = &[Kernel::new("explode", eval_explode), Kernel::new("window_starts", eval_window_starts)];
+pub const KERNELS: &[Kernel] =
+    &[Kernel::new("explode", eval_explode), Kernel::new("window_starts", eval_window_starts)];
 
 /// The list type of rows with these columns.
 fn rows_type(columns: &[(String, DataType, bool)]) -> DataType {
@@ -76,8 +77,7 @@ fn inline(call: Call) -> Result<Generator> {
         },
         _ => return Err(call.unexpected_type(0, "\"ARRAY<STRUCT>\"")),
     };
-    let columns =
-        fields.into_iter().map(|f| (f.name, f.data_type, f.nullable || nulls || outer)).collect();
+    let columns = fields.into_iter().map(|f| (f.name, f.data_type, f.nullable || nulls || outer)).collect();
     let name = call.display_name();
     let list = call.args[0].expr.clone();
     Ok(Generator { list, columns, outer, name })
@@ -121,8 +121,7 @@ fn stack(mut call: Call) -> Result<Generator> {
             .collect();
         rows.push(struct_of(fields.clone(), cells).expr);
     }
-    let columns: Vec<(String, DataType, bool)> =
-        fields.into_iter().zip(types).map(|(f, t)| (f, t, true)).collect();
+    let columns: Vec<(String, DataType, bool)> = fields.into_iter().zip(types).map(|(f, t)| (f, t, true)).collect();
     let list = array_of(rows, &rows_type(&columns));
     Ok(Generator { list, columns, outer: false, name })
 }
@@ -223,7 +222,7 @@ fn window_rows(
 ) -> DfResult<ColumnarValue> {
     let fields = row_fields(args)?;
     let Some(Arrow::Struct(inner)) = fields.first().map(|f| f.data_type().clone()) else {
-        return internal_err!("a window is a struct")
+        return internal_err!("a window is a struct");
     };
     let total = starts.len();
     let ends: Vec<Option<i64>> = starts.iter().map(|s| Some(s + length)).collect();
@@ -247,4 +246,3 @@ pub fn windows_of(time: Expr, ty: &DataType, length: i64, slide: i64, start: i64
     let options = Options::ansi(true).with_extra(format!("{length},{slide},{start}"));
     KernelUdf::call(&KERNELS[1], to_arrow(&rows), options, vec![time])
 }
-

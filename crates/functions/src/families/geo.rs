@@ -139,7 +139,10 @@ struct Wkb<'a> {
 impl<'a> Wkb<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
         let end = self.at.saturating_add(n);
-        let bytes = self.input.get(self.at..end).ok_or(Malformed("Unexpected end of WKB buffer", self.at.min(self.input.len().saturating_sub(1))))?;
+        let bytes = self
+            .input
+            .get(self.at..end)
+            .ok_or(Malformed("Unexpected end of WKB buffer", self.at.min(self.input.len().saturating_sub(1))))?;
         self.at = end;
         Ok(bytes)
     }
@@ -275,8 +278,7 @@ fn srid_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let array = args.array(0)?;
     let geometries = array.as_struct();
     let srids = geometries.column(0).as_primitive::<Int32Type>();
-    let values: Int32Array =
-        (0..args.rows).map(|row| geometries.is_valid(row).then(|| srids.value(row))).collect();
+    let values: Int32Array = (0..args.rows).map(|row| geometries.is_valid(row).then(|| srids.value(row))).collect();
     Ok(ColumnarValue::Array(Arc::new(values)))
 }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array};
 use arrow::datatypes::{
-    DataType as Arrow, Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
+    DataType as Arrow, Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
-use spark::types::DataType;
 use spark::Result;
+use spark::types::DataType;
 
 use crate::call::Call;
 use crate::coerce::Expected;
@@ -276,7 +276,9 @@ fn hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher<'a, H:
         Arrow::Null => Box::new(|_, seed| seed),
         Arrow::Boolean => {
             let values = array.as_boolean();
-            Box::new(move |row, seed| if values.is_null(row) { seed } else { H::int(i32::from(values.value(row)), seed) })
+            Box::new(
+                move |row, seed| if values.is_null(row) { seed } else { H::int(i32::from(values.value(row)), seed) },
+            )
         }
         Arrow::Int8 => primitive!(Int8Type, |v, seed| H::int(i32::from(v), seed)),
         Arrow::Int16 => primitive!(Int16Type, |v, seed| H::int(i32::from(v), seed)),
@@ -293,11 +295,15 @@ fn hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher<'a, H:
         Arrow::Interval(_) => primitive!(IntervalYearMonthType, |v, seed| H::int(v, seed)),
         Arrow::Utf8 => {
             let values = array.as_string::<i32>();
-            Box::new(move |row, seed| if values.is_null(row) { seed } else { H::bytes(values.value(row).as_bytes(), seed) })
+            Box::new(
+                move |row, seed| if values.is_null(row) { seed } else { H::bytes(values.value(row).as_bytes(), seed) },
+            )
         }
         Arrow::Utf8View => {
             let values = array.as_string_view();
-            Box::new(move |row, seed| if values.is_null(row) { seed } else { H::bytes(values.value(row).as_bytes(), seed) })
+            Box::new(
+                move |row, seed| if values.is_null(row) { seed } else { H::bytes(values.value(row).as_bytes(), seed) },
+            )
         }
         Arrow::Binary => {
             let values = array.as_binary::<i32>();
@@ -328,9 +334,11 @@ fn struct_hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher
         // A calendar interval counts from its microseconds to its months.
         fields.reverse();
     }
-    Ok(Box::new(move |row, seed| {
-        if parts.is_null(row) { seed } else { fields.iter().fold(seed, |seed, field| field(row, seed)) }
-    }))
+    Ok(Box::new(
+        move |row, seed| {
+            if parts.is_null(row) { seed } else { fields.iter().fold(seed, |seed, field| field(row, seed)) }
+        },
+    ))
 }
 
 /// The bits of a float, with one zero and one NaN.

@@ -361,7 +361,8 @@ impl MapPicks {
     pub fn array(self, ty: &Arrow) -> Result<ArrayRef> {
         let Arrow::Map(entries, sorted) = ty else { return internal_err!("expected a map type, found {ty}") };
         let Arrow::Struct(fields) = entries.data_type() else { return internal_err!("a map's entries are structs") };
-        let structs = StructArray::try_new(fields.clone(), vec![self.keys.picks.array()?, self.values.picks.array()?], None)?;
+        let structs =
+            StructArray::try_new(fields.clone(), vec![self.keys.picks.array()?, self.values.picks.array()?], None)?;
         let offsets = OffsetBuffer::new(self.keys.offsets.into());
         let nulls = NullBuffer::from(self.keys.valid);
         Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, structs, Some(nulls), *sorted)?))

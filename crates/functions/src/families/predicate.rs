@@ -220,7 +220,12 @@ fn integral_against_decimal(l: &Typed, r: &Typed, op: Compare, settings: &Settin
     } else {
         format!("({} {} {bound})", integral.name, op.symbol())
     };
-    Some(Typed::new(binary_expr(wide.expr, op.operator(), bound_literal.expr), DataType::Boolean, integral.nullable, name))
+    Some(Typed::new(
+        binary_expr(wide.expr, op.operator(), bound_literal.expr),
+        DataType::Boolean,
+        integral.nullable,
+        name,
+    ))
 }
 
 fn diff_types(call: &Call, name: &str) -> Error {
@@ -234,7 +239,11 @@ fn diff_types(call: &Call, name: &str) -> Error {
 /// True if values of the type have an order (and so an equality).
 pub fn is_orderable(ty: &DataType) -> bool {
     match ty {
-        DataType::Map { .. } | DataType::CalendarInterval | DataType::Variant | DataType::Geometry(_) | DataType::Geography(_) => false,
+        DataType::Map { .. }
+        | DataType::CalendarInterval
+        | DataType::Variant
+        | DataType::Geometry(_)
+        | DataType::Geography(_) => false,
         DataType::Array { element, .. } => is_orderable(element),
         DataType::Struct(s) => s.fields.iter().all(|f| is_orderable(&f.data_type)),
         DataType::Udt { sql_type, .. } => is_orderable(sql_type),
@@ -259,7 +268,8 @@ fn logic(mut call: Call, op: Operator) -> Result<Typed> {
     let word = if op == Operator::And { "AND" } else { "OR" };
     let name = format!("({} {word} {})", call.args[0].name, call.args[1].name);
     for i in 0..2 {
-        if call.args[i].ty == DataType::Null || call.args[i].ty.is_string() && call.args[1 - i].ty == DataType::Boolean {
+        if call.args[i].ty == DataType::Null || call.args[i].ty.is_string() && call.args[1 - i].ty == DataType::Boolean
+        {
             call.args[i] = cast_implicitly(&call.args[i], &DataType::Boolean, call.settings);
         }
     }
@@ -395,23 +405,32 @@ fn between(call: Call) -> Result<Typed> {
 
 fn normalize_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let array = args.array(0)?;
-    let out: ArrayRef = match array.data_type() {
-        Arrow::Float32 => Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| {
-            if v.is_nan() { f32::NAN } else { v + 0.0 }
-        })),
-        Arrow::Float64 => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| {
-            if v.is_nan() { f64::NAN } else { v + 0.0 }
-        })),
-        _ => array,
-    };
+    let out: ArrayRef =
+        match array.data_type() {
+            Arrow::Float32 => Arc::new(
+                array
+                    .as_primitive::<Float32Type>()
+                    .unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }),
+            ),
+            Arrow::Float64 => Arc::new(
+                array
+                    .as_primitive::<Float64Type>()
+                    .unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }),
+            ),
+            _ => array,
+        };
     Ok(ColumnarValue::Array(out))
 }
 
 fn is_nan_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let array = args.array(0)?;
     let out: BooleanArray = match array.data_type() {
-        Arrow::Float32 => array.as_primitive::<Float32Type>().iter().map(|v| Some(v.is_some_and(f32::is_nan))).collect(),
-        Arrow::Float64 => array.as_primitive::<Float64Type>().iter().map(|v| Some(v.is_some_and(f64::is_nan))).collect(),
+        Arrow::Float32 => {
+            array.as_primitive::<Float32Type>().iter().map(|v| Some(v.is_some_and(f32::is_nan))).collect()
+        }
+        Arrow::Float64 => {
+            array.as_primitive::<Float64Type>().iter().map(|v| Some(v.is_some_and(f64::is_nan))).collect()
+        }
         other => return internal_err!("isnan on {other}"),
     };
     Ok(ColumnarValue::Array(Arc::new(out)))

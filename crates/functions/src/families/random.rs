@@ -115,8 +115,7 @@ fn uniform(mut call: Call) -> Result<Typed> {
     if call.args.iter().any(|a| a.ty == DataType::Null) {
         return Ok(Typed { nullable: true, ..Typed::null(DataType::Double) }.named(name));
     }
-    let bounds: Vec<Typed> =
-        call.args.iter().map(|a| cast_implicitly(a, &DataType::Double, call.settings)).collect();
+    let bounds: Vec<Typed> = call.args.iter().map(|a| cast_implicitly(a, &DataType::Double, call.settings)).collect();
     let (min, max) = (bounds[0].expr.clone(), bounds[1].expr.clone());
     let drawn = drawn(&call, &RAND, seed, "", DataType::Double);
     let span = binary_expr(max, Operator::Minus, min.clone());
@@ -131,7 +130,9 @@ fn uniform_type(a: &DataType, b: &DataType, settings: &spark::Settings) -> DataT
         (DataType::Null, _) | (_, DataType::Null) => DataType::Double,
         (DataType::Double, _) | (_, DataType::Double) => DataType::Double,
         (DataType::Float, _) | (_, DataType::Float) => DataType::Float,
-        (DataType::Decimal { precision: p, .. }, DataType::Decimal { precision: q, .. }) => if q >= p { b } else { a }.clone(),
+        (DataType::Decimal { precision: p, .. }, DataType::Decimal { precision: q, .. }) => {
+            if q >= p { b } else { a }.clone()
+        }
         (DataType::Decimal { .. }, _) => a.clone(),
         (_, DataType::Decimal { .. }) => b.clone(),
         _ => tightest_type(a, b, settings).unwrap_or(DataType::Long),
@@ -276,7 +277,10 @@ fn murmur3_32(data: &[u8], seed: u32) -> u32 {
     let words = data.chunks_exact(4);
     let rest = words.remainder();
     for w in words {
-        h = (h ^ mix(u32::from_le_bytes([w[0], w[1], w[2], w[3]]))).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+        h = (h ^ mix(u32::from_le_bytes([w[0], w[1], w[2], w[3]])))
+            .rotate_left(13)
+            .wrapping_mul(5)
+            .wrapping_add(0xe654_6b64);
     }
     if !rest.is_empty() {
         h ^= mix(rest.iter().rev().fold(0, |acc, b| acc << 8 | u32::from(*b)));

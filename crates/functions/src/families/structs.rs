@@ -182,4 +182,3 @@ fn eval_update(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let out = StructArray::try_new_with_length(fields_of(args)?, columns, child.nulls().cloned(), rows)?;
     finish(args, Arc::new(out))
 }
-

@@ -66,7 +66,11 @@ struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// `None` if the text is no URI.
     fn parse(text: &'a str) -> Option<Uri<'a>> {
-        let legal = |c: char| c.is_alphanumeric() && !c.is_control() || "-_.!~*'();:@&=+$,/?#[]%".contains(c) || !c.is_ascii() && !c.is_whitespace() && !c.is_control();
+        let legal = |c: char| {
+            c.is_alphanumeric() && !c.is_control()
+                || "-_.!~*'();:@&=+$,/?#[]%".contains(c)
+                || !c.is_ascii() && !c.is_whitespace() && !c.is_control()
+        };
         if !text.chars().all(legal) || !escapes_are_valid(text) {
             return None;
         }
@@ -151,9 +155,11 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
 
 fn escapes_are_valid(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.iter().enumerate().filter(|(_, b)| **b == b'%').all(|(i, _)| {
-        bytes.get(i + 1..i + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-    })
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'%')
+        .all(|(i, _)| bytes.get(i + 1..i + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// Labels of letters, digits and inner hyphens; the last starts with a letter unless it is an address.

@@ -85,10 +85,7 @@ fn constant(call: &Call, i: usize, name: &str, required: &DataType) -> Result<i6
 }
 
 fn out_of_range(call: &Call, name: &str, range: &str, value: String) -> Error {
-    call.mismatch("VALUE_OUT_OF_RANGE")
-        .param("exprName", name)
-        .param("valueRange", range)
-        .param("currentValue", value)
+    call.mismatch("VALUE_OUT_OF_RANGE").param("exprName", name).param("valueRange", range).param("currentValue", value)
 }
 
 fn ntile(mut call: Call) -> Result<Typed> {
@@ -196,7 +193,10 @@ fn counter_step(args: &KernelArgs) -> DfResult<ColumnarValue> {
             && b.is_valid(i)
         {
             if rows[0].row(i) < rows[1].row(i) {
-                return fail(counter_error("COUNTER_DIFF_START_TIME_DECREASED", "A counter's start must not decrease."));
+                return fail(counter_error(
+                    "COUNTER_DIFF_START_TIME_DECREASED",
+                    "A counter's start must not decrease.",
+                ));
             }
             step &= rows[0].row(i) == rows[1].row(i);
         }

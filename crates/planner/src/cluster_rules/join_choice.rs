@@ -11,12 +11,12 @@ use datafusion::arrow::compute::SortOptions;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode, SortMergeJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_expr::expressions::Column;
 
 /// The pass; see the module.
 #[derive(Debug, Clone)]
@@ -34,11 +34,7 @@ impl Default for JoinChoice {
 }
 
 impl PhysicalOptimizerRule for JoinChoice {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        config: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let partitions = config.execution.target_partitions.max(1);
         plan.transform_up(|node| {
             let Some(join) = node.downcast_ref::<HashJoinExec>() else {
@@ -67,8 +63,7 @@ impl PhysicalOptimizerRule for JoinChoice {
 impl JoinChoice {
     fn build_fits(&self, join: &HashJoinExec, partitions: usize) -> bool {
         let build = join.left();
-        let Ok(stats) = StatisticsContext::new().compute(build.as_ref(), &StatisticsArgs::new())
-        else {
+        let Ok(stats) = StatisticsContext::new().compute(build.as_ref(), &StatisticsArgs::new()) else {
             return false;
         };
         let bytes = match (stats.total_byte_size.get_value(), stats.num_rows.get_value()) {
@@ -83,12 +78,7 @@ impl JoinChoice {
 /// A guess at the bytes of one row, for when only the count is known.
 fn row_width(plan: &Arc<dyn ExecutionPlan>) -> usize {
     const VARIABLE: usize = 32;
-    plan.schema()
-        .fields()
-        .iter()
-        .map(|f| f.data_type().primitive_width().unwrap_or(VARIABLE))
-        .sum::<usize>()
-        .max(1)
+    plan.schema().fields().iter().map(|f| f.data_type().primitive_width().unwrap_or(VARIABLE)).sum::<usize>().max(1)
 }
 
 fn sort_merge(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {

@@ -19,22 +19,17 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 pub struct MemoryFetch;
 
 impl PhysicalOptimizerRule for MemoryFetch {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let (Some(scan), Some(fetch)) = (memory_scan(&node), node.fetch()) else {
                 return Ok(Transformed::no(node));
             };
             let unlimited = DataSourceExec::from_data_source(scan.clone().with_limit(None));
-            let limited: Arc<dyn ExecutionPlan> =
-                if node.output_partitioning().partition_count() == 1 {
-                    Arc::new(GlobalLimitExec::new(unlimited, 0, Some(fetch)))
-                } else {
-                    Arc::new(LocalLimitExec::new(unlimited, fetch))
-                };
+            let limited: Arc<dyn ExecutionPlan> = if node.output_partitioning().partition_count() == 1 {
+                Arc::new(GlobalLimitExec::new(unlimited, 0, Some(fetch)))
+            } else {
+                Arc::new(LocalLimitExec::new(unlimited, fetch))
+            };
             Ok(Transformed::yes(limited))
         })
         .data()

@@ -26,15 +26,10 @@ type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// `base` with the passes that a distributed plan needs; applying it twice changes nothing.
 pub fn physical_rules(base: &[Rule]) -> Vec<Rule> {
-    let ours: [Rule; 4] = [
-        Arc::new(JoinChoice::default()),
-        Arc::new(MemoryFetch),
-        Arc::new(OuterLoopJoin),
-        Arc::new(RowRepartition),
-    ];
+    let ours: [Rule; 4] =
+        [Arc::new(JoinChoice::default()), Arc::new(MemoryFetch), Arc::new(OuterLoopJoin), Arc::new(RowRepartition)];
     let [join_choice, late @ ..] = ours;
-    let names: Vec<&str> =
-        std::iter::once(join_choice.name()).chain(late.iter().map(|r| r.name())).collect();
+    let names: Vec<&str> = std::iter::once(join_choice.name()).chain(late.iter().map(|r| r.name())).collect();
     let mut rules = Vec::with_capacity(base.len() + names.len());
     for rule in base.iter().filter(|rule| !names.contains(&rule.name())) {
         rules.push(Arc::clone(rule));

@@ -13,9 +13,7 @@ use datafusion::common::{JoinType, Result};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
-use datafusion::physical_plan::{
-    ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary};
 
 /// The pass; see the module.
 #[derive(Debug, Clone, Copy)]
@@ -24,32 +22,18 @@ pub struct OuterLoopJoin;
 /// Whether the join emits rows on behalf of its left input.
 pub(crate) fn answers_for_left(join_type: JoinType) -> bool {
     match join_type {
-        JoinType::Left
-        | JoinType::Full
-        | JoinType::LeftSemi
-        | JoinType::LeftAnti
-        | JoinType::LeftMark => true,
-        JoinType::Inner
-        | JoinType::Right
-        | JoinType::RightSemi
-        | JoinType::RightAnti
-        | JoinType::RightMark => false,
+        JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => true,
+        JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => false,
     }
 }
 
 impl PhysicalOptimizerRule for OuterLoopJoin {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
                 return Ok(Transformed::no(node));
             };
-            if !answers_for_left(*join.join_type())
-                || join.right().output_partitioning().partition_count() == 1
-            {
+            if !answers_for_left(*join.join_type()) || join.right().output_partitioning().partition_count() == 1 {
                 return Ok(Transformed::no(node));
             }
             let left = Arc::clone(join.left());

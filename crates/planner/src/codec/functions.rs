@@ -8,9 +8,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use ballista_core::extension::{
-    ballista_aggregate_functions, ballista_scalar_functions, ballista_window_functions,
-};
+use ballista_core::extension::{ballista_aggregate_functions, ballista_scalar_functions, ballista_window_functions};
 use ballista_core::registry::BallistaFunctionRegistry;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF};
@@ -23,10 +21,7 @@ pub fn function_registry() -> BallistaFunctionRegistry {
     BallistaFunctionRegistry {
         scalar_functions: NAMED.scalar.clone(),
         aggregate_functions: NAMED.aggregate.clone(),
-        window_functions: ballista_window_functions()
-            .into_iter()
-            .map(|f| (f.name().to_owned(), f))
-            .collect(),
+        window_functions: ballista_window_functions().into_iter().map(|f| (f.name().to_owned(), f)).collect(),
         ..Default::default()
     }
 }

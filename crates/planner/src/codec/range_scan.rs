@@ -3,17 +3,14 @@
 use super::*;
 use crate::source::range::{Range, RangeSource};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource,
-};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
 use serde::{Deserialize, Serialize};
 
 /// Scans of [`RangeSource`]; other scans are DataFusion's business.
-pub(super) static RANGE_SCAN: NodeCodec =
-    NodeCodec { name: "range_scan", encode: encode_scan, decode: decode_scan };
+pub(super) static RANGE_SCAN: NodeCodec = NodeCodec { name: "range_scan", encode: encode_scan, decode: decode_scan };
 
 #[derive(Serialize, Deserialize)]
 struct RangeScan {
@@ -44,9 +41,7 @@ fn encode_scan(node: &Arc<dyn ExecutionPlan>, encoder: &Encoder<'_>) -> Result<O
     let message = RangeScan {
         range: source.range,
         groups: groups.ok_or_else(|| exec_datafusion_err!("a range's partition has no number"))?,
-        projection: projection
-            .map(|p| Ok((encoder.expr(&p.expr)?, p.alias.clone())))
-            .collect::<Result<_>>()?,
+        projection: projection.map(|p| Ok((encoder.expr(&p.expr)?, p.alias.clone()))).collect::<Result<_>>()?,
         limit: config.limit,
     };
     match serde_json::to_vec(&message) {
@@ -55,13 +50,9 @@ fn encode_scan(node: &Arc<dyn ExecutionPlan>, encoder: &Encoder<'_>) -> Result<O
     }
 }
 
-fn decode_scan(
-    body: &[u8],
-    _: &[Arc<dyn ExecutionPlan>],
-    decoder: &Decoder<'_>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let message: RangeScan = serde_json::from_slice(body)
-        .map_err(|e| exec_datafusion_err!("a range arrived malformed: {e}"))?;
+fn decode_scan(body: &[u8], _: &[Arc<dyn ExecutionPlan>], decoder: &Decoder<'_>) -> Result<Arc<dyn ExecutionPlan>> {
+    let message: RangeScan =
+        serde_json::from_slice(body).map_err(|e| exec_datafusion_err!("a range arrived malformed: {e}"))?;
     let source = RangeSource::new(message.range);
     let schema = Arc::clone(source.table_schema().table_schema());
     let projection = message

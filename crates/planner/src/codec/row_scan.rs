@@ -4,17 +4,14 @@ use super::*;
 use crate::source::rows::{RowFormat, RowSource};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion_proto::physical_plan::from_proto::{
-    parse_protobuf_file_scan_config, parse_table_schema_from_proto,
-};
+use datafusion_proto::physical_plan::from_proto::{parse_protobuf_file_scan_config, parse_table_schema_from_proto};
 use datafusion_proto::physical_plan::to_proto::serialize_file_scan_config;
 use datafusion_proto::physical_plan::{DefaultPhysicalProtoConverter, PhysicalPlanDecodeContext};
 use datafusion_proto::protobuf::FileScanExecConf;
 use serde::{Deserialize, Serialize};
 
 /// Scans of [`RowSource`].
-pub(super) static ROW_SCAN: NodeCodec =
-    NodeCodec { name: "row_scan", encode: encode_scan, decode: decode_scan };
+pub(super) static ROW_SCAN: NodeCodec = NodeCodec { name: "row_scan", encode: encode_scan, decode: decode_scan };
 
 /// What DataFusion's form of a scan does not say.
 #[derive(Serialize, Deserialize)]
@@ -36,27 +33,22 @@ fn encode_scan(node: &Arc<dyn ExecutionPlan>, encoder: &Encoder<'_>) -> Result<O
         return Ok(None);
     };
     let ours = Source { format: source.format().clone(), splittable: source.splittable() };
-    let ours = serde_json::to_vec(&ours)
-        .map_err(|e| exec_datafusion_err!("a file format could not be encoded: {e}"))?;
+    let ours =
+        serde_json::to_vec(&ours).map_err(|e| exec_datafusion_err!("a file format could not be encoded: {e}"))?;
     let scan = serialize_file_scan_config(config, encoder.codec, &DefaultPhysicalProtoConverter {})?;
-    let length = u32::try_from(ours.len())
-        .map_err(|_| exec_datafusion_err!("a file format takes {} bytes", ours.len()))?;
+    let length =
+        u32::try_from(ours.len()).map_err(|_| exec_datafusion_err!("a file format takes {} bytes", ours.len()))?;
     let mut payload = length.to_le_bytes().to_vec();
     payload.extend_from_slice(&ours);
     payload.extend_from_slice(&scan.encode_to_vec());
     Ok(Some(payload))
 }
 
-fn decode_scan(
-    body: &[u8],
-    _: &[Arc<dyn ExecutionPlan>],
-    decoder: &Decoder<'_>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+fn decode_scan(body: &[u8], _: &[Arc<dyn ExecutionPlan>], decoder: &Decoder<'_>) -> Result<Arc<dyn ExecutionPlan>> {
     let malformed = |what: &str| exec_datafusion_err!("a file scan arrived malformed: {what}");
     let (length, rest) = body.split_first_chunk().ok_or_else(|| malformed("no length"))?;
-    let (ours, scan) = rest
-        .split_at_checked(u32::from_le_bytes(*length) as usize)
-        .ok_or_else(|| malformed("truncated"))?;
+    let (ours, scan) =
+        rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(|| malformed("truncated"))?;
     let ours: Source = serde_json::from_slice(ours).map_err(|e| malformed(&e.to_string()))?;
     let scan = FileScanExecConf::decode(scan).map_err(|e| malformed(&e.to_string()))?;
     let schema = parse_table_schema_from_proto(&scan)?;

@@ -11,16 +11,10 @@ use ballista_core::serde::protobuf::SortShuffleWriterExecNode;
 use datafusion_proto::protobuf::PhysicalHashRepartition;
 
 /// The writer of hash-partitioned stages.
-pub(super) static SORT_SHUFFLE_WRITER: NodeCodec = NodeCodec {
-    name: "sort_shuffle_writer",
-    encode: encode_writer,
-    decode: decode_writer,
-};
+pub(super) static SORT_SHUFFLE_WRITER: NodeCodec =
+    NodeCodec { name: "sort_shuffle_writer", encode: encode_writer, decode: decode_writer };
 
-fn encode_writer(
-    node: &Arc<dyn ExecutionPlan>,
-    encoder: &Encoder<'_>,
-) -> Result<Option<Vec<u8>>> {
+fn encode_writer(node: &Arc<dyn ExecutionPlan>, encoder: &Encoder<'_>) -> Result<Option<Vec<u8>>> {
     let Some(writer) = node.downcast_ref::<SortShuffleWriterExec>() else {
         return Ok(None);
     };
@@ -33,10 +27,7 @@ fn encode_writer(
         job_id: writer.job_id().to_string(),
         stage_id: writer.stage_id() as u32,
         input: None,
-        output_partitioning: Some(PhysicalHashRepartition {
-            hash_expr,
-            partition_count: *partitions as u64,
-        }),
+        output_partitioning: Some(PhysicalHashRepartition { hash_expr, partition_count: *partitions as u64 }),
         batch_size: config.batch_size as u64,
         memory_limit_per_task_bytes: Some(config.memory_limit_per_task_bytes as u64),
     };
@@ -49,18 +40,13 @@ fn decode_writer(
     decoder: &Decoder<'_>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let malformed = |what: &str| exec_datafusion_err!("a shuffle writer arrived malformed: {what}");
-    let message =
-        SortShuffleWriterExecNode::decode(body).map_err(|e| malformed(&e.to_string()))?;
+    let message = SortShuffleWriterExecNode::decode(body).map_err(|e| malformed(&e.to_string()))?;
     let [input] = inputs else {
         return Err(malformed("it must have one input"));
     };
     let hash = message.output_partitioning.ok_or_else(|| malformed("no partitioning"))?;
     let schema = input.schema();
-    let keys = hash
-        .hash_expr
-        .iter()
-        .map(|k| decoder.expr_node(k, &schema))
-        .collect::<Result<Vec<_>>>()?;
+    let keys = hash.hash_expr.iter().map(|k| decoder.expr_node(k, &schema)).collect::<Result<Vec<_>>>()?;
     let mut config = SortShuffleConfig::new(true, message.batch_size.max(1) as usize);
     if let Some(bytes) = message.memory_limit_per_task_bytes {
         config = config.with_memory_limit_per_task_bytes(bytes as usize);
@@ -79,9 +65,7 @@ fn decode_writer(
 
 /// A shuffle reader hashed on more than columns loses its declared partitioning; any other node is
 /// returned as it is.
-pub(super) fn reader_without_nested_functions(
-    node: Arc<dyn ExecutionPlan>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn reader_without_nested_functions(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let Some(reader) = node.downcast_ref::<ShuffleReaderExec>() else {
         return Ok(node);
     };

@@ -112,7 +112,9 @@ fn matches(pattern: &Pattern, name: &str) -> bool {
 
 /// The patterns of one path component, its `{a,b}` alternatives multiplied out.
 fn patterns(component: &str) -> Result<Vec<Pattern>> {
-    let bad = |e: glob::PatternError| Error::analysis("INVALID_OPTIONS").with_message(format!("'{component}' is not a valid pattern: {e}"));
+    let bad = |e: glob::PatternError| {
+        Error::analysis("INVALID_OPTIONS").with_message(format!("'{component}' is not a valid pattern: {e}"))
+    };
     alternatives(component).iter().map(|p| Pattern::new(p).map_err(bad)).collect()
 }
 
@@ -133,7 +135,8 @@ async fn list_root(store: &dyn ObjectStore, root: &Location, request: &ReadReque
         let parent = Path::from_iter(parent[..parent.len().saturating_sub(1)].iter().cloned());
         return Ok(vec![Listed { meta, base: base_option.unwrap_or(parent) }]);
     }
-    let metas: Vec<ObjectMeta> = store.list(Some(&root.path)).try_collect().await.map_err(|e| store_error(&root.display, e))?;
+    let metas: Vec<ObjectMeta> =
+        store.list(Some(&root.path)).try_collect().await.map_err(|e| store_error(&root.display, e))?;
     if metas.is_empty() && !request.allow_empty && !directory_exists(root) {
         return Err(paths::not_found(&root.display));
     }

@@ -67,7 +67,8 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     schema.fields.extend(partitions.columns.iter().cloned());
     check_duplicates(&schema, request.case_sensitive)?;
     let files = format.with_statistics(state, &listed.store, files, &data_schema).await?;
-    let table = FileTable::new(listed.store, files, &data_schema, &partitions.columns, format.with_schema(&data_schema));
+    let table =
+        FileTable::new(listed.store, files, &data_schema, &partitions.columns, format.with_schema(&data_schema));
     Ok(Opened { schema, table: Arc::new(table) })
 }
 

@@ -72,7 +72,8 @@ impl Options {
         match self.get(key) {
             None => Ok(default),
             Some(text) => text.trim().parse().map_err(|_| {
-                Error::analysis("INVALID_OPTIONS").with_message(format!("The option {key} must be a number, not '{text}'."))
+                Error::analysis("INVALID_OPTIONS")
+                    .with_message(format!("The option {key} must be a number, not '{text}'."))
             }),
         }
     }

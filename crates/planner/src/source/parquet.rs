@@ -93,7 +93,8 @@ impl Parquet {
         for file in &files {
             reads.push(statistics(state, &object_store, &file.object_meta, &schema, &fingerprint));
         }
-        let found: Vec<Arc<Statistics>> = futures::stream::iter(reads).buffered(CONCURRENT_FOOTERS).try_collect().await?;
+        let found: Vec<Arc<Statistics>> =
+            futures::stream::iter(reads).buffered(CONCURRENT_FOOTERS).try_collect().await?;
         Ok(files.into_iter().zip(found).map(|(file, statistics)| file.with_statistics(statistics)).collect())
     }
 
@@ -103,10 +104,8 @@ impl Parquet {
         store: &ObjectStoreUrl,
         schema: TableSchema,
     ) -> datafusion::common::Result<Arc<dyn FileSource>> {
-        let options = TableParquetOptions {
-            global: state.config_options().execution.parquet.clone(),
-            ..Default::default()
-        };
+        let options =
+            TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let object_store = state.runtime_env().object_store(store)?;
         let source = ParquetSource::new(schema)
@@ -116,7 +115,11 @@ impl Parquet {
     }
 }
 
-async fn metadata(state: &SessionState, store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
+async fn metadata(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    meta: &ObjectMeta,
+) -> Result<Arc<ParquetMetaData>> {
     let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
     let hint = state.config_options().execution.parquet.metadata_size_hint;
     DFParquetMetadata::new(store.as_ref(), meta)
@@ -180,7 +183,8 @@ async fn statistics(
         return Ok(Arc::clone(found));
     }
     let footer = metadata(state, store, meta).await?;
-    let computed = DFParquetMetadata::statistics_from_parquet_metadata(&footer, schema).map_err(functions::error::from_datafusion)?;
+    let computed = DFParquetMetadata::statistics_from_parquet_metadata(&footer, schema)
+        .map_err(functions::error::from_datafusion)?;
     let computed = Arc::new(computed);
     let mut cache = STATISTICS.lock();
     if cache.len() >= MAX_CACHED_STATISTICS {
@@ -224,7 +228,9 @@ fn merge_types(a: &DataType, b: &DataType, case_sensitive: bool) -> Option<DataT
         (DataType::Map { key: k1, value: v1, .. }, DataType::Map { key: k2, value: v2, .. }) => {
             Some(DataType::map(merge_types(k1, k2, case_sensitive)?, merge_types(v1, v2, case_sensitive)?, true))
         }
-        (DataType::Decimal { precision: p1, scale: s1 }, DataType::Decimal { precision: p2, scale: s2 }) if s1 == s2 => {
+        (DataType::Decimal { precision: p1, scale: s1 }, DataType::Decimal { precision: p2, scale: s2 })
+            if s1 == s2 =>
+        {
             Some(DataType::decimal((*p1).max(*p2), *s1))
         }
         _ => None,

@@ -51,15 +51,14 @@ pub fn infer(listing: &Listing, request: &ReadRequest) -> Result<Partitions> {
         });
     }
     let column = |i: usize| raw.iter().filter_map(move |r| r.get(i)).map(|(_, v)| v.as_deref());
-    let columns: Vec<StructField> = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| column_of(name, column(i), request))
-        .collect();
+    let columns: Vec<StructField> =
+        names.iter().enumerate().map(|(i, name)| column_of(name, column(i), request)).collect();
     let kept: Vec<bool> = raw.iter().map(|r| r.len() == names.len()).collect();
     let values = raw
         .iter()
-        .map(|r| r.iter().zip(&columns).map(|((_, v), c)| value(v.as_deref(), &c.data_type)).collect::<Result<Vec<_>>>())
+        .map(|r| {
+            r.iter().zip(&columns).map(|((_, v), c)| value(v.as_deref(), &c.data_type)).collect::<Result<Vec<_>>>()
+        })
         .collect::<Result<Vec<_>>>()?;
     Ok(Partitions { columns, values, kept })
 }
@@ -123,7 +122,8 @@ pub fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
     while i < bytes.len() {
-        let escaped = (bytes[i] == b'%').then(|| text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok())).flatten();
+        let escaped =
+            (bytes[i] == b'%').then(|| text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok())).flatten();
         match escaped {
             Some(byte) => {
                 out.push(byte);
@@ -186,7 +186,14 @@ fn infer_type(text: &str) -> DataType {
     if is_date(text) {
         return DataType::Date;
     }
-    if text.len() >= 19 && is_date(&text[..10]) && ScalarValue::try_from_string(text.to_string(), &Arrow::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None)).is_ok() {
+    if text.len() >= 19
+        && is_date(&text[..10])
+        && ScalarValue::try_from_string(
+            text.to_string(),
+            &Arrow::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
+        )
+        .is_ok()
+    {
         return DataType::Timestamp;
     }
     DataType::STRING
@@ -206,7 +213,13 @@ fn wider(a: DataType, b: DataType) -> DataType {
     };
     match (rank(&a), rank(&b)) {
         _ if a == b => a,
-        (Some(x), Some(y)) => if x >= y { a } else { b },
+        (Some(x), Some(y)) => {
+            if x >= y {
+                a
+            } else {
+                b
+            }
+        }
         (None, None) => match (&a, &b) {
             (DataType::Date, DataType::Timestamp) | (DataType::Timestamp, DataType::Date) => DataType::Timestamp,
             _ => DataType::STRING,

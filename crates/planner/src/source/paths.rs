@@ -40,7 +40,8 @@ pub fn local_path(path: &str) -> Option<String> {
         let rest = rest.strip_prefix("//").map_or(rest, |r| r.strip_prefix("localhost").unwrap_or(r));
         return Some(if rest.starts_with('/') { rest.to_string() } else { format!("/{rest}") });
     }
-    let has_scheme = path.split_once("://").is_some_and(|(s, _)| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric()));
+    let has_scheme =
+        path.split_once("://").is_some_and(|(s, _)| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric()));
     (!has_scheme).then(|| path.to_string())
 }
 
@@ -87,7 +88,9 @@ pub fn not_found(path: &str) -> Error {
 }
 
 fn invalid(path: &str, why: &str) -> Error {
-    Error::analysis("FAILED_READ_FILE.NO_HINT").param("path", path).with_message(format!("The path {path} cannot be read: {why}."))
+    Error::analysis("FAILED_READ_FILE.NO_HINT")
+        .param("path", path)
+        .with_message(format!("The path {path} cannot be read: {why}."))
 }
 
 #[cfg(test)]

@@ -97,13 +97,14 @@ impl TableProvider for RangeTable {
         let groups = (0..self.range.partitions)
             .map(|i| FileGroup::new(vec![PartitionedFile::new(format!("range/{i}"), 1).with_range(i, i + 1)]))
             .collect();
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(RangeSource::new(self.range)))
-            .with_file_groups(groups)
-            .with_statistics(statistics(&self.range))
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .with_preserve_order(true)
-            .build();
+        let config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(RangeSource::new(self.range)))
+                .with_file_groups(groups)
+                .with_statistics(statistics(&self.range))
+                .with_projection_indices(projection.cloned())?
+                .with_limit(limit)
+                .with_preserve_order(true)
+                .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 }
@@ -161,7 +162,13 @@ impl FileSource for RangeSource {
     ) -> Result<Arc<dyn FileOpener>> {
         let schema = range_schema();
         let output = Arc::new(self.projection.project_schema(&schema)?);
-        Ok(Arc::new(RangeOpener { range: self.range, batch_size: self.batch_size, projection: self.projection.clone(), schema, output }))
+        Ok(Arc::new(RangeOpener {
+            range: self.range,
+            batch_size: self.batch_size,
+            projection: self.projection.clone(),
+            schema,
+            output,
+        }))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -217,16 +224,17 @@ impl FileOpener for RangeOpener {
         let (schema, output) = (Arc::clone(&self.schema), Arc::clone(&self.output));
         let projector = self.projection.make_projector(&schema)?;
         let size = self.batch_size.max(1) as i128;
-        let batches = futures::stream::iter((0..).map(move |i: i128| first + i * size).take_while(move |at| *at < last)).map(
-            move |from| {
-                let to = (from + size).min(last);
-                let values: Int64Array = (from..to).map(|i| Some(range.at(i))).collect();
-                let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(values)])?;
-                let projected = projector.project_batch(&batch)?;
-                debug_assert_eq!(projected.num_columns(), output.fields().len());
-                Ok(projected)
-            },
-        );
+        let batches = futures::stream::iter(
+            (0..).map(move |i: i128| first + i * size).take_while(move |at| *at < last),
+        )
+        .map(move |from| {
+            let to = (from + size).min(last);
+            let values: Int64Array = (from..to).map(|i| Some(range.at(i))).collect();
+            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(values)])?;
+            let projected = projector.project_batch(&batch)?;
+            debug_assert_eq!(projected.num_columns(), output.fields().len());
+            Ok(projected)
+        });
         Ok(Box::pin(async move { Ok(batches.boxed()) }))
     }
 }

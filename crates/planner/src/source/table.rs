@@ -21,10 +21,10 @@ use datafusion::physical_plan::empty::EmptyExec;
 use spark::types::{StructField, StructType};
 use spark::{Error, Result};
 
-use super::parquet::Parquet;
-use super::rows::{self, RowFormat, RowSource};
-use super::partitions::arrow_fields;
 use super::ReadRequest;
+use super::parquet::Parquet;
+use super::partitions::arrow_fields;
+use super::rows::{self, RowFormat, RowSource};
 
 /// How the bytes of a file become rows.
 #[derive(Debug, Clone)]
@@ -63,7 +63,8 @@ impl Format {
         match self {
             Format::Parquet(parquet) => parquet.infer(state, store, files).await,
             Format::Rows(format) => {
-                let object_store = state.runtime_env().object_store(store).map_err(functions::error::from_datafusion)?;
+                let object_store =
+                    state.runtime_env().object_store(store).map_err(functions::error::from_datafusion)?;
                 rows::infer(format, &object_store, files, &request.format).await
             }
         }
@@ -151,7 +152,14 @@ impl FileTable {
         let partition_fields = arrow_fields(partitions);
         let table_schema =
             TableSchema::builder(arrow_schema(data)).with_table_partition_cols(partition_fields.clone()).build();
-        FileTable { store, files, format, table_schema, partition_schema: Arc::new(Schema::new(partition_fields)), partitions: partitions.to_vec() }
+        FileTable {
+            store,
+            files,
+            format,
+            table_schema,
+            partition_schema: Arc::new(Schema::new(partition_fields)),
+            partitions: partitions.to_vec(),
+        }
     }
 
     /// Bytes of all files.
@@ -201,8 +209,10 @@ impl FileTable {
     /// The files that can hold rows passing `filters`, by their partition columns.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> DfResult<Vec<PartitionedFile>> {
         let names: Vec<&String> = self.partition_schema.fields().iter().map(|f| f.name()).collect();
-        let on_partitions: Vec<&Expr> =
-            filters.iter().filter(|f| !names.is_empty() && f.column_refs().iter().all(|c| names.contains(&&c.name))).collect();
+        let on_partitions: Vec<&Expr> = filters
+            .iter()
+            .filter(|f| !names.is_empty() && f.column_refs().iter().all(|c| names.contains(&&c.name)))
+            .collect();
         if on_partitions.is_empty() || self.files.is_empty() {
             return Ok(self.files.clone());
         }

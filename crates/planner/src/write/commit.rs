@@ -69,7 +69,8 @@ impl Job {
             SaveMode::Overwrite => self.delete_data(|_| true).await?,
             SaveMode::OverwriteDynamic if spec.partition_by.is_empty() => self.delete_data(|_| true).await?,
             SaveMode::OverwriteDynamic => {
-                let folders: BTreeSet<&str> = staged.iter().filter_map(|f| f.rsplit_once('/')).map(|(d, _)| d).collect();
+                let folders: BTreeSet<&str> =
+                    staged.iter().filter_map(|f| f.rsplit_once('/')).map(|(d, _)| d).collect();
                 self.delete_data(|path| path.rsplit_once('/').is_some_and(|(d, _)| folders.contains(d))).await?;
             }
             _ => {}
@@ -93,7 +94,8 @@ impl Job {
     /// Deletes the files below the target whose path relative to it passes `doomed`.
     async fn delete_data(&self, doomed: impl Fn(&str) -> bool) -> Result<()> {
         let prefix = format!("{}/", self.location.path);
-        let all: Vec<_> = self.store.list(Some(&self.location.path)).try_collect().await.map_err(|e| self.failed(&e.to_string()))?;
+        let all: Vec<_> =
+            self.store.list(Some(&self.location.path)).try_collect().await.map_err(|e| self.failed(&e.to_string()))?;
         let targets: Vec<Path> = all
             .into_iter()
             .map(|m| m.location)

@@ -10,10 +10,10 @@ use spark::types::{StructField, StructType};
 use spark::{Error, Result};
 use std::sync::Arc;
 
+use super::WriteSpec;
 use super::commit::Job;
 use super::parquet::ParquetFile;
 use super::rows::RowFile;
-use super::WriteSpec;
 use crate::source::partitions::{NULL_NAME, escape};
 use crate::source::same_name;
 use crate::text::Printer;
@@ -68,7 +68,8 @@ enum Writer {
 impl<'a> Files<'a> {
     pub fn new(job: &'a Job, spec: &'a WriteSpec, task: usize) -> Result<Self> {
         let fields = data_fields(spec);
-        let data_schema = StructType::new(fields.iter().map(|(_, f)| StructField { nullable: true, ..(*f).clone() }).collect());
+        let data_schema =
+            StructType::new(fields.iter().map(|(_, f)| StructField { nullable: true, ..(*f).clone() }).collect());
         let max_rows = spec.options.int("maxRecordsPerFile", 0)?;
         Ok(Files {
             job,
@@ -122,7 +123,8 @@ impl<'a> Files<'a> {
             .iter()
             .zip(columns)
             .map(|((_, field), column)| {
-                let text = if column.is_null(row) { String::new() } else { self.printer.cell(column, row, &field.data_type) };
+                let text =
+                    if column.is_null(row) { String::new() } else { self.printer.cell(column, row, &field.data_type) };
                 let value = if text.is_empty() { NULL_NAME.to_string() } else { escape(&text) };
                 format!("{}={value}", escape(&field.name))
             })
@@ -156,11 +158,17 @@ impl<'a> Files<'a> {
     fn data_batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let columns = self.data.iter().zip(self.arrow.fields()).map(|(&i, f)| {
             let column = batch.column(i);
-            if column.data_type() == f.data_type() { Ok(Arc::clone(column)) } else { arrow::compute::cast(column, f.data_type()) }
+            if column.data_type() == f.data_type() {
+                Ok(Arc::clone(column))
+            } else {
+                arrow::compute::cast(column, f.data_type())
+            }
         });
-        let columns = columns.collect::<std::result::Result<Vec<_>, _>>().map_err(|e| Error::internal(e.to_string()))?;
+        let columns =
+            columns.collect::<std::result::Result<Vec<_>, _>>().map_err(|e| Error::internal(e.to_string()))?;
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.arrow), columns, &options).map_err(|e| Error::internal(e.to_string()))
+        RecordBatch::try_new_with_options(Arc::clone(&self.arrow), columns, &options)
+            .map_err(|e| Error::internal(e.to_string()))
     }
 
     fn create(&mut self, folder: &str) -> Result<OpenFile> {
@@ -228,4 +236,3 @@ impl Writer {
         }
     }
 }
-

@@ -9,9 +9,9 @@ mod rows;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::common::runtime::JoinSet;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::common::runtime::JoinSet;
 use futures::StreamExt;
 use spark::types::{DataType, StructType};
 use spark::{Error, Result};
@@ -88,18 +88,29 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
                 .param("colType", "partition")
                 .param("colName", spark::types::quote_identifier(name))
                 .param("tableName", "`unknown`")
-                .param("tableCols", spec.schema.fields.iter().map(|f| spark::types::quote_identifier(&f.name)).collect::<Vec<_>>().join(", "))
+                .param(
+                    "tableCols",
+                    spec.schema
+                        .fields
+                        .iter()
+                        .map(|f| spark::types::quote_identifier(&f.name))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                )
                 .with_message(format!("The partition column {name} is not among the columns written.")));
         }
     }
     let data = files::data_fields(spec);
     if data.is_empty() && !spec.partition_by.is_empty() {
-        return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED").with_message("A table needs a column that does not partition it."));
+        return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED")
+            .with_message("A table needs a column that does not partition it."));
     }
     check_duplicates(spec)?;
     match spec.format.as_str() {
         "parquet" => data.iter().try_for_each(|(_, f)| parquet::check_type(&f.name, &f.data_type)),
-        "csv" | "json" | "text" => rows::check(&spec.format, &data.iter().map(|(_, f)| (*f).clone()).collect::<Vec<_>>()),
+        "csv" | "json" | "text" => {
+            rows::check(&spec.format, &data.iter().map(|(_, f)| (*f).clone()).collect::<Vec<_>>())
+        }
         other => Err(crate::source::table::not_found(other)),
     }
 }
@@ -126,9 +137,11 @@ pub async fn admit(runtime: &Arc<RuntimeEnv>, spec: &WriteSpec) -> Result<bool> 
     match spec.mode {
         SaveMode::Append | SaveMode::Overwrite | SaveMode::OverwriteDynamic => Ok(true),
         SaveMode::Ignore => Ok(!job.exists().await?),
-        SaveMode::ErrorIfExists if job.exists().await? => Err(Error::analysis("PATH_ALREADY_EXISTS")
-            .param("outputPath", &spec.location.display)
-            .with_message(format!("There is something at {} already; choose overwrite or append.", spec.location.display))),
+        SaveMode::ErrorIfExists if job.exists().await? => {
+            Err(Error::analysis("PATH_ALREADY_EXISTS").param("outputPath", &spec.location.display).with_message(
+                format!("There is something at {} already; choose overwrite or append.", spec.location.display),
+            ))
+        }
         SaveMode::ErrorIfExists => Ok(true),
     }
 }
@@ -137,7 +150,11 @@ pub async fn admit(runtime: &Arc<RuntimeEnv>, spec: &WriteSpec) -> Result<bool> 
 ///
 /// # Errors
 /// As the streams, and as the store; then nothing is left behind.
-pub async fn write(runtime: &Arc<RuntimeEnv>, streams: Vec<SendableRecordBatchStream>, spec: WriteSpec) -> Result<Written> {
+pub async fn write(
+    runtime: &Arc<RuntimeEnv>,
+    streams: Vec<SendableRecordBatchStream>,
+    spec: WriteSpec,
+) -> Result<Written> {
     let job = Arc::new(Job::new(runtime, &spec)?);
     let spec = Arc::new(spec);
     let mut tasks = JoinSet::new();

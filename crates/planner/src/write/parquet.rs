@@ -69,10 +69,13 @@ impl ParquetFile {
             "zstd" => codec(".zstd", Compression::ZSTD(ZstdLevel::default())),
             "lz4" | "lz4_raw" => codec(".lz4raw", Compression::LZ4_RAW),
             "brotli" => codec(".br", Compression::BROTLI(Default::default())),
-            other => Err(Error::new(spark::ErrorKind::IllegalArgument, "CODEC_NOT_AVAILABLE.WITH_AVAILABLE_CODECS_SUGGESTION")
-                .param("codecName", other)
-                .param("availableCodecs", "brotli, uncompressed, snappy, none, zstd, lz4, lz4_raw, gzip")
-                .with_message(format!("There is no codec {other}."))),
+            other => Err(Error::new(
+                spark::ErrorKind::IllegalArgument,
+                "CODEC_NOT_AVAILABLE.WITH_AVAILABLE_CODECS_SUGGESTION",
+            )
+            .param("codecName", other)
+            .param("availableCodecs", "brotli, uncompressed, snappy, none, zstd, lz4, lz4_raw, gzip")
+            .with_message(format!("There is no codec {other}."))),
         }
     }
 
@@ -91,14 +94,24 @@ impl ParquetFile {
             .set_coerce_types(true)
             .build();
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let writer = AsyncArrowWriter::try_new_with_options(ParquetObjectWriter::from_buf_writer(file), Arc::clone(&stored), options)
-            .map_err(failed)?;
+        let writer = AsyncArrowWriter::try_new_with_options(
+            ParquetObjectWriter::from_buf_writer(file),
+            Arc::clone(&stored),
+            options,
+        )
+        .map_err(failed)?;
         Ok(ParquetFile { writer, schema: stored })
     }
 
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch.columns().iter().zip(self.schema.fields()).map(|(c, f)| stored(c, f.data_type())).collect::<Result<Vec<_>>>()?;
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| Error::internal(e.to_string()))?;
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(self.schema.fields())
+            .map(|(c, f)| stored(c, f.data_type()))
+            .collect::<Result<Vec<_>>>()?;
+        let batch =
+            RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| Error::internal(e.to_string()))?;
         self.writer.write(&batch).await.map_err(failed)?;
         if self.writer.in_progress_size() > ROW_GROUP_BYTES {
             self.writer.flush().await.map_err(failed)?;
@@ -121,9 +134,14 @@ fn stored_type(ty: &Arrow) -> Arrow {
 }
 
 fn stored(column: &ArrayRef, ty: &Arrow) -> Result<ArrayRef> {
-    if column.data_type() == ty { Ok(Arc::clone(column)) } else { cast(column, ty).map_err(|e| Error::internal(e.to_string())) }
+    if column.data_type() == ty {
+        Ok(Arc::clone(column))
+    } else {
+        cast(column, ty).map_err(|e| Error::internal(e.to_string()))
+    }
 }
 
 fn failed(error: datafusion::parquet::errors::ParquetError) -> Error {
-    Error::new(spark::ErrorKind::Spark, "TASK_WRITE_FAILED").with_message(format!("A parquet file could not be written: {error}"))
+    Error::new(spark::ErrorKind::Spark, "TASK_WRITE_FAILED")
+        .with_message(format!("A parquet file could not be written: {error}"))
 }

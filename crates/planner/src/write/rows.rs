@@ -27,9 +27,12 @@ pub fn check(format: &str, fields: &[StructField]) -> Result<()> {
                 .with_message("A text file takes exactly one column.")),
         },
         "csv" => fields.iter().try_for_each(|f| match &f.data_type {
-            DataType::Array { .. } | DataType::Map { .. } | DataType::Struct(_) | DataType::Variant | DataType::Null | DataType::Binary => {
-                Err(unsupported_type("CSV", &f.name, &f.data_type))
-            }
+            DataType::Array { .. }
+            | DataType::Map { .. }
+            | DataType::Struct(_)
+            | DataType::Variant
+            | DataType::Null
+            | DataType::Binary => Err(unsupported_type("CSV", &f.name, &f.data_type)),
             _ => Ok(()),
         }),
         _ => Ok(()),
@@ -123,7 +126,8 @@ impl RowFile {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    Error::new(spark::ErrorKind::Spark, "TASK_WRITE_FAILED").with_message(format!("A file could not be written: {error}"))
+    Error::new(spark::ErrorKind::Spark, "TASK_WRITE_FAILED")
+        .with_message(format!("A file could not be written: {error}"))
 }
 
 fn compression(spec: &WriteSpec) -> Result<(FileCompressionType, &'static str)> {
@@ -134,10 +138,12 @@ fn compression(spec: &WriteSpec) -> Result<(FileCompressionType, &'static str)> 
         "bzip2" | "org.apache.hadoop.io.compress.bzip2codec" => Ok((FileCompressionType::BZIP2, ".bz2")),
         "zstd" => Ok((FileCompressionType::ZSTD, ".zst")),
         "xz" => Ok((FileCompressionType::XZ, ".xz")),
-        other => Err(Error::new(spark::ErrorKind::IllegalArgument, "CODEC_NOT_AVAILABLE.WITH_AVAILABLE_CODECS_SUGGESTION")
-            .param("codecName", other)
-            .param("availableCodecs", "bzip2, gzip, zstd, xz, uncompressed, none")
-            .with_message(format!("There is no codec {other}."))),
+        other => {
+            Err(Error::new(spark::ErrorKind::IllegalArgument, "CODEC_NOT_AVAILABLE.WITH_AVAILABLE_CODECS_SUGGESTION")
+                .param("codecName", other)
+                .param("availableCodecs", "bzip2, gzip, zstd, xz, uncompressed, none")
+                .with_message(format!("There is no codec {other}.")))
+        }
     }
 }
 
@@ -253,7 +259,11 @@ impl FilePrinter {
             }
             DataType::TimestampNtz => {
                 let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
-                crate::pattern::format(self.ntz_format.as_deref().unwrap_or("yyyy-MM-dd'T'HH:mm:ss[.SSS]"), micros, None)
+                crate::pattern::format(
+                    self.ntz_format.as_deref().unwrap_or("yyyy-MM-dd'T'HH:mm:ss[.SSS]"),
+                    micros,
+                    None,
+                )
             }
             DataType::Date => {
                 let days = i64::from(column.as_primitive::<Date32Type>().value(row));
@@ -324,7 +334,12 @@ impl JsonForm {
                 let finite = text.ends_with(|c: char| c.is_ascii_digit());
                 if finite { out.extend_from_slice(text.as_bytes()) } else { json_string(&text, out) }
             }
-            DataType::Boolean | DataType::Byte | DataType::Short | DataType::Integer | DataType::Long | DataType::Decimal { .. } => {
+            DataType::Boolean
+            | DataType::Byte
+            | DataType::Short
+            | DataType::Integer
+            | DataType::Long
+            | DataType::Decimal { .. } => {
                 out.extend_from_slice(self.printer.cell(column, row, ty).as_bytes());
             }
             _ => json_string(&self.printer.cell(column, row, ty), out),
@@ -350,7 +365,9 @@ fn base64_of(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let n = u32::from(chunk[0]) << 16 | u32::from(*chunk.get(1).unwrap_or(&0)) << 8 | u32::from(*chunk.get(2).unwrap_or(&0));
+        let n = u32::from(chunk[0]) << 16
+            | u32::from(*chunk.get(1).unwrap_or(&0)) << 8
+            | u32::from(*chunk.get(2).unwrap_or(&0));
         for i in 0..4 {
             let symbol = ALPHABET[(n >> (18 - 6 * i) & 63) as usize];
             out.push(if i > chunk.len() { '=' } else { char::from(symbol) });

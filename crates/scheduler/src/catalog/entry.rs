@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use spark::Result;
 use spark::plan::Options;
 use spark::types::StructType;
-use spark::Result;
 
 /// A namespace with everything in it; keys of the maps are names in lower case.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -155,7 +155,12 @@ impl Catalog {
     ///
     /// # Errors
     /// `TABLE_OR_VIEW_NOT_FOUND`, and as `change`.
-    pub fn update_table<T>(&self, namespace: &str, name: &str, change: impl FnOnce(&mut TableEntry) -> Result<T>) -> Result<T> {
+    pub fn update_table<T>(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut TableEntry) -> Result<T>,
+    ) -> Result<T> {
         self.update(namespace, |n| {
             let missing = || table_not_found(&[SESSION_CATALOG.into(), namespace.into(), name.into()]);
             change(n.tables.get_mut(&name.to_lowercase()).ok_or_else(missing)?)

@@ -148,9 +148,7 @@ fn read(path: &TempPath, to: &mpsc::Sender<RecordBatch>) -> Result<()> {
     Ok(())
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(e) => Err(DataFusionError::Execution(format!("spilling results failed: {e}"))),

@@ -45,8 +45,7 @@ pub(super) fn mend(graph: &mut ExecutionGraphBox) -> Result<()> {
     if graph.stages().values().all(|stage| attempt(stage) == 0) {
         return Ok(());
     }
-    let written: HashMap<usize, Written> =
-        graph.stages().iter().map(|(&id, stage)| (id, written(stage))).collect();
+    let written: HashMap<usize, Written> = graph.stages().iter().map(|(&id, stage)| (id, written(stage))).collect();
     let mut done = Vec::new();
     while let Some(stage) = graph.fetch_running_stage(&done) {
         done.push(stage.stage_id);
@@ -92,10 +91,7 @@ fn clean(locations: &mut Vec<PartitionLocation>, written: &Written) -> usize {
     before - locations.len()
 }
 
-fn clean_readers(
-    plan: Arc<dyn ExecutionPlan>,
-    written: &HashMap<usize, Written>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+fn clean_readers(plan: Arc<dyn ExecutionPlan>, written: &HashMap<usize, Written>) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
         let Some(reader) = node.downcast_ref::<ShuffleReaderExec>() else {
             return Ok(Transformed::no(node));
@@ -127,8 +123,7 @@ fn clean_readers(
 mod tests {
     use super::*;
     use ballista_core::serde::scheduler::{
-        ExecutorMetadata, ExecutorOperatingSystemSpecification, ExecutorSpecification,
-        PartitionId, PartitionStats,
+        ExecutorMetadata, ExecutorOperatingSystemSpecification, ExecutorSpecification, PartitionId, PartitionStats,
     };
 
     fn at(task: usize, executor: &str, partition: usize) -> PartitionLocation {
@@ -151,11 +146,8 @@ mod tests {
 
     #[test]
     fn only_what_successful_tasks_wrote_counts_and_only_once() {
-        let written: Written = [
-            ((0, "a".to_owned()), HashSet::from([0, 1])),
-            ((1, "b".to_owned()), HashSet::from([0])),
-        ]
-        .into();
+        let written: Written =
+            [((0, "a".to_owned()), HashSet::from([0, 1])), ((1, "b".to_owned()), HashSet::from([0]))].into();
         let check = |locations: &[(usize, &str, usize)], kept: usize| {
             let mut list: Vec<_> = locations.iter().map(|(t, e, p)| at(*t, e, *p)).collect();
             assert_eq!(clean(&mut list, &written), locations.len() - kept, "{locations:?}");

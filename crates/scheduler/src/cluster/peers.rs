@@ -71,10 +71,7 @@ impl Peers {
         matches!(timeout(FORGET_TIMEOUT, forget).await, Ok(Some(_)))
     }
 
-    async fn client(
-        &self,
-        executor: &ExecutorMetadata,
-    ) -> Result<FlightServiceClient<Channel>, Answer> {
+    async fn client(&self, executor: &ExecutorMetadata) -> Result<FlightServiceClient<Channel>, Answer> {
         if let Some(client) = self.0.lock().get(&executor.id) {
             return Ok(client.clone());
         }
@@ -91,11 +88,7 @@ impl Peers {
 }
 
 /// The body of the answer to an action.
-async fn act(
-    mut client: FlightServiceClient<Channel>,
-    action: &str,
-    body: String,
-) -> Option<Vec<u8>> {
+async fn act(mut client: FlightServiceClient<Channel>, action: &str, body: String) -> Option<Vec<u8>> {
     let action = Action { r#type: action.to_owned(), body: body.into() };
     let mut answer = client.do_action(action).await.ok()?.into_inner();
     Some(answer.message().await.ok()??.body.to_vec())

@@ -52,17 +52,12 @@ pub(super) struct Part {
 /// When an executor is lost after it finished a task of the last stage, the job's status lists
 /// both what it wrote and what was written in its stead, in the order in which the tasks ended.
 /// Only what a successful task has written counts, and of that the last.
-pub(super) fn locations(
-    job: &SuccessfulJob,
-    last_stage: Option<&(usize, Written)>,
-) -> Result<Vec<Part>, Lost> {
+pub(super) fn locations(job: &SuccessfulJob, last_stage: Option<&(usize, Written)>) -> Result<Vec<Part>, Lost> {
     let mut latest = BTreeMap::new();
     for location in &job.partition_location {
         let empty = location.partition_stats.as_ref().is_some_and(|s| s.num_rows == 0);
-        let location: PartitionLocation = location
-            .clone()
-            .try_into()
-            .map_err(|e| Lost(format!("a location could not be read: {e}")))?;
+        let location: PartitionLocation =
+            location.clone().try_into().map_err(|e| Lost(format!("a location could not be read: {e}")))?;
         if last_stage.is_some_and(|(_, written)| !mend::counts(&location, written)) {
             continue;
         }
@@ -123,16 +118,9 @@ async fn fill(
     let executor = &location.executor_meta;
     let mut batches = {
         let open = async {
-            let mut client =
-                shared.pool.acquire(&executor.host, executor.port, &client_config(shared), None).await?;
+            let mut client = shared.pool.acquire(&executor.host, executor.port, &client_config(shared), None).await?;
             let stream = client
-                .fetch_partition(
-                    &executor.id,
-                    &location.partition_id,
-                    location.file_id,
-                    location.layout(),
-                    false,
-                )
+                .fetch_partition(&executor.id, &location.partition_id, location.file_id, location.layout(), false)
                 .await;
             match stream {
                 Ok(stream) => Ok(stream),
@@ -180,11 +168,7 @@ mod tests {
 
     fn at(partition: u32, executor: &str) -> protobuf::PartitionLocation {
         protobuf::PartitionLocation {
-            partition_id: Some(protobuf::PartitionId {
-                job_id: "j".to_owned(),
-                stage_id: 1,
-                partition_id: partition,
-            }),
+            partition_id: Some(protobuf::PartitionId { job_id: "j".to_owned(), stage_id: 1, partition_id: partition }),
             executor_meta: Some(protobuf::ExecutorMetadata {
                 id: executor.to_owned(),
                 host: "h".to_owned(),
@@ -210,9 +194,9 @@ mod tests {
                 }
                 (count, written)
             });
-            let found = locations(&job, last.as_ref()).ok().map(|l| {
-                l.into_iter().map(|l| l.location.executor_meta.id).collect::<Vec<_>>()
-            });
+            let found = locations(&job, last.as_ref())
+                .ok()
+                .map(|l| l.into_iter().map(|l| l.location.executor_meta.id).collect::<Vec<_>>());
             let answer = answer.map(|a| a.iter().map(|e| (*e).to_owned()).collect());
             assert_eq!(found, answer, "{listed:?}");
         };

@@ -77,10 +77,7 @@ fn distributable(shared: &Shared, ctx: Arc<SessionContext>) -> Arc<SessionContex
         Some(_) => config,
         None => session_config(config),
     };
-    let config = config.set_usize(
-        "ballista.scheduler.max_partitions_per_task",
-        shared.config.max_partitions_per_task,
-    );
+    let config = config.set_usize("ballista.scheduler.max_partitions_per_task", shared.config.max_partitions_per_task);
     Arc::new(SessionContext::new_with_state(with_config(&ctx.state(), config).build()))
 }
 

@@ -242,10 +242,8 @@ fn scheduler(
         producer(config),
     ));
     let state: Arc<dyn ClusterState> = Arc::clone(executors) as _;
-    let codec = BallistaCodec::new(
-        Arc::new(BallistaLogicalExtensionCodec::default()),
-        Arc::new(FiresteelCodec::default()),
-    );
+    let codec =
+        BallistaCodec::new(Arc::new(BallistaLogicalExtensionCodec::default()), Arc::new(FiresteelCodec::default()));
     let scheduler = SchedulerServer::new(
         endpoint,
         BallistaCluster::new(state, Arc::clone(&jobs)),
@@ -283,21 +281,12 @@ fn scheduler_config(config: &ClusterConfig, host: String, port: u16) -> Schedule
 
 fn producer(config: &ClusterConfig) -> Arc<dyn Fn() -> SessionConfig + Send + Sync> {
     let limit = config.max_message_size;
-    Arc::new(move || {
-        SessionConfig::new_with_ballista().with_ballista_grpc_client_max_message_size(limit)
-    })
+    Arc::new(move || SessionConfig::new_with_ballista().with_ballista_grpc_client_max_message_size(limit))
 }
 
 /// Serves the scheduler's protocol to executors.
-async fn serve(
-    scheduler: Scheduler,
-    listener: TcpListener,
-    limit: usize,
-    stop: CancellationToken,
-) {
-    let service = SchedulerGrpcServer::new(scheduler)
-        .max_decoding_message_size(limit)
-        .max_encoding_message_size(limit);
+async fn serve(scheduler: Scheduler, listener: TcpListener, limit: usize, stop: CancellationToken) {
+    let service = SchedulerGrpcServer::new(scheduler).max_decoding_message_size(limit).max_encoding_message_size(limit);
     // Ballista looks for the peer's address where axum would put it.
     let with_peer = |mut request: Request<()>| -> std::result::Result<_, Status> {
         if let Some(peer) = request.remote_addr() {
@@ -307,10 +296,7 @@ async fn serve(
     };
     let served = tonic::transport::Server::builder()
         .add_service(InterceptedService::new(service, with_peer))
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        )
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned())
         .await;
     if let Err(e) = served {
         tracing::error!("the scheduler's endpoint for executors stopped: {e}");

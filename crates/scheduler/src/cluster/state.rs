@@ -14,9 +14,7 @@ use ballista_core::error::Result;
 use ballista_core::serde::protobuf::ExecutorHeartbeat;
 use ballista_core::serde::scheduler::{ExecutorData, ExecutorMetadata};
 use ballista_scheduler::cluster::memory::InMemoryClusterState;
-use ballista_scheduler::cluster::{
-    BoundTask, ClusterState, ClusterStateEventStream, ExecutorSlot,
-};
+use ballista_scheduler::cluster::{BoundTask, ClusterState, ClusterStateEventStream, ExecutorSlot};
 use ballista_scheduler::config::TaskDistributionPolicy;
 use ballista_scheduler::state::task_manager::JobInfoCache;
 use parking_lot::Mutex;
@@ -74,8 +72,7 @@ impl ClusterState for AccountedState {
                 tracing::error!(job = %id, "its inputs could not be checked: {e}");
             }
         }
-        let bound =
-            self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
+        let bound = self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
         let mut taken = self.taken.lock();
         for (executor, task) in &bound {
             *taken.entry(executor.clone()).or_default() += task.vcores_consumed;
@@ -88,11 +85,7 @@ impl ClusterState for AccountedState {
         self.inner.unbind_tasks(settled).await
     }
 
-    async fn register_executor(
-        &self,
-        metadata: ExecutorMetadata,
-        spec: ExecutorData,
-    ) -> Result<()> {
+    async fn register_executor(&self, metadata: ExecutorMetadata, spec: ExecutorData) -> Result<()> {
         let id = metadata.id.clone();
         self.inner.register_executor(metadata, spec).await?;
         self.taken.lock().remove(&id);
@@ -142,9 +135,7 @@ mod tests {
     fn no_more_is_returned_than_was_taken() {
         let state = AccountedState::default();
         state.taken.lock().insert("a".to_owned(), 3);
-        let settle = |slots: &[(&str, u32)]| {
-            state.settle(slots.iter().map(|(id, n)| ((*id).to_owned(), *n)).collect())
-        };
+        let settle = |slots: &[(&str, u32)]| state.settle(slots.iter().map(|(id, n)| ((*id).to_owned(), *n)).collect());
         assert_eq!(settle(&[("a", 2), ("b", 1)]), [("a".to_owned(), 2)]);
         assert_eq!(settle(&[("a", 2)]), [("a".to_owned(), 1)]);
         assert_eq!(settle(&[("a", 1)]), []);

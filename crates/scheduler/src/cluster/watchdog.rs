@@ -104,13 +104,8 @@ struct Belief {
 
 async fn look(shared: &Shared, memory: &mut Memory) {
     let belief = believe(shared);
-    let registered: HashMap<String, ExecutorMetadata> = shared
-        .executors
-        .registered_executor_metadata()
-        .await
-        .into_iter()
-        .map(|e| (e.id.clone(), e))
-        .collect();
+    let registered: HashMap<String, ExecutorMetadata> =
+        shared.executors.registered_executor_metadata().await.into_iter().map(|e| (e.id.clone(), e)).collect();
     shared.peers.retain(|id| registered.contains_key(id));
     memory.refused.retain(|id, _| registered.contains_key(id));
     reset_unregistered(shared, memory, &belief, &registered).await;
@@ -148,11 +143,7 @@ fn believe(shared: &Shared) -> Belief {
                 };
                 runs = true;
                 let scheduled = Duration::from_millis(task.scheduled_time as u64);
-                let name = TaskName {
-                    job: id.to_string(),
-                    stage: stage.stage_id,
-                    task: task.task_id,
-                };
+                let name = TaskName { job: id.to_string(), stage: stage.stage_id, task: task.task_id };
                 belief.by_executor.entry(running.executor_id.clone()).or_default().push(Believed {
                     name,
                     attempt: stage.stage_attempt_num,
@@ -183,9 +174,7 @@ async fn reset_unregistered(
     belief: &Belief,
     registered: &HashMap<String, ExecutorMetadata>,
 ) {
-    memory.unregistered.retain(|id, _| {
-        belief.by_executor.contains_key(id) && !registered.contains_key(id)
-    });
+    memory.unregistered.retain(|id, _| belief.by_executor.contains_key(id) && !registered.contains_key(id));
     for id in belief.by_executor.keys().filter(|id| !registered.contains_key(*id)) {
         if repeated(&mut memory.unregistered, id.clone(), PATIENCE) {
             memory.unregistered.remove(id);
@@ -195,12 +184,7 @@ async fn reset_unregistered(
     }
 }
 
-async fn probe(
-    shared: &Shared,
-    memory: &mut Memory,
-    executor: &ExecutorMetadata,
-    tasks: &[Believed],
-) {
+async fn probe(shared: &Shared, memory: &mut Memory, executor: &ExecutorMetadata, tasks: &[Believed]) {
     let names: Vec<TaskName> = tasks.iter().map(|t| t.name.clone()).collect();
     match shared.peers.ask(executor, &names).await {
         Answer::States(states) => {
@@ -253,9 +237,7 @@ async fn report_killed(shared: &Shared, executor: &str, tasks: &[Believed]) {
     let task_status = tasks.iter().map(killed).collect::<Vec<_>>();
     tracing::warn!(executor, tasks = task_status.len(), "reports were lost; running tasks again");
     let request = UpdateTaskStatusParams { executor_id: executor.to_owned(), task_status };
-    if let Err(e) =
-        SchedulerGrpc::update_task_status(&shared.scheduler, tonic::Request::new(request)).await
-    {
+    if let Err(e) = SchedulerGrpc::update_task_status(&shared.scheduler, tonic::Request::new(request)).await {
         tracing::warn!(executor, "lost tasks could not be reset: {e}");
     }
 }

@@ -13,7 +13,12 @@ use crate::operation::Table;
 use crate::session::Session;
 
 /// `CACHE TABLE name [AS query]`.
-pub async fn cache(session: &Arc<Session>, name: Vec<String>, query: Option<Box<Plan>>, text: Option<String>) -> Result<Table> {
+pub async fn cache(
+    session: &Arc<Session>,
+    name: Vec<String>,
+    query: Option<Box<Plan>>,
+    text: Option<String>,
+) -> Result<Table> {
     if let Some(query) = query {
         let view = CreateView {
             name: name.clone(),
@@ -31,7 +36,9 @@ pub async fn cache(session: &Arc<Session>, name: Vec<String>, query: Option<Box<
     }
     let settings = session.settings();
     let found = session.find(&name, &settings)?;
-    let plan = |name: Vec<String>| Plan::from(Node::Table { name, options: Vec::new(), is_streaming: false, time_travel: None });
+    let plan = |name: Vec<String>| {
+        Plan::from(Node::Table { name, options: Vec::new(), is_streaming: false, time_travel: None })
+    };
     match found {
         Found::Temp(_, mut relation) => {
             let kept = session.keep(&plan(name.clone())).await?;

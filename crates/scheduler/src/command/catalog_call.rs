@@ -7,7 +7,9 @@ use spark::types::{DataType, StructField};
 use spark::{Error, Result};
 
 use super::{cache, describe, namespace, show, table};
-use crate::catalog::{GLOBAL_TEMP, Kind, NamespaceEntry, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found};
+use crate::catalog::{
+    GLOBAL_TEMP, Kind, NamespaceEntry, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found,
+};
 use crate::naming::Found;
 use crate::operation::{OperationContext, Table};
 use crate::report::{self, Cell, column, matches, text};
@@ -21,12 +23,20 @@ pub async fn run(session: &Arc<Session>, call: Call, op: &OperationContext) -> R
         Call::CurrentCatalog => one_text("current_catalog", SESSION_CATALOG.to_string()),
         Call::SetCurrentCatalog { name } => namespace::set_catalog(session, &name),
         Call::ListCatalogs { pattern } => {
-            let rows = [SESSION_CATALOG].iter().filter(|c| matches(pattern.as_deref(), c)).map(|c| vec![(*c).into(), Cell::Null]).collect();
+            let rows = [SESSION_CATALOG]
+                .iter()
+                .filter(|c| matches(pattern.as_deref(), c))
+                .map(|c| vec![(*c).into(), Cell::Null])
+                .collect();
             report::table(vec![text("name", false), text("description", true)], rows)
         }
         Call::ListDatabases { pattern } => {
             let catalog = &session.engine().shared().catalog;
-            let all = catalog.namespaces().into_iter().filter(|n| matches(pattern.as_deref(), n)).filter_map(|n| catalog.namespace(&n));
+            let all = catalog
+                .namespaces()
+                .into_iter()
+                .filter(|n| matches(pattern.as_deref(), n))
+                .filter_map(|n| catalog.namespace(&n));
             report::table(database_columns(), all.map(database_row).collect())
         }
         Call::GetDatabase { name } => {
@@ -36,7 +46,9 @@ pub async fn run(session: &Arc<Session>, call: Call, op: &OperationContext) -> R
             report::table(database_columns(), vec![database_row(entry)])
         }
         Call::DatabaseExists { name } => {
-            let found = session.namespace(&parts(session, &name)?).is_ok_and(|n| session.engine().shared().catalog.has_namespace(&n));
+            let found = session
+                .namespace(&parts(session, &name)?)
+                .is_ok_and(|n| session.engine().shared().catalog.has_namespace(&n));
             one_bool("database_exists", found)
         }
         Call::ListTables { database, pattern } => list_tables(session, database, pattern, false),
@@ -79,7 +91,8 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
             one_bool("drop_temp_view", dropped)
         }
         Call::DropGlobalTempView { name } => {
-            let dropped = table::drop_temp(session, &[GLOBAL_TEMP.to_string(), name], session.settings().case_sensitive);
+            let dropped =
+                table::drop_temp(session, &[GLOBAL_TEMP.to_string(), name], session.settings().case_sensitive);
             one_bool("drop_global_temp_view", dropped)
         }
         Call::IsCached { table } => one_bool("is_cached", cache::is_cached(session, &parts(session, &table)?)?),
@@ -94,10 +107,21 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         Call::RefreshByPath { .. } => Ok(Table::empty()),
         Call::CreateDatabase { name, if_not_exists, properties } => {
             let take = |key: &str| properties.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
-            namespace::create(session, &parts(session, &name)?, if_not_exists, take("comment"), take("location"), Vec::new())
+            namespace::create(
+                session,
+                &parts(session, &name)?,
+                if_not_exists,
+                take("comment"),
+                take("location"),
+                Vec::new(),
+            )
         }
-        Call::DropDatabase { name, if_exists, cascade } => namespace::drop(session, &parts(session, &name)?, if_exists, cascade),
-        Call::DropTable { table: name, if_exists, .. } => table::drop(session, &parts(session, &name)?, if_exists, false),
+        Call::DropDatabase { name, if_exists, cascade } => {
+            namespace::drop(session, &parts(session, &name)?, if_exists, cascade)
+        }
+        Call::DropTable { table: name, if_exists, .. } => {
+            table::drop(session, &parts(session, &name)?, if_exists, false)
+        }
         Call::DropView { view, if_exists } => table::drop(session, &parts(session, &view)?, if_exists, true),
         Call::TruncateTable { table: name } => table::truncate(session, &parts(session, &name)?),
         Call::AnalyzeTable { table: name, no_scan } => table::analyze(session, &parts(session, &name)?, no_scan).await,
@@ -213,7 +237,14 @@ fn table_row(namespace: &str, name: &str, entry: Option<&TableEntry>) -> Vec<Cel
                 Kind::View => "VIEW",
             };
             let namespace = Cell::Texts(vec![namespace.to_string()]);
-            vec![name.into(), SESSION_CATALOG.into(), namespace, entry.comment.clone().into(), kind.into(), false.into()]
+            vec![
+                name.into(),
+                SESSION_CATALOG.into(),
+                namespace,
+                entry.comment.clone().into(),
+                kind.into(),
+                false.into(),
+            ]
         }
     }
 }

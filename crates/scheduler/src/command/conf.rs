@@ -1,7 +1,7 @@
 //! `SET`, `RESET`, `SET TIME ZONE`.
 
-use spark::conf::entries;
 use spark::Result;
+use spark::conf::entries;
 
 use crate::operation::Table;
 use crate::report::{self, text};
@@ -30,7 +30,10 @@ pub fn set(session: &Session, key: Option<String>, value: Option<String>, verbos
                 .iter()
                 .map(|e| vec![e.key.into(), conf.get_option(e.key).unwrap_or_default().into(), "".into(), "".into()])
                 .collect();
-            report::table(vec![text("key", false), text("value", false), text("meaning", false), text("Since version", false)], rows)
+            report::table(
+                vec![text("key", false), text("value", false), text("meaning", false), text("Since version", false)],
+                rows,
+            )
         }
         _ => report::table(pair(), conf.entries().into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect()),
     }

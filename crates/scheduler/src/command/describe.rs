@@ -104,7 +104,9 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
         put("Provider", entry.provider.clone());
     }
     if let Some((columns, sort, buckets)) = &entry.bucket {
-        let list = |names: &[String]| format!("[{}]", names.iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", "));
+        let list = |names: &[String]| {
+            format!("[{}]", names.iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", "))
+        };
         put("Num Buckets", buckets.to_string());
         put("Bucket Columns", list(columns));
         put("Sort Columns", list(sort));
@@ -123,7 +125,10 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     if !entry.properties.is_empty() {
         let mut all = entry.properties.clone();
         all.sort();
-        put("Table Properties", format!("[{}]", all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")));
+        put(
+            "Table Properties",
+            format!("[{}]", all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")),
+        );
     }
     if let Some((bytes, rows)) = entry.statistics {
         let rows = rows.map(|r| format!(", {r} rows")).unwrap_or_default();
@@ -134,7 +139,10 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     }
     if !entry.partition_columns.is_empty() {
         put("Partition Provider", "Catalog".into());
-        put("Partition Columns", format!("[{}]", entry.partition_columns.iter().map(|c| quote_identifier(c)).collect::<Vec<_>>().join(", ")));
+        put(
+            "Partition Columns",
+            format!("[{}]", entry.partition_columns.iter().map(|c| quote_identifier(c)).collect::<Vec<_>>().join(", ")),
+        );
     }
     Ok(out)
 }
@@ -154,7 +162,11 @@ fn one_column(session: &Session, name: &[String], column: &[String]) -> Result<T
             .with_message(format!("There is no column {wanted}."))
     })?;
     let comment = field.metadata.get("comment").and_then(|v| v.as_str()).unwrap_or("NULL");
-    let rows = [("col_name", field.name.clone()), ("data_type", field.data_type.simple_string()), ("comment", comment.to_string())];
+    let rows = [
+        ("col_name", field.name.clone()),
+        ("data_type", field.data_type.simple_string()),
+        ("comment", comment.to_string()),
+    ];
     report::table(
         vec![text("info_name", false), text("info_value", false)],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
@@ -204,7 +216,10 @@ pub fn routine_not_found(session: &Session, name: &[String]) -> Error {
     let database = session.names.lock().database.to_string();
     Error::new(ErrorKind::NoSuchObject, "UNRESOLVED_ROUTINE")
         .param("routineName", crate::catalog::shown(name))
-        .param("searchPath", format!("[`system`.`builtin`, `system`.`session`, `spark_catalog`.{}]", quote_identifier(&database)))
+        .param(
+            "searchPath",
+            format!("[`system`.`builtin`, `system`.`session`, `spark_catalog`.{}]", quote_identifier(&database)),
+        )
         .with_message(format!("There is no function {}.", crate::catalog::shown(name)))
 }
 
@@ -217,7 +232,12 @@ pub fn tree(schema: &StructType) -> String {
 
 fn fields(schema: &StructType, prefix: &str, out: &mut String) {
     for field in &schema.fields {
-        out.push_str(&format!("{prefix}-- {}: {} (nullable = {})\n", field.name, field.data_type.type_name(), field.nullable));
+        out.push_str(&format!(
+            "{prefix}-- {}: {} (nullable = {})\n",
+            field.name,
+            field.data_type.type_name(),
+            field.nullable
+        ));
         inside(&field.data_type, &format!("{prefix}    |"), out);
     }
 }
@@ -231,7 +251,10 @@ fn inside(ty: &DataType, prefix: &str, out: &mut String) {
         DataType::Map { key, value, value_contains_null } => {
             out.push_str(&format!("{prefix}-- key: {}\n", key.type_name()));
             inside(key, &format!("{prefix}    |"), out);
-            out.push_str(&format!("{prefix}-- value: {} (valueContainsNull = {value_contains_null})\n", value.type_name()));
+            out.push_str(&format!(
+                "{prefix}-- value: {} (valueContainsNull = {value_contains_null})\n",
+                value.type_name()
+            ));
             inside(value, &format!("{prefix}    |"), out);
         }
         DataType::Struct(s) => fields(s, prefix, out),

@@ -13,7 +13,9 @@ use crate::session::Session;
 
 /// Creates a function; both kinds live with the session.
 pub fn create(session: &Session, function: SqlFunction) -> Result<Table> {
-    let Some(key) = function.name.last().map(|n| n.to_lowercase()) else { return Err(Error::internal("a function has a name")) };
+    let Some(key) = function.name.last().map(|n| n.to_lowercase()) else {
+        return Err(Error::internal("a function has a name"));
+    };
     let mut names = session.names.lock();
     if names.functions.contains_key(&key) {
         if function.if_not_exists {
@@ -27,22 +29,24 @@ pub fn create(session: &Session, function: SqlFunction) -> Result<Table> {
                 .with_message(format!("There is a function {key} already.")));
         }
     }
-    let parameters = function
-        .params
-        .into_iter()
-        .map(|p| (p.field.name, p.field.data_type, p.default.map(|(e, _)| e)))
-        .collect();
+    let parameters =
+        function.params.into_iter().map(|p| (p.field.name, p.field.data_type, p.default.map(|(e, _)| e))).collect();
     let body = match (function.body, function.returns) {
         (FunctionBody::Expression(expr), returns) => {
             let returns = match returns {
                 Some(FunctionReturn::Scalar(ty)) => Some(ty),
-                Some(FunctionReturn::Table(_)) => return Err(Error::unsupported("a table function made of an expression")),
+                Some(FunctionReturn::Table(_)) => {
+                    return Err(Error::unsupported("a table function made of an expression"));
+                }
                 None => None,
             };
             world::SqlFunctionBody::Scalar { expr, returns }
         }
         (FunctionBody::Query(plan), Some(FunctionReturn::Scalar(returns))) => {
-            let subquery = spark::expr::Subquery { kind: spark::expr::SubqueryKind::Scalar, plan: spark::expr::SubqueryPlan::Plan(plan) };
+            let subquery = spark::expr::Subquery {
+                kind: spark::expr::SubqueryKind::Scalar,
+                plan: spark::expr::SubqueryPlan::Plan(plan),
+            };
             world::SqlFunctionBody::Scalar { expr: spark::Expr::Subquery(Box::new(subquery)), returns: Some(returns) }
         }
         (FunctionBody::Query(plan), returns) => {

@@ -24,7 +24,9 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     let overwrite = match insert.mode {
         InsertMode::Append => false,
         InsertMode::Overwrite => true,
-        InsertMode::ReplaceWhere(_) | InsertMode::ReplaceOn(_) | InsertMode::ReplaceUsing(_) => return Err(Error::unsupported("INSERT … REPLACE")),
+        InsertMode::ReplaceWhere(_) | InsertMode::ReplaceOn(_) | InsertMode::ReplaceUsing(_) => {
+            return Err(Error::unsupported("INSERT … REPLACE"));
+        }
     };
     let settings = session.settings();
     let analyzed = session.analyze(&insert.query, settings.clone()).await?;
@@ -34,7 +36,8 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
             fixed.push((name.clone(), value.clone()));
         }
     }
-    let target = Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
+    let target =
+        Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
     let dynamic = dynamic(&settings, &[]) || !target.fixed.is_empty();
     let mode = match (overwrite, dynamic) {
@@ -110,14 +113,21 @@ pub struct Target<'a> {
 ///
 /// # Errors
 /// `INSERT_COLUMN_ARITY_MISMATCH`, `INCOMPATIBLE_DATA_FOR_TABLE`.
-pub async fn arranged(session: &Arc<Session>, analyzed: &Analyzed, target: &Target<'_>, settings: &Settings) -> Result<Analyzed> {
+pub async fn arranged(
+    session: &Arc<Session>,
+    analyzed: &Analyzed,
+    target: &Target<'_>,
+    settings: &Settings,
+) -> Result<Analyzed> {
     let schema = target.entry.schema()?;
     let same = |a: &str, b: &str| planner::source::same_name(a, b, settings.case_sensitive);
     let is_fixed = |name: &str| target.fixed.iter().any(|(n, _)| same(n, name));
     let wanted: Vec<&StructField> = if target.columns.is_empty() {
         schema.fields.iter().filter(|f| !is_fixed(&f.name)).collect()
     } else {
-        let find = |name: &String| schema.fields.iter().find(|f| same(&f.name, name)).ok_or_else(|| unknown_column(name, &schema));
+        let find = |name: &String| {
+            schema.fields.iter().find(|f| same(&f.name, name)).ok_or_else(|| unknown_column(name, &schema))
+        };
         target.columns.iter().map(find).collect::<Result<_>>()?
     };
     let sources = matched(analyzed, target, &wanted, settings)?;
@@ -154,14 +164,24 @@ fn unknown_column(name: &str, schema: &StructType) -> Error {
 }
 
 /// For each wanted column, the column of the query that fills it.
-fn matched(analyzed: &Analyzed, target: &Target<'_>, wanted: &[&StructField], settings: &Settings) -> Result<Vec<Option<usize>>> {
+fn matched(
+    analyzed: &Analyzed,
+    target: &Target<'_>,
+    wanted: &[&StructField],
+    settings: &Settings,
+) -> Result<Vec<Option<usize>>> {
     let given = &analyzed.schema.fields;
     if target.by_name {
-        let find = |w: &&StructField| given.iter().position(|g| planner::source::same_name(&g.name, &w.name, settings.case_sensitive));
+        let find = |w: &&StructField| {
+            given.iter().position(|g| planner::source::same_name(&g.name, &w.name, settings.case_sensitive))
+        };
         let found: Vec<Option<usize>> = wanted.iter().map(find).collect();
         let used = found.iter().flatten().count();
         if used < given.len() {
-            let extra: Vec<String> = (0..given.len()).filter(|i| !found.contains(&Some(*i))).map(|i| quote_identifier(&given[i].name)).collect();
+            let extra: Vec<String> = (0..given.len())
+                .filter(|i| !found.contains(&Some(*i)))
+                .map(|i| quote_identifier(&given[i].name))
+                .collect();
             return Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.EXTRA_COLUMNS")
                 .param("tableName", shown(&target.place.parts()))
                 .param("extraColumns", extra.join(", "))
@@ -185,7 +205,13 @@ fn matched(analyzed: &Analyzed, target: &Target<'_>, wanted: &[&StructField], se
 }
 
 /// A column as the table stores it.
-fn stored(expr: DfExpr, from: &StructField, to: &StructField, target: &Target<'_>, settings: &Settings) -> Result<DfExpr> {
+fn stored(
+    expr: DfExpr,
+    from: &StructField,
+    to: &StructField,
+    target: &Target<'_>,
+    settings: &Settings,
+) -> Result<DfExpr> {
     if settings.store_assignment.as_ref() != "LEGACY" && !assignable(&from.data_type, &to.data_type, settings) {
         return Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST")
             .param("tableName", shown(&target.place.parts()))
@@ -212,14 +238,17 @@ fn stored(expr: DfExpr, from: &StructField, to: &StructField, target: &Target<'_
 fn assignable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
     use DataType as T;
     if settings.store_assignment.as_ref() == "STRICT" {
-        return from.same_type(to) || functions::coerce::tightest_type(from, to, settings).is_some_and(|t| t.same_type(to));
+        return from.same_type(to)
+            || functions::coerce::tightest_type(from, to, settings).is_some_and(|t| t.same_type(to));
     }
     match (from, to) {
         (a, b) if a.same_type(b) => true,
         (T::Null, _) => true,
         (a, b) if a.is_numeric() && b.is_numeric() => true,
         (T::Array { element: a, .. }, T::Array { element: b, .. }) => assignable(a, b, settings),
-        (T::Map { key: a, value: x, .. }, T::Map { key: b, value: y, .. }) => assignable(a, b, settings) && assignable(x, y, settings),
+        (T::Map { key: a, value: x, .. }, T::Map { key: b, value: y, .. }) => {
+            assignable(a, b, settings) && assignable(x, y, settings)
+        }
         (T::Struct(a), T::Struct(b)) => {
             a.fields.len() == b.fields.len()
                 && a.fields.iter().zip(&b.fields).all(|(x, y)| assignable(&x.data_type, &y.data_type, settings))
@@ -227,7 +256,8 @@ fn assignable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
         (a, b) if a.is_complex() || b.is_complex() => false,
         (a, b) if b.is_string() => !matches!(a, T::Variant),
         (a, b) if a.is_datetime() && b.is_datetime() => true,
-        (T::YearMonthInterval { .. }, T::YearMonthInterval { .. }) | (T::DayTimeInterval { .. }, T::DayTimeInterval { .. }) => true,
+        (T::YearMonthInterval { .. }, T::YearMonthInterval { .. })
+        | (T::DayTimeInterval { .. }, T::DayTimeInterval { .. }) => true,
         _ => false,
     }
 }
@@ -247,7 +277,8 @@ async fn constant(session: &Arc<Session>, value: Expr, field: &StructField) -> R
         exprs: vec![cast.alias("v")],
     });
     let (analyzed, batches) = session.collect(&plan, session.settings(), 1).await?;
-    let batch = batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("a row of constants is missing"))?;
+    let batch =
+        batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("a row of constants is missing"))?;
     let value = datafusion::scalar::ScalarValue::try_from_array(batch.column(analyzed.columns[0]), 0);
     Ok(lit(value.map_err(functions::error::from_datafusion)?))
 }

@@ -31,7 +31,9 @@ pub(crate) use catalog_call::run as run_catalog_call;
 pub enum CommandOutcome {
     Table(Table),
     /// The id of a relation that the session now holds.
-    Checkpoint { relation_id: String },
+    Checkpoint {
+        relation_id: String,
+    },
 }
 
 impl From<Table> for CommandOutcome {

@@ -26,7 +26,8 @@ pub fn create(
         Some(path) => planner::source::paths::locate(&path)?.display,
         None => catalog.namespace_location(&name),
     };
-    let entry = NamespaceEntry { name, comment, location, properties, owner: session.user().to_string(), ..Default::default() };
+    let entry =
+        NamespaceEntry { name, comment, location, properties, owner: session.user().to_string(), ..Default::default() };
     catalog.create_namespace(entry)?;
     Ok(Table::empty())
 }

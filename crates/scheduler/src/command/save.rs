@@ -15,7 +15,12 @@ use crate::session::Session;
 use crate::snapshot::short_name;
 
 /// `df.write.saveAsTable`.
-pub async fn save_as_table(session: &Arc<Session>, write: &WriteOperation, name: &[String], op: &OperationContext) -> Result<Table> {
+pub async fn save_as_table(
+    session: &Arc<Session>,
+    write: &WriteOperation,
+    name: &[String],
+    op: &OperationContext,
+) -> Result<Table> {
     let place = session.place(name)?;
     let catalog = &session.engine().shared().catalog;
     let mode = write.mode.to_ascii_lowercase();
@@ -35,7 +40,9 @@ pub async fn save_as_table(session: &Arc<Session>, write: &WriteOperation, name:
 
 fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result<TableEntry> {
     let conf = session.conf().view();
-    let provider = short_name(write.format.as_deref().unwrap_or_else(|| conf.get("spark.sql.sources.default").unwrap_or("parquet")));
+    let provider = short_name(
+        write.format.as_deref().unwrap_or_else(|| conf.get("spark.sql.sources.default").unwrap_or("parquet")),
+    );
     let path = write.options.iter().find(|(k, _)| k.eq_ignore_ascii_case("path")).map(|(_, v)| v.clone());
     let location = match &path {
         Some(path) => planner::source::paths::locate(path)?.display,
@@ -67,7 +74,12 @@ async fn create(session: &Arc<Session>, write: &WriteOperation, place: &Place, o
     insert::into_new(session, place, entry, &analyzed, op).await
 }
 
-async fn replace(session: &Arc<Session>, write: &WriteOperation, place: &Place, op: &OperationContext) -> Result<Table> {
+async fn replace(
+    session: &Arc<Session>,
+    write: &WriteOperation,
+    place: &Place,
+    op: &OperationContext,
+) -> Result<Table> {
     let mut entry = new_entry(session, write, place)?;
     let settings = session.settings();
     let analyzed = session.analyze(&write.input, settings.clone()).await?;
@@ -97,9 +109,16 @@ async fn into(
 }
 
 /// `df.write.insertInto`: by position.
-pub async fn insert_into(session: &Arc<Session>, write: &WriteOperation, name: &[String], op: &OperationContext) -> Result<Table> {
+pub async fn insert_into(
+    session: &Arc<Session>,
+    write: &WriteOperation,
+    name: &[String],
+    op: &OperationContext,
+) -> Result<Table> {
     if !write.partition_by.is_empty() {
-        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1309").with_message("insertInto takes the table's own partitioning."));
+        return Err(
+            Error::analysis("_LEGACY_ERROR_TEMP_1309").with_message("insertInto takes the table's own partitioning.")
+        );
     }
     let (place, entry) = session.table_entry(name, "INSERT")?;
     let overwrite = write.mode.eq_ignore_ascii_case("overwrite");
@@ -139,7 +158,8 @@ pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationC
         ("replace" | "create_or_replace", Some(_)) => replace(session, &v1, &place, op).await,
         ("append", Some(entry)) => into(session, &place, &entry, &write.input, SaveMode::Append, true, op).await,
         ("overwrite_partitions", Some(entry)) => {
-            let mode = if entry.partition_columns.is_empty() { SaveMode::Overwrite } else { SaveMode::OverwriteDynamic };
+            let mode =
+                if entry.partition_columns.is_empty() { SaveMode::Overwrite } else { SaveMode::OverwriteDynamic };
             into(session, &place, &entry, &write.input, mode, true, op).await
         }
         ("overwrite", Some(entry)) => match &write.overwrite_condition {

@@ -18,12 +18,20 @@ use crate::session::Session;
 pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
     match show {
         Show::Catalogs { pattern } => {
-            let rows = [SESSION_CATALOG].iter().filter(|c| matches(pattern.as_deref(), c)).map(|c| vec![(*c).into()]).collect();
+            let rows = [SESSION_CATALOG]
+                .iter()
+                .filter(|c| matches(pattern.as_deref(), c))
+                .map(|c| vec![(*c).into()])
+                .collect();
             report::table(vec![text("catalog", false)], rows)
         }
         Show::Namespaces { pattern, .. } => {
             let names = session.engine().shared().catalog.namespaces();
-            let rows = names.into_iter().filter(|n| matches(pattern.as_deref(), n)).map(|n| vec![quote_if_needed(&n).into()]).collect();
+            let rows = names
+                .into_iter()
+                .filter(|n| matches(pattern.as_deref(), n))
+                .map(|n| vec![quote_if_needed(&n).into()])
+                .collect();
             report::table(vec![text("namespace", false)], rows)
         }
         Show::Tables { namespace, pattern } => tables(session, namespace, pattern.as_deref(), false),
@@ -36,7 +44,10 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
         Show::Functions { scope, pattern, name, .. } => functions(session, &scope, pattern, name),
         Show::CurrentNamespace => {
             let database = session.names.lock().database.to_string();
-            report::table(vec![text("catalog", false), text("namespace", false)], vec![vec![SESSION_CATALOG.into(), database.into()]])
+            report::table(
+                vec![text("catalog", false), text("namespace", false)],
+                vec![vec![SESSION_CATALOG.into(), database.into()]],
+            )
         }
         Show::CachedTables => Err(Error::unsupported("SHOW CACHED TABLES")),
         Show::Procedures { .. } => Err(Error::unsupported("SHOW PROCEDURES")),
@@ -45,7 +56,11 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
 }
 
 /// Tables and views of a namespace, and the temporary views.
-pub fn listing(session: &Session, namespace: Option<Vec<String>>, views_only: bool) -> Result<Vec<(String, String, bool, Option<TableEntry>)>> {
+pub fn listing(
+    session: &Session,
+    namespace: Option<Vec<String>>,
+    views_only: bool,
+) -> Result<Vec<(String, String, bool, Option<TableEntry>)>> {
     let namespace = session.namespace(&namespace.unwrap_or_default())?;
     let mut out = Vec::new();
     if namespace.eq_ignore_ascii_case(GLOBAL_TEMP) {
@@ -68,7 +83,10 @@ fn tables(session: &Session, namespace: Option<Vec<String>>, pattern: Option<&st
         .map(|(namespace, name, temporary, _)| vec![namespace.into(), name.into(), temporary.into()])
         .collect();
     let name = if views { "viewName" } else { "tableName" };
-    report::table(vec![text("namespace", false), text(name, false), column("isTemporary", DataType::Boolean, false)], rows)
+    report::table(
+        vec![text("namespace", false), text(name, false), column("isTemporary", DataType::Boolean, false)],
+        rows,
+    )
 }
 
 async fn table_extended(session: &Arc<Session>, namespace: Option<Vec<String>>, pattern: &str) -> Result<Table> {
@@ -93,7 +111,12 @@ async fn table_extended(session: &Arc<Session>, namespace: Option<Vec<String>>, 
         rows.push(vec![namespace.into(), name.into(), temporary.into(), information.into()]);
     }
     report::table(
-        vec![text("namespace", false), text("tableName", false), column("isTemporary", DataType::Boolean, false), text("information", false)],
+        vec![
+            text("namespace", false),
+            text("tableName", false),
+            column("isTemporary", DataType::Boolean, false),
+            text("information", false),
+        ],
         rows,
     )
 }
@@ -200,7 +223,12 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
                 (DataType::String { collation: None }, _) => "STRING COLLATE UTF8_BINARY".to_string(),
                 (other, _) => other.sql(),
             };
-            let default = f.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()).map(|d| format!(" DEFAULT {d}")).unwrap_or_default();
+            let default = f
+                .metadata
+                .get("CURRENT_DEFAULT")
+                .and_then(|v| v.as_str())
+                .map(|d| format!(" DEFAULT {d}"))
+                .unwrap_or_default();
             let note = f.metadata.get("comment").and_then(|v| v.as_str()).map(comment).unwrap_or_default();
             format!("  {} {ty}{default}{note}", quote_if_needed(&f.name))
         })
@@ -262,4 +290,3 @@ pub fn created(micros: i64) -> String {
     let month = MONTHS[month.parse::<usize>().unwrap_or(1).clamp(1, 12) - 1];
     format!("{weekday} {month} {day} {time} UTC {year}")
 }
-

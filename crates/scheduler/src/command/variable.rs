@@ -149,7 +149,8 @@ pub async fn set_from(session: &Arc<Session>, names: &[Vec<String>], query: &Pla
     }
     let rows: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
     if rows > 1 {
-        return Err(Error::runtime("ROW_SUBQUERY_TOO_MANY_ROWS").with_message("A query that sets variables gave more than one row."));
+        return Err(Error::runtime("ROW_SUBQUERY_TOO_MANY_ROWS")
+            .with_message("A query that sets variables gave more than one row."));
     }
     let first = batches.iter().find(|b| b.num_rows() > 0);
     let mut exprs = Vec::new();
@@ -174,7 +175,9 @@ async fn typed_values(session: &Arc<Session>, exprs: Vec<Expr>) -> Result<Vec<(D
     let named = exprs.into_iter().enumerate().map(|(i, e)| e.alias(format!("v{i}"))).collect();
     let plan = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs: named });
     let (analyzed, batches) = session.collect(&plan, session.settings(), 1).await?;
-    let Some(batch) = batches.iter().find(|b| b.num_rows() > 0) else { return Err(Error::internal("a row of constants is missing")) };
+    let Some(batch) = batches.iter().find(|b| b.num_rows() > 0) else {
+        return Err(Error::internal("a row of constants is missing"));
+    };
     let fields = analyzed.schema.fields.iter().zip(&analyzed.columns);
     fields.map(|(f, &c)| Ok((f.data_type.clone(), literals::literal(batch.column(c), 0, &f.data_type)?))).collect()
 }
@@ -194,9 +197,14 @@ pub async fn execute_immediate(
     let text = match values(session, vec![text]).await?.pop() {
         Some(Literal::String(text)) => text,
         Some(Literal::Null(_)) => {
-            return Err(Error::analysis("NULL_QUERY_STRING_EXECUTE_IMMEDIATE").param("varName", "").with_message("The statement to execute is null."));
+            return Err(Error::analysis("NULL_QUERY_STRING_EXECUTE_IMMEDIATE")
+                .param("varName", "")
+                .with_message("The statement to execute is null."));
         }
-        _ => return Err(Error::analysis("INVALID_EXPR_TYPE_FOR_QUERY_EXECUTE_IMMEDIATE").with_message("The statement to execute must be a string.")),
+        _ => {
+            return Err(Error::analysis("INVALID_EXPR_TYPE_FOR_QUERY_EXECUTE_IMMEDIATE")
+                .with_message("The statement to execute must be a string."));
+        }
     };
     let (mut named, mut positional) = (Vec::new(), Vec::new());
     for argument in using {
@@ -206,14 +214,17 @@ pub async fn execute_immediate(
         }
     }
     if !named.is_empty() && !positional.is_empty() {
-        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS").with_message("Arguments are either all named or all not."));
+        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS")
+            .with_message("Arguments are either all named or all not."));
     }
     let plan = Plan::from(Node::Sql { text, named_args: named, positional_args: positional });
     if into.is_empty() {
         return session.execute_here(plan, op).await?.collect().await;
     }
     if session.command_of(&plan)?.is_some() {
-        return Err(Error::analysis("INVALID_STATEMENT_FOR_EXECUTE_INTO").param("sqlString", "").with_message("INTO takes the row of a query."));
+        return Err(Error::analysis("INVALID_STATEMENT_FOR_EXECUTE_INTO")
+            .param("sqlString", "")
+            .with_message("INTO takes the row of a query."));
     }
     set_from(session, &into, &plan).await
 }

@@ -58,7 +58,8 @@ fn renamed(schema: &StructType, view: &CreateView) -> Result<StructType> {
         return Ok(schema.clone());
     }
     if view.columns.len() != schema.fields.len() {
-        let reason = if view.columns.len() > schema.fields.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
+        let reason =
+            if view.columns.len() > schema.fields.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
         let names = |names: Vec<&String>| names.into_iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", ");
         return Err(Error::analysis(format!("CREATE_VIEW_COLUMN_ARITY_MISMATCH.{reason}"))
             .param("viewName", crate::catalog::shown(&view.name))

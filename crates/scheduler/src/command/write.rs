@@ -19,7 +19,9 @@ use crate::snapshot::short_name;
 /// Runs a write.
 pub async fn run(session: &Arc<Session>, op: WriteOperation, operation: &OperationContext) -> Result<Table> {
     let settings = session.settings();
-    let format = short_name(op.format.as_deref().unwrap_or_else(|| settings.conf.get("spark.sql.sources.default").unwrap_or("parquet")));
+    let format = short_name(
+        op.format.as_deref().unwrap_or_else(|| settings.conf.get("spark.sql.sources.default").unwrap_or("parquet")),
+    );
     match &op.target {
         WriteTarget::SaveAsTable(name) => super::save::save_as_table(session, &op, name, operation).await,
         WriteTarget::InsertInto(name) => super::save::insert_into(session, &op, name, operation).await,
@@ -29,7 +31,8 @@ pub async fn run(session: &Arc<Session>, op: WriteOperation, operation: &Operati
             let path = match target {
                 WriteTarget::Path(path) => path.clone(),
                 _ => from_options.ok_or_else(|| {
-                    Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_2047").with_message("A write needs a path.")
+                    Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_2047")
+                        .with_message("A write needs a path.")
                 })?,
             };
             let analyzed = session.analyze(&op.input, settings.clone()).await?;
@@ -40,7 +43,13 @@ pub async fn run(session: &Arc<Session>, op: WriteOperation, operation: &Operati
     }
 }
 
-fn spec(op: &WriteOperation, format: String, path: &str, analyzed: &Analyzed, settings: &Settings) -> Result<WriteSpec> {
+fn spec(
+    op: &WriteOperation,
+    format: String,
+    path: &str,
+    analyzed: &Analyzed,
+    settings: &Settings,
+) -> Result<WriteSpec> {
     if op.bucket_by.is_some() || !op.sort_by.is_empty() {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1312")
             .param("operation", "save")
@@ -66,7 +75,12 @@ fn spec(op: &WriteOperation, format: String, path: &str, analyzed: &Analyzed, se
 }
 
 /// Runs an analysed query and writes its rows.
-pub async fn rows(session: &Arc<Session>, analyzed: &Analyzed, spec: WriteSpec, op: &OperationContext) -> Result<Written> {
+pub async fn rows(
+    session: &Arc<Session>,
+    analyzed: &Analyzed,
+    spec: WriteSpec,
+    op: &OperationContext,
+) -> Result<Written> {
     write::check(&spec)?;
     let state = &session.engine().shared().state;
     if !write::admit(state.runtime_env(), &spec).await? {
@@ -74,7 +88,8 @@ pub async fn rows(session: &Arc<Session>, analyzed: &Analyzed, spec: WriteSpec, 
     }
     let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
     let streams = if prepared.runner.name() == "local" {
-        execute_stream_partitioned(Arc::clone(&prepared.plan), prepared.state.task_ctx()).map_err(functions::error::from_datafusion)?
+        execute_stream_partitioned(Arc::clone(&prepared.plan), prepared.state.task_ctx())
+            .map_err(functions::error::from_datafusion)?
     } else {
         vec![prepared.start("write", op).await?]
     };

@@ -20,14 +20,23 @@ pub struct Cells {
 
 impl Cells {
     /// The first `rows` rows of `batches` (canonical, `columns` as analysis says).
-    pub fn new(batches: &[RecordBatch], columns: &[usize], schema: &StructType, rows: usize, truncate: usize, zone: &str) -> Self {
+    pub fn new(
+        batches: &[RecordBatch],
+        columns: &[usize],
+        schema: &StructType,
+        rows: usize,
+        truncate: usize,
+        zone: &str,
+    ) -> Self {
         let printer = Printer::new(zone);
         let mut cells = Vec::new();
         for batch in batches {
             for row in 0..batch.num_rows() {
-                let line = schema.fields.iter().zip(columns).map(|(f, &c)| {
-                    shorten(escape(&printer.cell(batch.column(c), row, &f.data_type)), truncate)
-                });
+                let line = schema
+                    .fields
+                    .iter()
+                    .zip(columns)
+                    .map(|(f, &c)| shorten(escape(&printer.cell(batch.column(c), row, &f.data_type)), truncate));
                 cells.push(line.collect());
             }
         }
@@ -104,7 +113,11 @@ impl Cells {
     }
 
     fn pad(&self, cell: &str, to: usize) -> String {
-        if self.truncate > 0 { format!("{}{cell}", " ".repeat(to.saturating_sub(width(cell)))) } else { pad_right(cell, to) }
+        if self.truncate > 0 {
+            format!("{}{cell}", " ".repeat(to.saturating_sub(width(cell))))
+        } else {
+            pad_right(cell, to)
+        }
     }
 }
 

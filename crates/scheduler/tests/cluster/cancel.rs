@@ -7,9 +7,7 @@ use crate::harness::{Fixture, Setup, until};
 const SQL: &str = "SELECT k, count(*) FROM t GROUP BY k";
 
 async fn gated() -> Fixture {
-    Setup { files: vec!["a", "b_gated", "c_gated"], executors: 2, ..Default::default() }
-        .start()
-        .await
+    Setup { files: vec!["a", "b_gated", "c_gated"], executors: 2, ..Default::default() }.start().await
 }
 
 /// The cluster is as it was, and answers.

@@ -65,19 +65,15 @@ fn executor_process() {
         memory: Some(256 << 20),
         work_dir: dir.join("work"),
         drain_timeout: Duration::from_secs(10),
-        runtime: Some(Arc::new(move |_| {
-            Ok(gate::runtime(Some(gate.clone()), Some(spill.clone())))
-        })),
+        runtime: Some(Arc::new(move |_| Ok(gate::runtime(Some(gate.clone()), Some(spill.clone()))))),
         ..Default::default()
     };
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let on_signal = shutdown.clone();
-        let mut signals = tokio::signal::unix::signal(
-            tokio::signal::unix::SignalKind::terminate(),
-        )
-        .expect("signal handler");
+        let mut signals =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signal handler");
         tokio::spawn(async move {
             signals.recv().await;
             on_signal.cancel();
@@ -174,9 +170,7 @@ impl Setup {
         }
         write_table(dir.path(), "u", "only", ROWS_PER_FILE / 2);
         let spill_dir = Some(dir.path().to_owned());
-        let cluster = Cluster::start(ClusterConfig { spill_dir, ..self.config })
-            .await
-            .expect("cluster starts");
+        let cluster = Cluster::start(ClusterConfig { spill_dir, ..self.config }).await.expect("cluster starts");
         let mut fixture = Fixture { cluster, nodes: Vec::new(), dir };
         for _ in 0..self.executors {
             fixture.add_executor(self.vcores);
@@ -206,11 +200,7 @@ fn write_table(dir: &Path, table: &str, file: &str, first: i64) {
 impl Fixture {
     pub fn add_executor(&mut self, vcores: usize) {
         let port = TcpListener::bind(("127.0.0.1", 0)).expect("port").local_addr().expect("port").port();
-        let role = format!(
-            "{}|{port}|{vcores}|{}",
-            self.cluster.address().port(),
-            self.dir.path().display()
-        );
+        let role = format!("{}|{port}|{vcores}|{}", self.cluster.address().port(), self.dir.path().display());
         let child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "harness::executor_process", "--nocapture"])
             .env(ROLE, role)
@@ -344,4 +334,3 @@ pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         sleep(Duration::from_millis(20)).await;
     }
 }
-

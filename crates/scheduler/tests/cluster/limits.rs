@@ -60,12 +60,16 @@ async fn what_would_go_wrong_silently_is_refused() {
         assert_eq!(runner.check(&plan), Ok(()), "{sql}");
     }
 
-    let started = runner.run(Arc::new(PlaceholderRowExec::new(scan.schema()).with_partitions(2)), ctx, JobSpec::default());
+    let started =
+        runner.run(Arc::new(PlaceholderRowExec::new(scan.schema()).with_partitions(2)), ctx, JobSpec::default());
     let error = started.await.err().expect("refused");
     assert!(error.to_string().contains("PlaceholderRowExec"), "{error}");
 }
 
-async fn with_table(fixture: &Fixture, rows: i64) -> (Arc<dyn ExecutionPlan>, Arc<datafusion::prelude::SessionContext>) {
+async fn with_table(
+    fixture: &Fixture,
+    rows: i64,
+) -> (Arc<dyn ExecutionPlan>, Arc<datafusion::prelude::SessionContext>) {
     let ctx = fixture.session(true).await;
     let partitions: Vec<_> = (0..8)
         .map(|p| {

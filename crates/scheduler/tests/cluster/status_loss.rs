@@ -42,8 +42,7 @@ impl Service<http::Request<Body>> for Lossy {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let report = request.uri().path().ends_with("/UpdateTaskStatus");
         let lose = |left: usize| left.checked_sub(1);
-        let lost = report
-            && self.to_lose.fetch_update(Ordering::AcqRel, Ordering::Acquire, lose).is_ok();
+        let lost = report && self.to_lose.fetch_update(Ordering::AcqRel, Ordering::Acquire, lose).is_ok();
         let mut scheduler = self.scheduler.clone();
         Box::pin(async move {
             let unavailable = || Ok(Status::unavailable("lost on the way").into_http());
@@ -70,9 +69,7 @@ async fn with_lost_reports(count: usize) {
     let (connected, scheduler) = watch::channel(None);
     let to_lose = Arc::new(AtomicUsize::new(count));
     let proxy = Lossy { scheduler, to_lose: Arc::clone(&to_lose) };
-    let serving = Server::builder()
-        .add_service(proxy)
-        .serve_with_incoming(TcpIncoming::from(listener));
+    let serving = Server::builder().add_service(proxy).serve_with_incoming(TcpIncoming::from(listener));
     let serving = tokio::spawn(serving);
 
     let config = ClusterConfig { advertise_port: Some(port), ..Setup::default().config };

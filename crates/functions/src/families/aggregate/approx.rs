@@ -59,8 +59,8 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
     }
     let (fractions, many) = fractions(&call, 1)?;
     call.expect(2, Expected::Integral)?;
-    let accuracy = fold::integer(&call.args[2])
-        .ok_or_else(|| call.mismatch("UNEXPECTED_NULL").param("exprName", "accuracy"))?;
+    let accuracy =
+        fold::integer(&call.args[2]).ok_or_else(|| call.mismatch("UNEXPECTED_NULL").param("exprName", "accuracy"))?;
     if !(1..=i64::from(i32::MAX)).contains(&accuracy) {
         return Err(call
             .mismatch("VALUE_OUT_OF_RANGE")
@@ -70,7 +70,8 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
     }
     let one = call.args[0].ty.clone();
     let ty = if many { DataType::array(one, false) } else { one };
-    let extra = serde_json::to_string(&Wanted { fractions, many, accuracy }).map_err(|e| Error::internal(e.to_string()))?;
+    let extra =
+        serde_json::to_string(&Wanted { fractions, many, accuracy }).map_err(|e| Error::internal(e.to_string()))?;
     let args = vec![call.args[0].expr.clone()];
     let expr = kernel(&call, &KERNELS[0], call.options().with_extra(extra), args, &ty);
     Ok(Typed::new(expr, ty, true, name))
@@ -100,7 +101,9 @@ fn count_distinct(mut call: Call) -> Result<Typed> {
             call.args[0].expr.clone()
         }
         DataType::Null => lit(ScalarValue::Utf8(None)),
-        _ => crate::cast::explicit(&call.args[0], &DataType::STRING, spark::expr::CastMode::Legacy, call.settings)?.expr,
+        _ => {
+            crate::cast::explicit(&call.args[0], &DataType::STRING, spark::expr::CastMode::Legacy, call.settings)?.expr
+        }
     };
     let arg = if call.args[0].ty == DataType::Date {
         as_type(as_type(call.args[0].expr.clone(), &DataType::Integer), &DataType::Long)

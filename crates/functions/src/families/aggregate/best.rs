@@ -32,8 +32,18 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[AggregateKernel] = &[
     AggregateKernel { name: "max_by", accumulator: |a| best(a, true), state: |a| a.arg_types.clone(), groups: None },
     AggregateKernel { name: "min_by", accumulator: |a| best(a, false), state: |a| a.arg_types.clone(), groups: None },
-    AggregateKernel { name: "max_by_k", accumulator: |a| Collect::boxed(a, |c, f| finish_k(c, f, true)), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "min_by_k", accumulator: |a| Collect::boxed(a, |c, f| finish_k(c, f, false)), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "max_by_k",
+        accumulator: |a| Collect::boxed(a, |c, f| finish_k(c, f, true)),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "min_by_k",
+        accumulator: |a| Collect::boxed(a, |c, f| finish_k(c, f, false)),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 fn by(mut call: Call) -> Result<Typed> {
@@ -96,7 +106,8 @@ impl Accumulator for Best {
         let rows = values::rows(std::slice::from_ref(keys))?;
         let mut winner: Option<usize> = None;
         for i in (0..keys.len()).filter(|i| keys.is_valid(*i)) {
-            let better = winner.is_none_or(|w| if self.max { rows.row(i) >= rows.row(w) } else { rows.row(i) < rows.row(w) });
+            let better =
+                winner.is_none_or(|w| if self.max { rows.row(i) >= rows.row(w) } else { rows.row(i) < rows.row(w) });
             if better {
                 winner = Some(i);
             }

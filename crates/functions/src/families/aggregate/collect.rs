@@ -68,7 +68,10 @@ impl Collect {
     ///
     /// # Errors
     /// Never: kept fallible for the kernels' signature.
-    pub fn boxed(args: &AggregateArgs, finish: fn(&[ArrayRef], &Finished) -> Result<ScalarValue>) -> Result<Box<dyn Accumulator>> {
+    pub fn boxed(
+        args: &AggregateArgs,
+        finish: fn(&[ArrayRef], &Finished) -> Result<ScalarValue>,
+    ) -> Result<Box<dyn Accumulator>> {
         let context = Finished { return_type: args.return_type.clone(), options: args.options.clone() };
         Ok(Box::new(Collect::new(args.arg_types.clone(), false, Box::new(move |c| finish(c, &context)))))
     }
@@ -110,8 +113,7 @@ impl Collect {
 pub fn distinct(columns: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
     let rows = rows(columns)?;
     let mut seen = std::collections::HashSet::with_capacity(rows.num_rows());
-    let keep: Vec<u32> =
-        (0..rows.num_rows()).filter(|&i| seen.insert(rows.row(i))).map(|i| i as u32).collect();
+    let keep: Vec<u32> = (0..rows.num_rows()).filter(|&i| seen.insert(rows.row(i))).map(|i| i as u32).collect();
     if keep.len() == rows.num_rows() {
         return Ok(columns.to_vec());
     }

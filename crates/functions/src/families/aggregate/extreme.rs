@@ -134,9 +134,13 @@ mod tests {
 
     #[test]
     fn nan_is_greatest_and_zeros_are_equal() {
-        for (a, b, expect) in
-            [(1.0, 2.0, true), (f64::NAN, 1.0, false), (1.0, f64::NAN, true), (-0.0, 0.0, false), (f64::NAN, f64::NAN, false)]
-        {
+        for (a, b, expect) in [
+            (1.0, 2.0, true),
+            (f64::NAN, 1.0, false),
+            (1.0, f64::NAN, true),
+            (-0.0, 0.0, false),
+            (f64::NAN, f64::NAN, false),
+        ] {
             assert_eq!(less(a, b), expect, "{a} {b}");
         }
     }

@@ -34,10 +34,30 @@ pub const FUNCTIONS: &[Function] = &[
 
 /// Kernels of this file.
 pub const KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "collect_list", accumulator: |a| Collect::boxed(a, finish_list), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "collect_set", accumulator: |a| Collect::boxed(a, finish_set), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "collect_union", accumulator: |a| Collect::boxed(a, finish_union), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "listagg", accumulator: |a| Collect::boxed(a, finish_listagg), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "collect_list",
+        accumulator: |a| Collect::boxed(a, finish_list),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "collect_set",
+        accumulator: |a| Collect::boxed(a, finish_set),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "collect_union",
+        accumulator: |a| Collect::boxed(a, finish_union),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "listagg",
+        accumulator: |a| Collect::boxed(a, finish_listagg),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 fn collect_list(mut call: Call) -> Result<Typed> {
@@ -103,7 +123,10 @@ fn listagg(mut call: Call) -> Result<Typed> {
         return Err(Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.MISMATCH_WITH_DISTINCT_INPUT")
             .param("funcName", spark::types::quote_identifier(&call.name))
             .param("funcArg", format!("\"{}\"", call.args[0].name))
-            .param("orderingExpr", call.order.iter().map(|(k, ..)| format!("\"{}\"", k.name)).collect::<Vec<_>>().join(", "))
+            .param(
+                "orderingExpr",
+                call.order.iter().map(|(k, ..)| format!("\"{}\"", k.name)).collect::<Vec<_>>().join(", "),
+            )
             .at(call.origin.as_ref()));
     }
     let listing = Listing { delimiter, keys: call.order.iter().map(|(_, up, first)| (*up, *first)).collect() };
@@ -177,7 +200,13 @@ pub fn order(keys: &[ArrayRef], directions: &[(bool, bool)], rows: usize) -> DfR
                     let o = rows.row(*a).cmp(&rows.row(*b));
                     if *up { o } else { o.reverse() }
                 }
-                (x, y) => if *nulls_first { y.cmp(&x) } else { x.cmp(&y) },
+                (x, y) => {
+                    if *nulls_first {
+                        y.cmp(&x)
+                    } else {
+                        x.cmp(&y)
+                    }
+                }
             };
             if order.is_ne() {
                 return order;

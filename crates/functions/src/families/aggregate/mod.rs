@@ -42,7 +42,15 @@ pub(crate) fn kernel(
     args: Vec<Expr>,
     ty: &DataType,
 ) -> Expr {
-    KernelUdaf::call(kernel, to_arrow(ty), options, args, call.distinct, call.filter.as_ref().map(|f| f.expr.clone()), vec![])
+    KernelUdaf::call(
+        kernel,
+        to_arrow(ty),
+        options,
+        args,
+        call.distinct,
+        call.filter.as_ref().map(|f| f.expr.clone()),
+        vec![],
+    )
 }
 
 /// The kernel over the call's arguments, default options and name.

@@ -44,7 +44,12 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[AggregateKernel] = &[
     AggregateKernel { name: "skewness", accumulator: |a| moments(a, false), state: state_types, groups: None },
     AggregateKernel { name: "kurtosis", accumulator: |a| moments(a, true), state: state_types, groups: None },
-    AggregateKernel { name: "product", accumulator: |_| Ok(Box::new(Product(None))), state: |_| vec![Arrow::Float64], groups: None },
+    AggregateKernel {
+        name: "product",
+        accumulator: |_| Ok(Box::new(Product(None))),
+        state: |_| vec![Arrow::Float64],
+        groups: None,
+    },
 ];
 
 fn moment(mut call: Call) -> Result<Typed> {
@@ -134,10 +139,7 @@ impl Moments {
             + per * per * per * delta * n1 * n2 * (n1 * n1 - n1 * n2 + n2 * n2)
             + 6.0 * per * per * (n1 * n1 * o.m2 + n2 * n2 * self.m2)
             + 4.0 * per * (n1 * o.m3 - n2 * self.m3);
-        let m3 = self.m3
-            + o.m3
-            + per * per * delta * n1 * n2 * (n1 - n2)
-            + 3.0 * per * (n1 * o.m2 - n2 * self.m2);
+        let m3 = self.m3 + o.m3 + per * per * delta * n1 * n2 * (n1 - n2) + 3.0 * per * (n1 * o.m2 - n2 * self.m2);
         self.m2 = self.m2 + o.m2 + delta * per * n1 * n2;
         (self.n, self.mean, self.m3, self.m4) = (n, self.mean + per * n2, m3, m4);
     }

@@ -18,8 +18,8 @@ use super::kernel;
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
-use crate::fold;
 use crate::families::datetime::{numbers, typed};
+use crate::fold;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 use crate::values;
@@ -36,9 +36,24 @@ pub const FUNCTIONS: &[Function] = &[
 
 /// Kernels of this file.
 pub const KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "percentile", accumulator: |a| Collect::boxed(a, finish_percentile), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "mode", accumulator: |a| Collect::boxed(a, finish_mode), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "histogram_numeric", accumulator: |a| Collect::boxed(a, finish_histogram), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "percentile",
+        accumulator: |a| Collect::boxed(a, finish_percentile),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "mode",
+        accumulator: |a| Collect::boxed(a, finish_mode),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "histogram_numeric",
+        accumulator: |a| Collect::boxed(a, finish_histogram),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 #[derive(Serialize, Deserialize)]
@@ -108,7 +123,9 @@ fn measured(call: &mut Call, i: usize) -> Result<()> {
             call.args[i] = v;
             Ok(())
         }
-        None => Err(call.unexpected_type(i, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")")),
+        None => {
+            Err(call.unexpected_type(i, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"))
+        }
     }
 }
 
@@ -406,7 +423,8 @@ mod tests {
     #[test]
     fn interpolates_between_rows() {
         let counted = Counted { values: vec![0.0, 1.0, 2.0, 10.0], upto: vec![1, 2, 3, 4] };
-        for (fraction, continuous, discrete) in [(0.0, 0.0, 0.0), (0.5, 1.5, 1.0), (1.0, 10.0, 10.0), (0.75, 4.0, 2.0)] {
+        for (fraction, continuous, discrete) in [(0.0, 0.0, 0.0), (0.5, 1.5, 1.0), (1.0, 10.0, 10.0), (0.75, 4.0, 2.0)]
+        {
             assert_eq!(counted.continuous(fraction), continuous, "{fraction}");
             assert_eq!(counted.discrete(fraction), discrete, "{fraction}");
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array};
-use arrow::datatypes::{
-    DataType as Arrow, Decimal128Type, DurationMicrosecondType, Int64Type, IntervalUnit, IntervalYearMonthType, TimeUnit,
-};
 use arrow::datatypes::i256;
+use arrow::datatypes::{
+    DataType as Arrow, Decimal128Type, DurationMicrosecondType, Int64Type, IntervalUnit, IntervalYearMonthType,
+    TimeUnit,
+};
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
@@ -17,8 +18,18 @@ use crate::error::{fail, overflow};
 
 /// Kernels of this file.
 pub const KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "sum", accumulator: |a| single(a, false), state: state_types, groups: Some(|a| groups(a, false)) },
-    AggregateKernel { name: "avg", accumulator: |a| single(a, true), state: state_types, groups: Some(|a| groups(a, true)) },
+    AggregateKernel {
+        name: "sum",
+        accumulator: |a| single(a, false),
+        state: state_types,
+        groups: Some(|a| groups(a, false)),
+    },
+    AggregateKernel {
+        name: "avg",
+        accumulator: |a| single(a, true),
+        state: state_types,
+        groups: Some(|a| groups(a, true)),
+    },
 ];
 
 fn state_types(_: &AggregateArgs) -> Vec<Arrow> {
@@ -131,15 +142,13 @@ impl ExactSum {
         let values = cells.iter().map(|c| self.result(*c)).collect::<Result<Vec<Option<i128>>>>()?;
         Ok(match &self.output {
             Arrow::Int64 => Arc::new(Int64Array::from_iter(values.into_iter().map(|v| v.map(|v| v as i64)))),
-            Arrow::Decimal128(p, s) => {
-                Arc::new(Decimal128Array::from_iter(values).with_precision_and_scale(*p, *s)?)
-            }
-            Arrow::Interval(IntervalUnit::YearMonth) => Arc::new(
-                arrow::array::IntervalYearMonthArray::from_iter(values.into_iter().map(|v| v.map(|v| v as i32))),
-            ),
-            Arrow::Duration(TimeUnit::Microsecond) => Arc::new(
-                arrow::array::DurationMicrosecondArray::from_iter(values.into_iter().map(|v| v.map(|v| v as i64))),
-            ),
+            Arrow::Decimal128(p, s) => Arc::new(Decimal128Array::from_iter(values).with_precision_and_scale(*p, *s)?),
+            Arrow::Interval(IntervalUnit::YearMonth) => Arc::new(arrow::array::IntervalYearMonthArray::from_iter(
+                values.into_iter().map(|v| v.map(|v| v as i32)),
+            )),
+            Arrow::Duration(TimeUnit::Microsecond) => Arc::new(arrow::array::DurationMicrosecondArray::from_iter(
+                values.into_iter().map(|v| v.map(|v| v as i64)),
+            )),
             other => return internal_err!("no exact sum as {other}"),
         })
     }

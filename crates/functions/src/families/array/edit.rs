@@ -217,7 +217,9 @@ fn eval_slice(args: &KernelArgs) -> DfResult<ColumnarValue> {
         };
         if length < 0 {
             return fail(
-                slice_error("LENGTH").param("length", length.to_string()).with_message("A slice's length is not negative."),
+                slice_error("LENGTH")
+                    .param("length", length.to_string())
+                    .with_message("A slice's length is not negative."),
             );
         }
         if (0..size).contains(&from) {

@@ -157,9 +157,8 @@ fn eval_extreme(args: &KernelArgs, max: bool) -> DfResult<ColumnarValue> {
     for row in 0..row_count(args) {
         let mut best: Option<usize> = None;
         for i in lists.get(row).unwrap_or(0..0).filter(|i| lists.values().is_valid(*i)) {
-            let better = best.is_none_or(|b| {
-                if max { keys[0].row(i) > keys[0].row(b) } else { keys[0].row(i) < keys[0].row(b) }
-            });
+            let better = best
+                .is_none_or(|b| if max { keys[0].row(i) > keys[0].row(b) } else { keys[0].row(i) < keys[0].row(b) });
             if better {
                 best = Some(i);
             }

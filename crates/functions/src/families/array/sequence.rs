@@ -22,8 +22,7 @@ use crate::typed::Typed;
 pub const FUNCTIONS: &[Function] = &[Function { name: "sequence", build: Build::Scalar(sequence) }];
 
 /// Kernels of this file.
-pub const KERNELS: &[Kernel] =
-    &[Kernel::new("sequence", eval_integers), Kernel::new("sequence_of_times", eval_times)];
+pub const KERNELS: &[Kernel] = &[Kernel::new("sequence", eval_integers), Kernel::new("sequence_of_times", eval_times)];
 
 fn sequence(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
@@ -47,7 +46,8 @@ fn sequence(mut call: Call) -> Result<Typed> {
                 call.args[i] = coerce::cast_implicitly(&call.args[i], &ty, call.settings);
             }
             let nullable = call.any_nullable();
-            let zone = if ty == DataType::Timestamp { call.settings.time_zone.clone() } else { crate::types::UTC.into() };
+            let zone =
+                if ty == DataType::Timestamp { call.settings.time_zone.clone() } else { crate::types::UTC.into() };
             let options = call.options().with_time_zone(zone);
             Ok(call.kernel_with(&KERNELS[1], options, DataType::array(ty, false), nullable).named(name))
         }
@@ -88,7 +88,13 @@ fn eval_integers(args: &KernelArgs) -> DfResult<ColumnarValue> {
             continue;
         };
         let step = match &steps {
-            None => if start <= stop { 1 } else { -1 },
+            None => {
+                if start <= stop {
+                    1
+                } else {
+                    -1
+                }
+            }
             Some(steps) => match steps.get(row) {
                 Some(step) => step,
                 None => {
@@ -186,10 +192,19 @@ fn eval_times(args: &KernelArgs) -> DfResult<ColumnarValue> {
     out.finish(args)
 }
 
-fn times_of_row(out: &mut Times, start: i64, stop: i64, step: (i64, i64, i64), dates: bool, zone: Zone) -> DfResult<()> {
+fn times_of_row(
+    out: &mut Times,
+    start: i64,
+    stop: i64,
+    step: (i64, i64, i64),
+    dates: bool,
+    zone: Zone,
+) -> DfResult<()> {
     let unit = if dates { MICROS_PER_DAY } else { 1 };
     let (from, to) = (start * unit, stop * unit);
-    let rough = step.0 as i128 * 28 * i128::from(MICROS_PER_DAY) + step.1 as i128 * i128::from(MICROS_PER_DAY) + i128::from(step.2);
+    let rough = step.0 as i128 * 28 * i128::from(MICROS_PER_DAY)
+        + step.1 as i128 * i128::from(MICROS_PER_DAY)
+        + i128::from(step.2);
     if (rough > 0 && from > to) || (rough < 0 && from < to) || (rough == 0 && from != to) {
         return fail(illegal(start, stop, &rough.to_string()));
     }

@@ -33,7 +33,8 @@ static COLLATORS: LazyLock<RwLock<HashMap<String, Arc<CollatorBorrowed<'static>>
 impl Collation {
     /// The default collation.
     pub fn binary() -> Self {
-        let name = CollationName { base: "UTF8_BINARY", case_insensitive: false, accent_insensitive: false, rtrim: false };
+        let name =
+            CollationName { base: "UTF8_BINARY", case_insensitive: false, accent_insensitive: false, rtrim: false };
         Collation { name, collator: None }
     }
 
@@ -155,9 +156,25 @@ fn collator(name: &CollationName) -> SparkResult<Arc<CollatorBorrowed<'static>>>
 /// Locale names here have three-letter countries; BCP 47 has two.
 fn bcp47(name: &str) -> String {
     const COUNTRIES: [(&str, &str); 19] = [
-        ("SAU", "SA"), ("AUT", "AT"), ("USA", "US"), ("AFG", "AF"), ("CAN", "CA"), ("ISR", "IL"), ("IDN", "ID"),
-        ("NOR", "NO"), ("IND", "IN"), ("BIH", "BA"), ("MNE", "ME"), ("SRB", "RS"), ("CHN", "CN"), ("SGP", "SG"),
-        ("HKG", "HK"), ("MAC", "MO"), ("TWN", "TW"), ("DEU", "DE"), ("GBR", "GB"),
+        ("SAU", "SA"),
+        ("AUT", "AT"),
+        ("USA", "US"),
+        ("AFG", "AF"),
+        ("CAN", "CA"),
+        ("ISR", "IL"),
+        ("IDN", "ID"),
+        ("NOR", "NO"),
+        ("IND", "IN"),
+        ("BIH", "BA"),
+        ("MNE", "ME"),
+        ("SRB", "RS"),
+        ("CHN", "CN"),
+        ("SGP", "SG"),
+        ("HKG", "HK"),
+        ("MAC", "MO"),
+        ("TWN", "TW"),
+        ("DEU", "DE"),
+        ("GBR", "GB"),
     ];
     let parts: Vec<&str> = name
         .split('_')

@@ -79,11 +79,12 @@ fn split(upper: &str) -> Option<CollationName> {
     let base = roots
         .filter(|name| {
             let n = name.len();
-            upper.len() >= n && upper[..n].eq_ignore_ascii_case(name) && matches!(upper.as_bytes().get(n), None | Some(b'_'))
+            upper.len() >= n
+                && upper[..n].eq_ignore_ascii_case(name)
+                && matches!(upper.as_bytes().get(n), None | Some(b'_'))
         })
         .max_by_key(|name| name.len())?;
-    let mut out =
-        CollationName { base, case_insensitive: base == UTF8_LCASE, accent_insensitive: false, rtrim: false };
+    let mut out = CollationName { base, case_insensitive: base == UTF8_LCASE, accent_insensitive: false, rtrim: false };
     let (mut case, mut accent) = (false, false);
     for part in upper[base.len()..].split('_').skip(1) {
         let seen = match part {

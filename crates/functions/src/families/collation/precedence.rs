@@ -104,9 +104,7 @@ fn adopt(arg: &mut Typed, chosen: &Option<Arc<str>>) {
 
 fn with_collation(ty: &DataType, chosen: &Option<Arc<str>>) -> DataType {
     match ty {
-        DataType::Array { element, contains_null } => {
-            DataType::array(with_collation(element, chosen), *contains_null)
-        }
+        DataType::Array { element, contains_null } => DataType::array(with_collation(element, chosen), *contains_null),
         _ => DataType::String { collation: chosen.clone() },
     }
 }

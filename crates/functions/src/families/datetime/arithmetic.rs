@@ -79,8 +79,12 @@ pub fn add(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Option<R
         (t, D::Timestamp | D::TimestampNtz) if is_interval(t) => Ok(timestamp_interval(b, a, false, settings, origin)),
         (D::Time(_), D::DayTimeInterval { .. }) => Ok(time_interval(a, b, false, settings, origin)),
         (D::DayTimeInterval { .. }, D::Time(_)) => Ok(time_interval(b, a, false, settings, origin)),
-        (t, D::CalendarInterval | D::DayTimeInterval { .. }) => any_interval(a.clone(), t.clone(), b, false, settings, origin),
-        (D::CalendarInterval | D::DayTimeInterval { .. }, t) => any_interval(b.clone(), t.clone(), a, false, settings, origin),
+        (t, D::CalendarInterval | D::DayTimeInterval { .. }) => {
+            any_interval(a.clone(), t.clone(), b, false, settings, origin)
+        }
+        (D::CalendarInterval | D::DayTimeInterval { .. }, t) => {
+            any_interval(b.clone(), t.clone(), a, false, settings, origin)
+        }
         (D::Date, t) if !t.is_string() => days("date_add", a, b, settings, origin),
         (t, D::Date) if !t.is_string() => days("date_add", b, a, settings, origin),
         (D::Date, _) => days("date_add", a, b, settings, origin),
@@ -109,7 +113,9 @@ pub fn subtract(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Opt
         (D::Timestamp | D::TimestampNtz, t) if is_interval(t) => Ok(timestamp_interval(a, b, true, settings, origin)),
         (D::Time(_), D::DayTimeInterval { .. }) => Ok(time_interval(a, b, true, settings, origin)),
         (D::Time(_), D::Time(_)) => Ok(times(a, b, settings, origin)),
-        (t, D::CalendarInterval | D::DayTimeInterval { .. }) => any_interval(a.clone(), t.clone(), b, true, settings, origin),
+        (t, D::CalendarInterval | D::DayTimeInterval { .. }) => {
+            any_interval(a.clone(), t.clone(), b, true, settings, origin)
+        }
         (D::Timestamp | D::TimestampNtz, _) | (_, D::Timestamp | D::TimestampNtz) => timestamps(a, b, settings, origin),
         (_, D::Date) => dates(a, b, settings, origin),
         (D::Date, t) if t.is_string() => dates(a, b, settings, origin),
@@ -140,7 +146,8 @@ fn infix(
     brackets: bool,
 ) -> Typed {
     let sign = if negate { '-' } else { '+' };
-    let text = if brackets { format!("({} {sign} {})", a.name, b.name) } else { format!("{} {sign} {}", a.name, b.name) };
+    let text =
+        if brackets { format!("({} {sign} {})", a.name, b.name) } else { format!("{} {sign} {}", a.name, b.name) };
     let nullable = a.nullable || b.nullable;
     let call = call(name, vec![a, b], settings, origin);
     let mut options = if ty == DataType::TimestampNtz {
@@ -227,7 +234,13 @@ fn same_intervals(a: Typed, b: Typed, negate: bool, settings: &Settings, origin:
 
 fn time_interval(time: Typed, interval: Typed, negate: bool, settings: &Settings, origin: Origins) -> Typed {
     let precision = match (&time.ty, &interval.ty) {
-        (DataType::Time(p), DataType::DayTimeInterval { end, .. }) => if *end == 3 { 6 } else { *p },
+        (DataType::Time(p), DataType::DayTimeInterval { end, .. }) => {
+            if *end == 3 {
+                6
+            } else {
+                *p
+            }
+        }
         _ => 6,
     };
     infix("time_add_interval", (time, interval), negate, DataType::Time(precision), (settings, origin), false)
@@ -369,7 +382,17 @@ fn timestamp_diff(mut call: Call) -> Result<Typed> {
 fn unit(call: &Call) -> Result<String> {
     let text = crate::fold::string(&call.args[0]).unwrap_or_else(|| call.args[0].name.clone()).to_uppercase();
     const UNITS: [&str; 11] = [
-        "YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DAYOFYEAR", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND",
+        "YEAR",
+        "QUARTER",
+        "MONTH",
+        "WEEK",
+        "DAY",
+        "DAYOFYEAR",
+        "HOUR",
+        "MINUTE",
+        "SECOND",
+        "MILLISECOND",
+        "MICROSECOND",
     ];
     if UNITS.contains(&text.as_str()) {
         return Ok(text);
@@ -598,9 +621,9 @@ fn eval_timestamp_add(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let zone = Zone::named(args.time_zone()?)?;
     let unit = args.extra();
     each_row(args, |i| match n.get(i).zip(ts.get(i)) {
-        Some((n, t)) => timestamp_plus(unit, n, t, zone).map(Some).map_err(|_| {
-            external(datetime_overflow(format!("add {n}L {unit} to the timestamp")))
-        }),
+        Some((n, t)) => timestamp_plus(unit, n, t, zone)
+            .map(Some)
+            .map_err(|_| external(datetime_overflow(format!("add {n}L {unit} to the timestamp")))),
         None => Ok(None),
     })
 }

@@ -83,13 +83,8 @@ impl TimeWindow {
     /// All windows a row is in, as rows of one column `window`.
     pub fn generator(self) -> Generator {
         let ty = window_type(&self.time.ty);
-        let list = crate::families::generator::windows_of(
-            self.time.expr,
-            &self.time.ty,
-            self.length,
-            self.slide,
-            self.start,
-        );
+        let list =
+            crate::families::generator::windows_of(self.time.expr, &self.time.ty, self.length, self.slide, self.start);
         Generator { list, columns: vec![("window".into(), ty, false)], outer: false, name: "window".into() }
     }
 }
@@ -165,8 +160,7 @@ fn session_window(mut call: Call) -> Result<Typed> {
         super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
     }
     if call.args[1].ty.is_string() {
-        call.args[1] =
-            cast::explicit(&call.args[1], &DataType::CalendarInterval, CastMode::Session, call.settings)?;
+        call.args[1] = cast::explicit(&call.args[1], &DataType::CalendarInterval, CastMode::Session, call.settings)?;
     }
     let ty = window_type(&call.args[0].ty);
     let nullable = call.args[0].nullable;

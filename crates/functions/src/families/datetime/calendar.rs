@@ -80,7 +80,17 @@ pub fn iso_week(days: i64) -> (i64, i64) {
 }
 
 pub const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -92,7 +102,13 @@ mod tests {
 
     #[test]
     fn civil_round_trips() {
-        for (y, m, d, days) in [(1970, 1, 1, 0), (2000, 2, 29, 11_016), (1, 1, 1, -719_162), (-1, 12, 31, -719_529), (9999, 12, 31, 2_932_896)] {
+        for (y, m, d, days) in [
+            (1970, 1, 1, 0),
+            (2000, 2, 29, 11_016),
+            (1, 1, 1, -719_162),
+            (-1, 12, 31, -719_529),
+            (9999, 12, 31, 2_932_896),
+        ] {
             assert_eq!(days_from_civil(y, m, d), days);
             assert_eq!(civil_from_days(days), Ymd { year: y, month: m, day: d });
         }

@@ -5,8 +5,8 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Decimal128Type, Float64Type};
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::ColumnarValue;
-use spark::types::DataType;
 use spark::Result;
+use spark::types::DataType;
 
 use super::calendar::{MICROS_PER_DAY, MICROS_PER_MINUTE, MICROS_PER_SECOND};
 use super::scan::{checked_date, checked_time};
@@ -101,7 +101,8 @@ fn make_timestamp(mut call: Call) -> Result<Typed> {
     if call.args.len() == 7 {
         call.expect(6, Expected::String)?;
     }
-    let mut options = if with_zone { call.options_tz() } else { call.options().with_time_zone(crate::types::UTC.into()) };
+    let mut options =
+        if with_zone { call.options_tz() } else { call.options().with_time_zone(crate::types::UTC.into()) };
     options.ansi &= !tolerant;
     let nullable = call.any_nullable() || !options.ansi;
     Ok(call.kernel_with(&KERNELS[1], options, ty, nullable).named(name))
@@ -189,8 +190,7 @@ fn convert_timezone(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
     if call.args.len() == 2 {
         let zone = call.settings.time_zone.to_string();
-        let current =
-            Typed::new(datafusion::logical_expr::lit(zone), DataType::STRING, false, "current_timezone()");
+        let current = Typed::new(datafusion::logical_expr::lit(zone), DataType::STRING, false, "current_timezone()");
         call.args.insert(0, current);
     }
     let name = call.display_name();
@@ -202,9 +202,7 @@ fn convert_timezone(mut call: Call) -> Result<Typed> {
 }
 
 fn out_of_bounds(message: String) -> spark::Error {
-    date_error("DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION")
-        .param("rangeMessage", &message)
-        .with_message(message)
+    date_error("DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION").param("rangeMessage", &message).with_message(message)
 }
 
 /// The value, or null outside ANSI mode, or the error.
@@ -259,8 +257,9 @@ fn eval_make_timestamp(args: &KernelArgs) -> DfResult<ColumnarValue> {
             }
             return Ok(None);
         }
-        let local = checked_date(p[0], p[1], p[2])
-            .and_then(|d| checked_time(p[3], p[4], if leap { 0 } else { whole }).map(|t| d * MICROS_PER_DAY + t + fraction));
+        let local = checked_date(p[0], p[1], p[2]).and_then(|d| {
+            checked_time(p[3], p[4], if leap { 0 } else { whole }).map(|t| d * MICROS_PER_DAY + t + fraction)
+        });
         let Some(local) = or_null(local, ansi)? else { return Ok(None) };
         let local = if leap { local + MICROS_PER_MINUTE } else { local };
         Ok(zone.to_utc(local))
@@ -337,9 +336,9 @@ fn decimal_micros(unscaled: i128, scale: i32) -> Option<i64> {
 }
 
 fn from_units(value: i64, unit: i64, name: &str) -> DfResult<i64> {
-    value.checked_mul(unit).ok_or_else(|| {
-        external(datetime_overflow(format!("create a TIMESTAMP from {value}L {name} since the epoch")))
-    })
+    value
+        .checked_mul(unit)
+        .ok_or_else(|| external(datetime_overflow(format!("create a TIMESTAMP from {value}L {name} since the epoch"))))
 }
 
 fn eval_timestamp_units(args: &KernelArgs) -> DfResult<ColumnarValue> {
@@ -398,7 +397,9 @@ mod tests {
 
     #[test]
     fn exact_seconds_as_micros() {
-        for (unscaled, scale, expect) in [(1230219000123, 3, Some(1230219000123000)), (1, 7, None), (10, 7, Some(1)), (5, 0, Some(5_000_000))] {
+        for (unscaled, scale, expect) in
+            [(1230219000123, 3, Some(1230219000123000)), (1, 7, None), (10, 7, Some(1)), (5, 0, Some(5_000_000))]
+        {
             assert_eq!(decimal_micros(unscaled, scale), expect);
         }
     }

@@ -95,7 +95,11 @@ pub fn typed(values: Vec<Option<i64>>, ty: &Arrow) -> Result<ArrayRef> {
         Arrow::Duration(TimeUnit::Microsecond) => Arc::new(a::DurationMicrosecondArray::from(values)),
         Arrow::Interval(IntervalUnit::YearMonth) => Arc::new(small(values).collect::<a::IntervalYearMonthArray>()),
         Arrow::Decimal128(p, s) => Arc::new(
-            values.into_iter().map(|v| v.map(i128::from)).collect::<a::Decimal128Array>().with_precision_and_scale(*p, *s)?,
+            values
+                .into_iter()
+                .map(|v| v.map(i128::from))
+                .collect::<a::Decimal128Array>()
+                .with_precision_and_scale(*p, *s)?,
         ),
         other => return internal_err!("no temporal results of type {other}"),
     })
@@ -128,8 +132,7 @@ pub fn date_error(condition: &str) -> Error {
 
 /// An overflow of interval arithmetic.
 pub fn interval_overflow() -> Error {
-    Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION")
-        .with_message("The interval is out of range.")
+    Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION").with_message("The interval is out of range.")
 }
 
 /// `DATETIME_OVERFLOW` of an operation.

@@ -159,7 +159,8 @@ fn zone_name(m: &Moment, count: usize, out: &mut String) {
         Zone::Region(tz) => {
             use chrono::{Offset, TimeZone};
             use chrono_tz::OffsetName;
-            let seconds = (m.local.div_euclid(MICROS_PER_SECOND) - i64::from(m.offset)).clamp(-8_000_000_000_000, 8_000_000_000_000);
+            let seconds = (m.local.div_euclid(MICROS_PER_SECOND) - i64::from(m.offset))
+                .clamp(-8_000_000_000_000, 8_000_000_000_000);
             let at = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc();
             let offset = tz.offset_from_utc_datetime(&at);
             match offset.abbreviation() {
@@ -202,7 +203,8 @@ mod tests {
     #[test]
     fn prints_by_pattern() {
         let zone = Zone::parse("America/Los_Angeles").unwrap();
-        let local = days_from_civil(2016, 4, 8) * MICROS_PER_DAY + 13 * MICROS_PER_HOUR + 5 * MICROS_PER_SECOND + 120_000;
+        let local =
+            days_from_civil(2016, 4, 8) * MICROS_PER_DAY + 13 * MICROS_PER_HOUR + 5 * MICROS_PER_SECOND + 120_000;
         let instant = zone.to_utc(local).unwrap();
         for (pattern, expect) in [
             ("y", "2016"),

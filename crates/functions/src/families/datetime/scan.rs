@@ -56,7 +56,10 @@ pub fn scan(pattern: &Pattern, text: &str) -> Result<Scanned, Problem> {
         return Err(format!("Text '{text}' could not be parsed at index {}", utf16(text, index)));
     }
     if scanner.at < text.len() {
-        return Err(format!("Text '{text}' could not be parsed, unparsed text found at index {}", utf16(text, scanner.at)));
+        return Err(format!(
+            "Text '{text}' could not be parsed, unparsed text found at index {}",
+            utf16(text, scanner.at)
+        ));
     }
     resolve(&scanner.fields).map_err(|problem| format!("Text '{text}' could not be parsed: {problem}"))
 }
@@ -108,11 +111,17 @@ impl Scanner<'_> {
     fn field(&mut self, c: char, count: usize, behind: usize) -> Result<(), usize> {
         match c {
             'y' => self.fields.year = Some(self.year(count, behind)?),
-            'G' => self.fields.era = Some(self.one_of(&[("Anno Domini", 1), ("Before Christ", 0), ("AD", 1), ("BC", 0)])?),
+            'G' => {
+                self.fields.era =
+                    Some(self.one_of(&[("Anno Domini", 1), ("Before Christ", 0), ("AD", 1), ("BC", 0)])?)
+            }
             'M' | 'L' if count >= 3 => self.fields.month = Some(self.month_name(count)?),
             'M' | 'L' => self.fields.month = Some(self.digits(count, behind)?),
             'd' => self.fields.day = Some(self.digits(count, behind)?),
-            'D' => self.fields.day_of_year = Some(if count == 1 { self.digits(1, behind)? } else { self.number(count, 3, behind)? }),
+            'D' => {
+                self.fields.day_of_year =
+                    Some(if count == 1 { self.digits(1, behind)? } else { self.number(count, 3, behind)? })
+            }
             'a' => self.fields.half = Some(self.one_of(&[("AM", 0), ("PM", 1)])?),
             'h' => self.fields.hour12 = Some(self.digits(count, behind)? % 12),
             'K' => self.fields.hour12 = Some(self.digits(count, behind)?),
@@ -340,7 +349,11 @@ mod tests {
             ("yyyy-MM-dd'T'HH:mm:ssXXX", "2020-01-01T01:00:00+01:00", Ok(day(2020, 1, 1))),
             ("MMM d yyyy h a", "Jan 2 2020 12 AM", Ok(day(2020, 1, 2))),
             ("yyyy", "xx", Err("Text 'xx' could not be parsed at index 0")),
-            ("yyyy-MM-dd", "2020-01-01 10", Err("Text '2020-01-01 10' could not be parsed, unparsed text found at index 10")),
+            (
+                "yyyy-MM-dd",
+                "2020-01-01 10",
+                Err("Text '2020-01-01 10' could not be parsed, unparsed text found at index 10"),
+            ),
             (
                 "yyyy-MM-dd",
                 "2020-13-01",

@@ -237,10 +237,7 @@ fn cannot_parse(message: &str, suggestion: &str) -> Error {
 }
 
 /// Each text by its format; `None` for nulls, and for what does not fit outside ANSI mode.
-fn parse_rows(
-    args: &KernelArgs,
-    value: impl Fn(Scanned) -> Option<i64>,
-) -> DfResult<ColumnarValue> {
+fn parse_rows(args: &KernelArgs, value: impl Fn(Scanned) -> Option<i64>) -> DfResult<ColumnarValue> {
     let (texts, formats) = (Text::of(args, 0)?, Text::of(args, 1)?);
     let mut patterns = Patterns::new(true);
     let (ansi, suggestion) = (args.ansi(), args.extra().to_string());
@@ -273,4 +270,3 @@ fn eval_seconds(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let times = Numbers::of(args, 0)?;
     each_row(args, |row| Ok(times.get(row).map(|t| t.div_euclid(MICROS_PER_SECOND))))
 }
-

@@ -184,7 +184,10 @@ fn eval_from(args: &KernelArgs) -> DfResult<ColumnarValue> {
         Some(v) if (0..NANOS_PER_DAY).contains(&v) => Ok(Some(v)),
         _ => fail(
             date_error("DATETIME_FIELD_OUT_OF_BOUNDS.WITHOUT_SUGGESTION")
-                .param("rangeMessage", format!("Invalid value for NanoOfDay (valid values 0 - 86399999999999): {shown}"))
+                .param(
+                    "rangeMessage",
+                    format!("Invalid value for NanoOfDay (valid values 0 - 86399999999999): {shown}"),
+                )
                 .with_message("The time of day is out of range."),
         ),
     };

@@ -252,7 +252,9 @@ mod tests {
     #[test]
     fn cuts_to_periods() {
         let day = |y, m, d| days_from_civil(y, m, d);
-        for (text, expect) in [("week", day(2019, 7, 29)), ("quarter", day(2019, 7, 1)), ("MM", day(2019, 8, 1)), ("yy", day(2019, 1, 1))] {
+        for (text, expect) in
+            [("week", day(2019, 7, 29)), ("quarter", day(2019, 7, 1)), ("MM", day(2019, 8, 1)), ("yy", day(2019, 1, 1))]
+        {
             assert_eq!(cut_days(level(text).unwrap(), day(2019, 8, 4)), expect, "{text}");
         }
     }

@@ -182,7 +182,7 @@ fn short_id(text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::calendar::{MICROS_PER_HOUR, days_from_civil, MICROS_PER_DAY};
+    use super::super::calendar::{MICROS_PER_DAY, MICROS_PER_HOUR, days_from_civil};
     use super::*;
 
     #[test]

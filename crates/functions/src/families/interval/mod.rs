@@ -42,12 +42,8 @@ pub const KERNELS: &[Kernel] = &[
 
 /// The days of a day-time interval as an integer.
 pub fn days_of(interval: Typed, settings: &Settings) -> Typed {
-    let expr = KernelUdf::call(
-        &KERNELS[0],
-        to_arrow(&DataType::Integer),
-        Options::ansi(settings.ansi),
-        vec![interval.expr],
-    );
+    let expr =
+        KernelUdf::call(&KERNELS[0], to_arrow(&DataType::Integer), Options::ansi(settings.ansi), vec![interval.expr]);
     Typed::new(expr, DataType::Integer, interval.nullable, interval.name)
 }
 
@@ -308,7 +304,9 @@ fn factor_at(array: &ArrayRef, row: usize) -> Option<Factor> {
 fn scaled(value: i64, factor: &Factor, divide: bool) -> DfResult<Option<i64>> {
     let exact = |n: i128, d: i128| {
         if d == 0 {
-            return fail(Error::arithmetic("INTERVAL_DIVIDED_BY_ZERO").with_message("An interval was divided by zero."));
+            return fail(
+                Error::arithmetic("INTERVAL_DIVIDED_BY_ZERO").with_message("An interval was divided by zero."),
+            );
         }
         let (n, d) = if d < 0 { (-n, -d) } else { (n, d) };
         Ok(i64::try_from(half_up(n, d)).ok())
@@ -377,7 +375,9 @@ mod tests {
 
     #[test]
     fn scales_half_up() {
-        for (value, unscaled, scale, divide, expect) in [(1, 25, 10, false, 3), (10, 3, 1, true, 3), (-1, 25, 10, false, -3), (11, 2, 1, true, 6)] {
+        for (value, unscaled, scale, divide, expect) in
+            [(1, 25, 10, false, 3), (10, 3, 1, true, 3), (-1, 25, 10, false, -3), (11, 2, 1, true, 6)]
+        {
             let out = scaled(value, &Factor::Exact { unscaled, scale }, divide).unwrap();
             assert_eq!(out, Some(expect), "{value} {unscaled}/{scale}");
         }

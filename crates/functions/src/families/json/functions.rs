@@ -200,8 +200,9 @@ fn eval_object_keys(args: &KernelArgs) -> Result<ColumnarValue> {
 /// # Errors
 /// If the plan was not made by the same version.
 pub fn spec<T: serde::de::DeserializeOwned>(args: &KernelArgs) -> Result<T> {
-    serde_json::from_str(args.extra())
-        .map_err(|e| DataFusionError::Internal(format!("{} was planned without its options: {e}", args.udf.kernel.name)))
+    serde_json::from_str(args.extra()).map_err(|e| {
+        DataFusionError::Internal(format!("{} was planned without its options: {e}", args.udf.kernel.name))
+    })
 }
 
 fn eval_from_json(args: &KernelArgs) -> Result<ColumnarValue> {

@@ -87,9 +87,7 @@ pub fn merge(a: DataType, b: DataType) -> DataType {
         (T::Null, t) | (t, T::Null) => t,
         (a, b) if a == b => a,
         (T::Struct(a), T::Struct(b)) => merge_structs(a, b),
-        (T::Array { element: a, .. }, T::Array { element: b, .. }) => {
-            T::array(merge((*a).clone(), (*b).clone()), true)
-        }
+        (T::Array { element: a, .. }, T::Array { element: b, .. }) => T::array(merge((*a).clone(), (*b).clone()), true),
         (T::Long, T::Double) | (T::Double, T::Long) => T::Double,
         (T::Decimal { .. }, T::Double) | (T::Double, T::Decimal { .. }) => T::Double,
         (T::Long, d @ T::Decimal { .. }) | (d @ T::Decimal { .. }, T::Long) => wider(T::decimal(20, 0), d),
@@ -154,8 +152,10 @@ mod tests {
     fn infers() {
         for (text, expected) in [
             (r#"[{"col":0}]"#, "ARRAY<STRUCT<col: BIGINT>>"),
-            (r#"{"a":1,"b":1.5,"c":"x","d":null,"e":[1,2.5],"h":[]}"#,
-             "STRUCT<a: BIGINT, b: DOUBLE, c: STRING, d: STRING, e: ARRAY<DOUBLE>, h: ARRAY<STRING>>"),
+            (
+                r#"{"a":1,"b":1.5,"c":"x","d":null,"e":[1,2.5],"h":[]}"#,
+                "STRUCT<a: BIGINT, b: DOUBLE, c: STRING, d: STRING, e: ARRAY<DOUBLE>, h: ARRAY<STRING>>",
+            ),
             (r#"[1,"a"]"#, "ARRAY<STRING>"),
             (r#"[{"a":1},{"b":2}]"#, "ARRAY<STRUCT<a: BIGINT, b: BIGINT>>"),
             ("12345678901234567890", "DECIMAL(20,0)"),

@@ -122,9 +122,7 @@ fn walk(json: &Json, steps: &[Step], style: Style, writer: &mut Writer) -> bool 
             }
             dirty
         }),
-        (Json::List(items), [Step::AnyIndex, rest @ ..]) if style != Style::Quoted => {
-            every(items, rest, style, writer)
-        }
+        (Json::List(items), [Step::AnyIndex, rest @ ..]) if style != Style::Quoted => every(items, rest, style, writer),
         (Json::List(items), [Step::AnyIndex, rest @ ..]) => writer.array(|w| {
             let mut dirty = false;
             for item in items {

@@ -85,7 +85,9 @@ impl Convert<'_, '_> {
     fn root(&mut self, json: &Json) -> Option<Datum> {
         let schema = &self.reader.spec.schema;
         match (schema, json) {
-            (DataType::Struct(_), Json::Object(_)) | (DataType::Map { .. }, Json::Object(_)) => self.value(json, schema),
+            (DataType::Struct(_), Json::Object(_)) | (DataType::Map { .. }, Json::Object(_)) => {
+                self.value(json, schema)
+            }
             (DataType::Array { element, .. }, Json::Object(_)) if matches!(**element, DataType::Struct(_)) => {
                 self.value(json, element).map(|v| Datum::List(vec![v]))
             }
@@ -142,7 +144,9 @@ impl Convert<'_, '_> {
                 let clean = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
                 (clean && crate::families::string::base::decode_mime(text, &mut out)).then_some(Datum::Bytes(out))
             }
-            DataType::CalendarInterval | DataType::YearMonthInterval { .. } | DataType::DayTimeInterval { .. }
+            DataType::CalendarInterval
+            | DataType::YearMonthInterval { .. }
+            | DataType::DayTimeInterval { .. }
             | DataType::Time(_) => scalars::cast_text(text, ty, self.reader.zone),
             DataType::Boolean | DataType::Byte | DataType::Short | DataType::Integer | DataType::Long
                 if text.is_empty() =>

@@ -49,7 +49,8 @@ impl Writer {
         }
         match cells {
             Cells::Row(_, fields) => {
-                let mut fields: Vec<_> = fields.iter().filter(|(_, c)| !(self.ignore_nulls && c.is_null(row))).collect();
+                let mut fields: Vec<_> =
+                    fields.iter().filter(|(_, c)| !(self.ignore_nulls && c.is_null(row))).collect();
                 if self.sort_keys {
                     fields.sort_by(|a, b| a.0.name.cmp(&b.0.name));
                 }
@@ -99,7 +100,12 @@ impl Writer {
     }
 
     fn block(
-        &self, open: char, close: char, depth: usize, count: usize, out: &mut String,
+        &self,
+        open: char,
+        close: char,
+        depth: usize,
+        count: usize,
+        out: &mut String,
         mut item: impl FnMut(usize, &mut String) -> Result<()>,
     ) -> Result<()> {
         out.push(open);
@@ -201,5 +207,8 @@ fn number(finite: bool, out: &mut String, write: impl FnOnce(&mut String)) {
 
 /// True if `ty` can be written: a struct, map, array or variant.
 pub fn is_writable(ty: &DataType) -> bool {
-    matches!(ty, DataType::Struct(_) | DataType::Map { .. } | DataType::Array { .. } | DataType::Variant | DataType::Null)
+    matches!(
+        ty,
+        DataType::Struct(_) | DataType::Map { .. } | DataType::Array { .. } | DataType::Variant | DataType::Null
+    )
 }

@@ -165,8 +165,7 @@ fn aggregate(args: &HofArgs) -> Result<ArrayRef> {
             }
         }
         let rows = UInt32Array::from(rows);
-        let params =
-            [take(&accumulator, &rows, None)?, take(lists.values(), &UInt32Array::from(places), None)?];
+        let params = [take(&accumulator, &rows, None)?, take(lists.values(), &UInt32Array::from(places), None)?];
         let merged = args.lambda(0, &params, &rows)?;
         let mut picks: Vec<(usize, usize)> = (0..args.rows).map(|row| (0, row)).collect();
         for (i, row) in rows.values().iter().enumerate() {
@@ -251,7 +250,8 @@ fn pairs(places: &[usize]) -> Vec<(usize, usize)> {
 
 /// The comparator's answers for pairs of elements of one row.
 fn compare(args: &HofArgs, lists: &Lists, row: usize, pairs: &[(usize, usize)]) -> Result<ArrayRef> {
-    let side = |f: fn(&(usize, usize)) -> usize| UInt32Array::from(pairs.iter().map(|p| f(p) as u32).collect::<Vec<_>>());
+    let side =
+        |f: fn(&(usize, usize)) -> usize| UInt32Array::from(pairs.iter().map(|p| f(p) as u32).collect::<Vec<_>>());
     let params = [take(lists.values(), &side(|p| p.0), None)?, take(lists.values(), &side(|p| p.1), None)?];
     args.lambda(0, &params, &UInt32Array::from(vec![row as u32; pairs.len()]))
 }
@@ -259,7 +259,8 @@ fn compare(args: &HofArgs, lists: &Lists, row: usize, pairs: &[(usize, usize)]) 
 /// Whether the answer at `at` lets `x` stay before `y`.
 fn order(lists: &Lists, answers: &ArrayRef, at: usize, x: usize, y: usize) -> Result<bool> {
     if answers.is_null(at) {
-        let shown = |i| Ok::<_, datafusion::common::DataFusionError>(display(&ScalarValue::try_from_array(lists.values(), i)?));
+        let shown =
+            |i| Ok::<_, datafusion::common::DataFusionError>(display(&ScalarValue::try_from_array(lists.values(), i)?));
         return fail(
             Error::runtime("COMPARATOR_RETURNS_NULL")
                 .param("firstValue", shown(x)?)
@@ -324,7 +325,9 @@ fn entries(args: &HofArgs, flat: &Flat, keys: ArrayRef, values: ArrayRef, duplic
 fn map_zip_with(args: &HofArgs) -> Result<ArrayRef> {
     let (a, b) = (Lists::new(&args.values[0], false)?, Lists::new(&args.values[1], false)?);
     let keys = values::rows_of(&[a.values(), b.values()])?;
-    let (Some(values_a), Some(values_b)) = (a.map_values(), b.map_values()) else { return internal_err!("expected maps") };
+    let (Some(values_a), Some(values_b)) = (a.map_values(), b.map_values()) else {
+        return internal_err!("expected maps");
+    };
     let (mut key_picks, mut left, mut right, mut rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut offsets, mut valid) = (vec![0_i32], Vec::new());
     for row in 0..args.rows {

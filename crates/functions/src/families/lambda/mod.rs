@@ -146,8 +146,7 @@ fn hof(
         context: call.origin.as_ref().map(|o| Arc::new((&**o).into())),
     };
     let params = lambdas.iter().map(|(_, p)| p.iter().map(|(t, _)| to_arrow(t)).collect()).collect();
-    let args =
-        values.iter().map(|v| v.expr.clone()).chain(lambdas.iter().map(|(l, _)| l.expr.clone())).collect();
+    let args = values.iter().map(|v| v.expr.clone()).chain(lambdas.iter().map(|(l, _)| l.expr.clone())).collect();
     Ok(HofUdf::new(kernel, to_arrow(ty), params, options).call(args))
 }
 
@@ -326,4 +325,3 @@ fn transform_map(mut call: LambdaCall) -> Result<Typed> {
     let expr = hof(&call, &kernel, &[&m], &[(&body, &params)], &ty)?;
     Ok(Typed::new(expr, ty, m.nullable, display(&call, &[&m], &[&body])))
 }
-

@@ -289,9 +289,7 @@ fn eval_from_arrays(args: &KernelArgs) -> DfResult<ColumnarValue> {
             continue;
         };
         if k.len() != v.len() {
-            return fail(
-                Error::runtime("_LEGACY_ERROR_TEMP_2128").with_message("A map needs as many values as keys."),
-            );
+            return fail(Error::runtime("_LEGACY_ERROR_TEMP_2128").with_message("A map needs as many values as keys."));
         }
         for (k, v) in k.zip(v) {
             out.push((0, k), Some((0, v)))?;

@@ -39,12 +39,11 @@ fn bin(call: Call) -> Result<Typed> {
 fn hex(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let numeric = call.args[0].ty.is_numeric();
-    let expected =
-        if numeric { Expected::Type(DataType::Long) } else { Expected::OneOf(vec![
-            Expected::Type(DataType::Long),
-            Expected::Type(DataType::Binary),
-            Expected::String,
-        ]) };
+    let expected = if numeric {
+        Expected::Type(DataType::Long)
+    } else {
+        Expected::OneOf(vec![Expected::Type(DataType::Long), Expected::Type(DataType::Binary), Expected::String])
+    };
     if !numeric && !call.args[0].ty.is_string() && call.args[0].ty != DataType::Binary {
         call.expect(0, if call.args[0].ty == DataType::Null { expected } else { Expected::String })?;
     } else {
@@ -221,7 +220,8 @@ mod tests {
 
     #[test]
     fn hexadecimal() {
-        for (text, expected) in [("F", Some(vec![15])), ("0A1", Some(vec![0, 0xA1])), ("", Some(vec![])), ("G1", None)] {
+        for (text, expected) in [("F", Some(vec![15])), ("0A1", Some(vec![0, 0xA1])), ("", Some(vec![])), ("G1", None)]
+        {
             let mut out = Vec::new();
             let done = decode_hex(text.as_bytes(), &mut out);
             assert_eq!(done.then_some(out), expected, "{text}");

@@ -215,7 +215,11 @@ fn exp(x: f64) -> f64 {
         return 1.0 - ((r * c) / (c - 2.0) - r);
     }
     let y = 1.0 - ((lo - (r * c) / (2.0 - c)) - hi);
-    if k >= -1021 { y * 2f64.powi(k.min(1023)) * if k > 1023 { 2.0 } else { 1.0 } } else { y * 2f64.powi(k + 1000) * 2f64.powi(-1000) }
+    if k >= -1021 {
+        y * 2f64.powi(k.min(1023)) * if k > 1023 { 2.0 } else { 1.0 }
+    } else {
+        y * 2f64.powi(k + 1000) * 2f64.powi(-1000)
+    }
 }
 
 fn cosh(x: f64) -> f64 {

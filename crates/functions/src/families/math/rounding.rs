@@ -356,9 +356,14 @@ mod tests {
 
     #[test]
     fn types() {
-        for (p, s, scale, expected) in
-            [(2, 1, 0, (2, 0)), (4, 3, 2, (4, 2)), (2, 1, 5, (3, 1)), (6, 3, -2, (4, 0)), (5, 4, 3, (5, 3)), (5, 4, -3, (4, 0))]
-        {
+        for (p, s, scale, expected) in [
+            (2, 1, 0, (2, 0)),
+            (4, 3, 2, (4, 2)),
+            (2, 1, 5, (3, 1)),
+            (6, 3, -2, (4, 0)),
+            (5, 4, 3, (5, 3)),
+            (5, 4, -3, (4, 0)),
+        ] {
             assert_eq!(rounded_type(p, s, scale), DataType::decimal(expected.0, expected.1), "{p} {s} {scale}");
         }
     }

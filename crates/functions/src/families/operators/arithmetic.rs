@@ -47,7 +47,9 @@ impl Op {
                 "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")"
             }
             Op::Divide => "(\"DOUBLE\" or \"DECIMAL\")",
-            Op::IntegralDivide => "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")",
+            Op::IntegralDivide => {
+                "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"
+            }
             Op::Multiply | Op::Remainder | Op::Pmod => "\"NUMERIC\"",
         }
     }
@@ -123,7 +125,11 @@ struct Binary<'a> {
 pub fn arithmetic(call: Call, op: Op, lenient: bool) -> Result<Typed> {
     call.arity(2..=2)?;
     let called = lenient || op == Op::Pmod || call.name == "mod";
-    let name = if called { call.display_name() } else { format!("({} {} {})", call.args[0].name, op.symbol(), call.args[1].name) };
+    let name = if called {
+        call.display_name()
+    } else {
+        format!("({} {} {})", call.args[0].name, op.symbol(), call.args[1].name)
+    };
     Binary { call, op, lenient, name }.build()
 }
 
@@ -235,16 +241,15 @@ impl Binary<'_> {
 
     fn from_strings(&self, l: &Typed, r: &Typed) -> (Typed, Typed) {
         let settings = self.call.settings;
-        let target = |a: &DataType, b: &DataType| {
-            match (a.is_string(), settings.ansi) {
-                (true, true) => promote_string(a, b),
-                (true, false) if b.is_numeric() || b.is_string() => Some(DataType::Double),
-                _ => None,
-            }
+        let target = |a: &DataType, b: &DataType| match (a.is_string(), settings.ansi) {
+            (true, true) => promote_string(a, b),
+            (true, false) if b.is_numeric() || b.is_string() => Some(DataType::Double),
+            _ => None,
         };
         let left = target(&l.ty, &r.ty);
         let right = target(&r.ty, &l.ty);
-        let cast = |t: &Typed, to: Option<DataType>| to.map_or_else(|| t.clone(), |to| cast_implicitly(t, &to, settings));
+        let cast =
+            |t: &Typed, to: Option<DataType>| to.map_or_else(|| t.clone(), |to| cast_implicitly(t, &to, settings));
         (cast(l, left), cast(r, right))
     }
 

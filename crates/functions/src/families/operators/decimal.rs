@@ -49,7 +49,11 @@ pub fn result_type(op: Operation, (p1, s1): (u8, i8), (p2, s2): (u8, i8), allow_
             ((p1 - s1).min(p2 - s2) + scale, scale)
         }
     };
-    if allow_loss { adjust(precision, scale) } else { DataType::decimal(precision.min(MAX) as u8, scale.min(MAX) as i8) }
+    if allow_loss {
+        adjust(precision, scale)
+    } else {
+        DataType::decimal(precision.min(MAX) as u8, scale.min(MAX) as i8)
+    }
 }
 
 fn adjust(precision: i16, scale: i16) -> DataType {

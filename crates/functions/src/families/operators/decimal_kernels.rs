@@ -52,7 +52,8 @@ fn run(args: &KernelArgs, kind: Kind) -> Result<ColumnarValue> {
     let Arrow::Decimal128(precision, scale) = *args.return_type() else {
         return internal_err!("decimal arithmetic that yields {}", args.return_type());
     };
-    let shape = Shape { left: scale_of(l.data_type())?, right: scale_of(r.data_type())?, precision, scale: i32::from(scale) };
+    let shape =
+        Shape { left: scale_of(l.data_type())?, right: scale_of(r.data_type())?, precision, scale: i32::from(scale) };
     let (l, r) = (l.as_primitive::<Decimal128Type>(), r.as_primitive::<Decimal128Type>());
     let failure = on_failure(args);
     let mut out = Decimal128Array::builder(l.len());
@@ -83,7 +84,9 @@ impl Failure {
         match self {
             Failure::DivideByZero => divide_by_zero(),
             Failure::RemainderByZero => remainder_by_zero(),
-            Failure::OutOfRange(value, scale) => out_of_range(&plain_string(&value, scale), shape.precision, shape.scale),
+            Failure::OutOfRange(value, scale) => {
+                out_of_range(&plain_string(&value, scale), shape.precision, shape.scale)
+            }
         }
     }
 }
@@ -242,7 +245,9 @@ fn integral_divide(args: &KernelArgs) -> Result<ColumnarValue> {
 
 /// The low 64 bits, as Java narrows.
 fn low_bits(value: &BigInt) -> i64 {
-    let wide = value.to_i128().map_or_else(|| i256::from_string(&value.to_string()).map_or(0, |v| v.to_parts().0 as i128), |v| v);
+    let wide = value
+        .to_i128()
+        .map_or_else(|| i256::from_string(&value.to_string()).map_or(0, |v| v.to_parts().0 as i128), |v| v);
     wide as i64
 }
 

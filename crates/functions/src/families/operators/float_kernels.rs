@@ -66,4 +66,3 @@ where
     }
     Ok(Arc::new(out.finish()))
 }
-

@@ -68,7 +68,10 @@ fn operand(call: &Call, name: &str) -> Result<Typed> {
         t => Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE")
             .param("sqlExpr", format!("\"{name}\""))
             .param("paramIndex", "first")
-            .param("requiredType", "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")")
+            .param(
+                "requiredType",
+                "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
+            )
             .param("inputSql", format!("\"{}\"", arg.name))
             .param("inputType", format!("\"{}\"", t.sql()))
             .at(call.origin.as_ref())),
@@ -95,10 +98,15 @@ fn sign_kernel(args: &KernelArgs, sign: Sign) -> DfResult<ColumnarValue> {
         Arrow::Int16 => checked::<Int16Type>(&array, sign, strict)?,
         Arrow::Int32 => checked::<Int32Type>(&array, sign, strict)?,
         Arrow::Int64 => checked::<Int64Type>(&array, sign, strict)?,
-        Arrow::Float32 => Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| float_sign(-v, v.abs(), sign))),
-        Arrow::Float64 => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| float_sign(-v, v.abs(), sign))),
+        Arrow::Float32 => {
+            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| float_sign(-v, v.abs(), sign)))
+        }
+        Arrow::Float64 => {
+            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| float_sign(-v, v.abs(), sign)))
+        }
         Arrow::Decimal128(p, s) => {
-            let out: Decimal128Array = array.as_primitive::<Decimal128Type>().unary(|v| if sign == Sign::Negate { -v } else { v.abs() });
+            let out: Decimal128Array =
+                array.as_primitive::<Decimal128Type>().unary(|v| if sign == Sign::Negate { -v } else { v.abs() });
             Arc::new(out.with_precision_and_scale(*p, *s)?)
         }
         Arrow::Duration(_) => checked::<DurationMicrosecondType>(&array, sign, true)?,

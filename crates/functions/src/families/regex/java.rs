@@ -30,8 +30,13 @@ struct Flags {
 /// # Errors
 /// If Java would refuse it, as far as the rewriting can tell; the engine finds the rest.
 pub fn translate(pattern: &str) -> Result<String> {
-    let mut t =
-        Translator { chars: pattern.chars().collect(), at: 0, out: String::with_capacity(pattern.len() + 16), flags: Flags::default(), stack: Vec::new() };
+    let mut t = Translator {
+        chars: pattern.chars().collect(),
+        at: 0,
+        out: String::with_capacity(pattern.len() + 16),
+        flags: Flags::default(),
+        stack: Vec::new(),
+    };
     t.run()?;
     if !t.stack.is_empty() {
         return Err(Malformed("Unclosed group".into()));
@@ -346,8 +351,8 @@ impl Translator {
                 ']' => in_class = in_class.saturating_sub(1),
                 '(' if in_class == 0 => {
                     let plain = self.chars.get(i + 1) != Some(&'?');
-                    let named = self.chars.get(i + 2) == Some(&'<')
-                        && !matches!(self.chars.get(i + 3), Some('=' | '!'));
+                    let named =
+                        self.chars.get(i + 2) == Some(&'<') && !matches!(self.chars.get(i + 3), Some('=' | '!'));
                     count += u32::from(plain || named);
                 }
                 _ => {}
@@ -491,7 +496,11 @@ impl Translator {
             && matches!(self.chars[self.at - 2], 'd' | 'w' | 's' | 'D' | 'W' | 'S' | 'h' | 'v' | 'H' | 'V');
         let before_class = self.peek(0) == Some('\\')
             && matches!(self.peek(1), Some('d' | 'w' | 's' | 'D' | 'W' | 'S' | 'h' | 'v' | 'p' | 'P'));
-        !first && !ends && !after_class && !before_class && !matches!(self.chars.get(self.at.wrapping_sub(2)), Some('[' | '^' | ']' | '}'))
+        !first
+            && !ends
+            && !after_class
+            && !before_class
+            && !matches!(self.chars.get(self.at.wrapping_sub(2)), Some('[' | '^' | ']' | '}'))
     }
 
     fn class_escape(&mut self) -> Result<()> {
@@ -528,8 +537,10 @@ impl Translator {
 
 /// A character that stands for itself.
 fn push_literal(c: char, out: &mut String) {
-    if matches!(c, '\\' | '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$' | '#' | '&' | '-' | '~')
-    {
+    if matches!(
+        c,
+        '\\' | '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$' | '#' | '&' | '-' | '~'
+    ) {
         out.push('\\');
     }
     if c.is_control() || c.is_whitespace() {

@@ -56,7 +56,9 @@ pub fn property(name: &str, negated: bool) -> Option<Class> {
         "Space" => r"\x20\t\n\x0B\x0C\r",
         "javaLowerCase" => r"\p{Lowercase}",
         "javaUpperCase" => r"\p{Uppercase}",
-        "javaWhitespace" => r"\t\n\x0B\x0C\r\x1C-\x1F\x20\x{1680}\x{2000}-\x{2006}\x{2008}-\x{200A}\x{2028}\x{2029}\x{205F}\x{3000}",
+        "javaWhitespace" => {
+            r"\t\n\x0B\x0C\r\x1C-\x1F\x20\x{1680}\x{2000}-\x{2006}\x{2008}-\x{200A}\x{2028}\x{2029}\x{205F}\x{3000}"
+        }
         "javaLetter" | "javaAlphabetic" => r"\p{L}",
         "javaDigit" => r"\p{Nd}",
         "javaLetterOrDigit" => r"\p{L}\p{Nd}",

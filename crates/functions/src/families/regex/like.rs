@@ -297,7 +297,10 @@ mod tests {
         for (pattern, condition) in
             [("a\\x", "INVALID_FORMAT.ESC_IN_THE_MIDDLE"), ("abc\\", "INVALID_FORMAT.ESC_AT_THE_END")]
         {
-            assert_eq!(Matcher::new(pattern, '\\').err().map(|e| e.condition().to_string()).as_deref(), Some(condition));
+            assert_eq!(
+                Matcher::new(pattern, '\\').err().map(|e| e.condition().to_string()).as_deref(),
+                Some(condition)
+            );
         }
     }
 }

@@ -135,7 +135,13 @@ fn eval(args: &KernelArgs) -> Result<ColumnarValue> {
 }
 
 /// Writes `s` with every match replaced; `None` if something is to be replaced with a malformed text.
-fn replace_all(s: &str, regex: &Pattern, parts: Option<&[Part]>, position: i64, out: &mut String) -> Result<Option<()>> {
+fn replace_all(
+    s: &str,
+    regex: &Pattern,
+    parts: Option<&[Part]>,
+    position: i64,
+    out: &mut String,
+) -> Result<Option<()>> {
     let first = s.char_indices().map(|(i, _)| i).nth((position - 1).max(0) as usize);
     let Some(first) = first.or((position == 1).then_some(0)) else {
         out.push_str(s);

@@ -25,9 +25,24 @@ pub const FUNCTIONS: &[Function] = &[
 
 /// Aggregate kernels.
 pub const KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "bitmap_construct_agg", accumulator: |a| Collect::boxed(a, finish_construct), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "bitmap_or_agg", accumulator: |a| Collect::boxed(a, |c, _| Ok(fold(c, 0, |a, b| a | b))), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "bitmap_and_agg", accumulator: |a| Collect::boxed(a, |c, _| Ok(fold(c, 0xff, |a, b| a & b))), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "bitmap_construct_agg",
+        accumulator: |a| Collect::boxed(a, finish_construct),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "bitmap_or_agg",
+        accumulator: |a| Collect::boxed(a, |c, _| Ok(fold(c, 0, |a, b| a | b))),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "bitmap_and_agg",
+        accumulator: |a| Collect::boxed(a, |c, _| Ok(fold(c, 0xff, |a, b| a & b))),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 /// Bytes of a bitmap.

@@ -59,8 +59,8 @@ fn count_min_sketch(mut call: Call) -> Result<Typed> {
     let eps = number(1).filter(|v| *v > 0.0).ok_or_else(|| out_of_range(1, "eps", "(0.0, 1.7976931348623157E308]"))?;
     let confidence =
         number(2).filter(|v| *v > 0.0 && *v < 1.0).ok_or_else(|| out_of_range(2, "confidence", "(0.0, 1.0)"))?;
-    let seed = fold::integer(&call.args[3])
-        .ok_or_else(|| call.mismatch("UNEXPECTED_NULL").param("exprName", "seed"))? as i32;
+    let seed =
+        fold::integer(&call.args[3]).ok_or_else(|| call.mismatch("UNEXPECTED_NULL").param("exprName", "seed"))? as i32;
     let shape = Shape {
         depth: (-(1.0 - confidence).ln() / 2_f64.ln()).ceil() as usize,
         width: (2.0 / eps).ceil() as usize,

@@ -11,7 +11,10 @@ pub struct Sketch {
 enum State {
     List(Vec<u32>),
     /// Open addressing; zero is free.
-    Set { table: Vec<u32>, count: usize },
+    Set {
+        table: Vec<u32>,
+        count: usize,
+    },
     Registers(Registers),
 }
 

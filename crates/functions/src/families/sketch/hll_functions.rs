@@ -30,12 +30,23 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// Scalar kernels.
-pub const KERNELS: &[Kernel] = &[Kernel::new("hll_sketch_estimate", eval_estimate), Kernel::new("hll_union", eval_union)];
+pub const KERNELS: &[Kernel] =
+    &[Kernel::new("hll_sketch_estimate", eval_estimate), Kernel::new("hll_union", eval_union)];
 
 /// Aggregate kernels.
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "hll_sketch_agg", accumulator: |a| Collect::boxed(a, finish_agg), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "hll_union_agg", accumulator: |a| Collect::boxed(a, finish_union), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "hll_sketch_agg",
+        accumulator: |a| Collect::boxed(a, finish_agg),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "hll_union_agg",
+        accumulator: |a| Collect::boxed(a, finish_union),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 fn sketch_agg(mut call: Call) -> Result<Typed> {

@@ -54,8 +54,18 @@ pub const KERNELS: &[Kernel] = &[
 
 /// Aggregate kernels.
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "kll_sketch_agg", accumulator: |a| Collect::boxed(a, finish_agg), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "kll_merge_agg", accumulator: |a| Collect::boxed(a, finish_merge), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "kll_sketch_agg",
+        accumulator: |a| Collect::boxed(a, finish_agg),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "kll_merge_agg",
+        accumulator: |a| Collect::boxed(a, finish_merge),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 fn kind_of(name: &str) -> Kind {
@@ -235,7 +245,11 @@ fn eval_ask(args: &KernelArgs, quantile: bool) -> DfResult<ColumnarValue> {
         if let Some((range, bytes)) = both {
             let sketch = read(bytes, args.extra())?;
             for i in range {
-                out.push(if quantile { one_quantile(&sketch, ranks, i, args.extra())? } else { items[i].and_then(|v| sketch.rank(v)) });
+                out.push(if quantile {
+                    one_quantile(&sketch, ranks, i, args.extra())?
+                } else {
+                    items[i].and_then(|v| sketch.rank(v))
+                });
             }
         } else if !many {
             out.push(None);

@@ -12,7 +12,7 @@ pub mod theta_functions;
 pub mod top_k;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType as Arrow, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, Int8Type};
+use arrow::datatypes::{DataType as Arrow, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::lit;
 use spark::types::DataType;
@@ -52,8 +52,12 @@ fn double_bits(v: f64) -> i64 {
 fn list_bytes(values: &ArrayRef) -> Result<Option<Vec<u8>>> {
     let mut out = Vec::new();
     match values.data_type() {
-        Arrow::Int32 => values.as_primitive::<Int32Type>().iter().for_each(|v| out.extend(v.unwrap_or(0).to_le_bytes())),
-        Arrow::Int64 => values.as_primitive::<Int64Type>().iter().for_each(|v| out.extend(v.unwrap_or(0).to_le_bytes())),
+        Arrow::Int32 => {
+            values.as_primitive::<Int32Type>().iter().for_each(|v| out.extend(v.unwrap_or(0).to_le_bytes()))
+        }
+        Arrow::Int64 => {
+            values.as_primitive::<Int64Type>().iter().for_each(|v| out.extend(v.unwrap_or(0).to_le_bytes()))
+        }
         other => return internal_err!("no sketch of lists of {other}"),
     }
     Ok(Some(out).filter(|b| !b.is_empty()))

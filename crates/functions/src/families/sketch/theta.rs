@@ -134,8 +134,12 @@ impl Sketch {
     /// Keys of this one and not the other.
     pub fn difference(&self, other: &Sketch) -> Sketch {
         let theta = self.theta.min(other.theta);
-        let entries =
-            self.entries.range(..theta).filter(|(h, _)| !other.entries.contains_key(h)).map(|(h, s)| (*h, *s)).collect();
+        let entries = self
+            .entries
+            .range(..theta)
+            .filter(|(h, _)| !other.entries.contains_key(h))
+            .map(|(h, s)| (*h, *s))
+            .collect();
         Sketch { theta, entries, empty: self.empty }
     }
 
@@ -151,8 +155,7 @@ impl Sketch {
             hashes.iter().for_each(|h| out.extend(h.to_le_bytes()));
             return out;
         }
-        let deltas: Vec<u64> =
-            hashes.iter().scan(0, |last, h| Some(h - std::mem::replace(last, *h))).collect();
+        let deltas: Vec<u64> = hashes.iter().scan(0, |last, h| Some(h - std::mem::replace(last, *h))).collect();
         let bits = (64 - deltas.iter().fold(0, |a, d| a | d).leading_zeros()).max(1) as usize;
         let count_bytes = (4 - (hashes.len() as u32).leading_zeros() as usize / 8).max(1);
         out.extend([if exact { 1 } else { 2 }, 4, COMPACT, bits as u8, count_bytes as u8, 0x1a]);
@@ -313,7 +316,10 @@ mod tests {
         }
         let mut tuple = Sketch::default();
         tuple.update(&1_i64.to_le_bytes(), 1.5, Mode::Sum, 4096);
-        assert_eq!(hex::encode_upper(tuple.to_tuple_bytes(false, Mode::Sum)), "01030901000ACC9315F97DCBBD86A105000000000000F83F00");
+        assert_eq!(
+            hex::encode_upper(tuple.to_tuple_bytes(false, Mode::Sum)),
+            "01030901000ACC9315F97DCBBD86A105000000000000F83F00"
+        );
     }
 
     #[test]

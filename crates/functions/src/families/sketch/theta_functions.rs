@@ -52,12 +52,23 @@ pub const OPERATIONS: &[Function] = functions!(Scalar, operation:
     "tuple_difference_theta_integer");
 
 /// Scalar kernels.
-pub const KERNELS: &[Kernel] = &[Kernel::new("sketch_question", eval_question), Kernel::new("sketch_operation", eval_operation)];
+pub const KERNELS: &[Kernel] =
+    &[Kernel::new("sketch_question", eval_question), Kernel::new("sketch_operation", eval_operation)];
 
 /// Aggregate kernels.
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "sketch_of_keys", accumulator: |a| Collect::boxed(a, finish_build), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "sketch_of_sketches", accumulator: |a| Collect::boxed(a, finish_combine), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "sketch_of_keys",
+        accumulator: |a| Collect::boxed(a, finish_build),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "sketch_of_sketches",
+        accumulator: |a| Collect::boxed(a, finish_combine),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 /// What a call decided.

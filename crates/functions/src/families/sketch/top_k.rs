@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, StringArray, StructArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, StringArray, StructArray, new_null_array,
+};
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType as Arrow, Fields, Int32Type};
 use datafusion::common::{Result as DfResult, internal_err};
@@ -38,9 +40,24 @@ pub const KERNELS: &[Kernel] = &[Kernel::new("approx_top_k_estimate", eval_estim
 
 /// Aggregate kernels.
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
-    AggregateKernel { name: "approx_top_k", accumulator: |a| Collect::boxed(a, finish_top_k), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "approx_top_k_accumulate", accumulator: |a| Collect::boxed(a, finish_accumulate), state: Collect::state_types, groups: None },
-    AggregateKernel { name: "approx_top_k_combine", accumulator: |a| Collect::boxed(a, finish_combine), state: Collect::state_types, groups: None },
+    AggregateKernel {
+        name: "approx_top_k",
+        accumulator: |a| Collect::boxed(a, finish_top_k),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "approx_top_k_accumulate",
+        accumulator: |a| Collect::boxed(a, finish_accumulate),
+        state: Collect::state_types,
+        groups: None,
+    },
+    AggregateKernel {
+        name: "approx_top_k_combine",
+        accumulator: |a| Collect::boxed(a, finish_combine),
+        state: Collect::state_types,
+        groups: None,
+    },
 ];
 
 const DEFAULT_TRACKED: i32 = 10_000;
@@ -48,7 +65,12 @@ const DEFAULT_TRACKED: i32 = 10_000;
 /// A positive integer constant in place `i`, added with its default if missing.
 fn positive(call: &mut Call, i: usize, name: &str, default: i32) -> Result<i64> {
     while call.args.len() <= i {
-        call.args.push(Typed::new(datafusion::logical_expr::lit(default), DataType::Integer, false, default.to_string()));
+        call.args.push(Typed::new(
+            datafusion::logical_expr::lit(default),
+            DataType::Integer,
+            false,
+            default.to_string(),
+        ));
     }
     let problem = |condition: &str| Error::runtime(condition).param("argName", format!("`{name}`"));
     match fold::integer(&call.args[i]) {
@@ -81,8 +103,13 @@ fn state_type(item: &DataType) -> DataType {
 }
 
 fn check_item(call: &Call) -> Result<()> {
-    let ok = matches!(&call.args[0].ty, t if t.is_numeric() || t.is_string() || t.is_datetime() || *t == DataType::Boolean);
-    if ok { Ok(()) } else { Err(call.unexpected_type(0, "(\"BOOLEAN\" or \"NUMERIC\" or \"DATE\" or \"TIMESTAMP\" or \"STRING\")")) }
+    let ok =
+        matches!(&call.args[0].ty, t if t.is_numeric() || t.is_string() || t.is_datetime() || *t == DataType::Boolean);
+    if ok {
+        Ok(())
+    } else {
+        Err(call.unexpected_type(0, "(\"BOOLEAN\" or \"NUMERIC\" or \"DATE\" or \"TIMESTAMP\" or \"STRING\")"))
+    }
 }
 
 fn top_k(mut call: Call) -> Result<Typed> {
@@ -132,11 +159,7 @@ fn combine(mut call: Call) -> Result<Typed> {
     let item = item_of_state(&call)?;
     let given = call.args.len() == 2;
     let tracked = if given { Some(positive(&mut call, 1, "maxItemsTracked", DEFAULT_TRACKED)?) } else { None };
-    let name = if given {
-        call.display_name()
-    } else {
-        format!("{}({}, -1)", call.name, call.args[0].name)
-    };
+    let name = if given { call.display_name() } else { format!("{}({}, -1)", call.name, call.args[0].name) };
     let extra = serde_json::to_string(&(tracked, format!("item {} NOT NULL", item.sql())))
         .map_err(|e| Error::internal(e.to_string()))?;
     let ty = state_type(&item);
@@ -192,7 +215,13 @@ fn hash_code(items: &ArrayRef, i: usize) -> DfResult<i32> {
             .value(i)
             .encode_utf16()
             .fold(0_i32, |h, c| h.wrapping_mul(31).wrapping_add(i32::from(c))),
-        Arrow::Boolean => if items.as_boolean().value(i) { 1231 } else { 1237 },
+        Arrow::Boolean => {
+            if items.as_boolean().value(i) {
+                1231
+            } else {
+                1237
+            }
+        }
         Arrow::Int64 | Arrow::Timestamp(..) => {
             let v = crate::families::datetime::numbers(items)?.value(i);
             (v ^ (v as u64 >> 32) as i64) as i32
@@ -256,10 +285,8 @@ fn top(counts: &Counts, k: usize, ty: &Arrow) -> DfResult<ArrayRef> {
     }
     rows.truncate(k);
     let picks: arrow::array::UInt32Array = rows.iter().map(|r| r.0).collect();
-    let columns: Vec<ArrayRef> = vec![
-        take(&counts.items, &picks, None)?,
-        Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1))),
-    ];
+    let columns: Vec<ArrayRef> =
+        vec![take(&counts.items, &picks, None)?, Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1)))];
     Ok(Arc::new(StructArray::try_new(fields.clone(), columns, None)?))
 }
 
@@ -296,7 +323,9 @@ fn write_item(items: &ArrayRef, i: usize, out: &mut Vec<u8>) -> DfResult<()> {
             out.push(9);
             out.extend((crate::families::datetime::numbers(items)?.value(i) as i32).to_le_bytes());
         }
-        Arrow::Int64 | Arrow::Timestamp(..) => out.extend(crate::families::datetime::numbers(items)?.value(i).to_le_bytes()),
+        Arrow::Int64 | Arrow::Timestamp(..) => {
+            out.extend(crate::families::datetime::numbers(items)?.value(i).to_le_bytes())
+        }
         _ => {
             let text = cast(&items.slice(i, 1), &Arrow::Utf8)?;
             let text = text.as_string::<i32>().value(0).as_bytes();
@@ -310,7 +339,8 @@ fn write_item(items: &ArrayRef, i: usize, out: &mut Vec<u8>) -> DfResult<()> {
 /// Reads what [`to_bytes`] writes.
 fn from_bytes(bytes: &[u8], ty: &Arrow) -> DfResult<Counts> {
     let bad = || datafusion::common::DataFusionError::Execution("the bytes are no sketch of frequent items".into());
-    let word = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes).ok_or_else(bad);
+    let word =
+        |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes).ok_or_else(bad);
     let nulls = word(bytes.len().checked_sub(8).ok_or_else(bad)?)?;
     if bytes.get(5).ok_or_else(bad)? & 4 != 0 {
         return Ok(Counts { items: new_null_array(ty, 0), counts: Vec::new(), nulls });
@@ -320,7 +350,8 @@ fn from_bytes(bytes: &[u8], ty: &Arrow) -> DfResult<Counts> {
     let mut at = 32 + 8 * n;
     let (mut numbers, mut texts) = (Vec::new(), Vec::new());
     for _ in 0..n {
-        let int = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_le_bytes).ok_or_else(bad);
+        let int =
+            |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_le_bytes).ok_or_else(bad);
         match ty {
             Arrow::Int32 | Arrow::Date32 => {
                 numbers.push(Some(i64::from(int(at + 1)?)));

@@ -95,12 +95,14 @@ fn eval_unbase64(args: &KernelArgs) -> Result<ColumnarValue> {
         if decode_mime(s, out) {
             return Ok(true);
         }
-        fail(Error::new(ErrorKind::IllegalArgument, "CONVERSION_INVALID_INPUT")
-            .param("str", format!("'{s}'"))
-            .param("fmt", "'BASE64'")
-            .param("targetType", "\"BINARY\"")
-            .param("suggestion", "`try_to_binary`")
-            .with_message(format!("'{s}' is not base 64.")))
+        fail(
+            Error::new(ErrorKind::IllegalArgument, "CONVERSION_INVALID_INPUT")
+                .param("str", format!("'{s}'"))
+                .param("fmt", "'BASE64'")
+                .param("targetType", "\"BINARY\"")
+                .param("suggestion", "`try_to_binary`")
+                .with_message(format!("'{s}' is not base 64.")),
+        )
     })
 }
 

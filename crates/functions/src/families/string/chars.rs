@@ -149,7 +149,6 @@ fn eval_space(args: &KernelArgs) -> Result<ColumnarValue> {
     })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,7 +82,8 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
         ));
         when_then.push((Box::new(same), Box::new(call.args[key + 1].expr.clone())));
     }
-    let nullable = !has_default || call.args.iter().skip(2).step_by(2).any(|a| a.nullable) || call.args[count - 1].nullable;
+    let nullable =
+        !has_default || call.args.iter().skip(2).step_by(2).any(|a| a.nullable) || call.args[count - 1].nullable;
     let otherwise = if has_default { Some(Box::new(call.args[count - 1].expr.clone())) } else { None };
     let case = Expr::Case(datafusion::logical_expr::Case::new(None, when_then, otherwise));
     Ok(Typed::new(case, result_type, nullable, name))

@@ -76,10 +76,8 @@ fn concat_arrays(mut call: Call) -> SparkResult<Typed> {
     let count = call.args.len();
     let mut ty = call.unify(0..count)?;
     if let DataType::Array { contains_null, .. } = &mut ty {
-        *contains_null = call
-            .args
-            .iter()
-            .any(|a| matches!(&a.ty, DataType::Array { contains_null, .. } if *contains_null));
+        *contains_null =
+            call.args.iter().any(|a| matches!(&a.ty, DataType::Array { contains_null, .. } if *contains_null));
     }
     let nullable = call.any_nullable();
     Ok(call.kernel(&CONCAT_ARRAYS, ty, nullable))
@@ -148,7 +146,8 @@ fn eval_concat_arrays(args: &KernelArgs) -> Result<ColumnarValue> {
         lists.push(downcast::<ListArray>(&array)?.clone());
     }
     let values: Vec<&dyn Array> = lists.iter().map(|l| l.values().as_ref()).collect();
-    let (mut picks, mut lengths, mut valid) = (Vec::new(), Vec::with_capacity(rows_here), Vec::with_capacity(rows_here));
+    let (mut picks, mut lengths, mut valid) =
+        (Vec::new(), Vec::with_capacity(rows_here), Vec::with_capacity(rows_here));
     for row in 0..rows_here {
         let start = picks.len();
         let is_valid = lists.iter().all(|l| l.is_valid(row));

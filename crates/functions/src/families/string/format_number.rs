@@ -38,9 +38,15 @@ fn format_number(mut call: Call) -> SparkResult<Typed> {
 /// A number of any type in decimal.
 enum Number {
     /// Digits × 10^exponent; the flag keeps the sign of a zero.
-    Finite { digits: BigInt, exponent: i64, negative: bool },
+    Finite {
+        digits: BigInt,
+        exponent: i64,
+        negative: bool,
+    },
     NaN,
-    Infinite { negative: bool },
+    Infinite {
+        negative: bool,
+    },
 }
 
 fn number(cells: &Cells, row: usize) -> Option<Number> {
@@ -55,11 +61,9 @@ fn number(cells: &Cells, row: usize) -> Option<Number> {
         Some(Number::Finite { digits: digits.abs(), exponent, negative: v.is_sign_negative() })
     };
     match cells {
-        Cells::Int(a, _) => Some(Number::Finite {
-            digits: BigInt::from(a.value(row)).abs(),
-            exponent: 0,
-            negative: a.value(row) < 0,
-        }),
+        Cells::Int(a, _) => {
+            Some(Number::Finite { digits: BigInt::from(a.value(row)).abs(), exponent: 0, negative: a.value(row) < 0 })
+        }
         // A float is formatted as the double it is.
         Cells::Float(a) => float(format!("{:e}", f64::from(a.value(row))), f64::from(a.value(row))),
         Cells::Double(a) => float(format!("{:e}", a.value(row)), a.value(row)),

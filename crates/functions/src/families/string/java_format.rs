@@ -245,7 +245,13 @@ fn hash(value: &Value) -> u32 {
     let fold = |bits: u64| (bits ^ (bits >> 32)) as u32;
     match value {
         Value::Null => 0,
-        Value::Bool(v) => if *v { 1231 } else { 1237 },
+        Value::Bool(v) => {
+            if *v {
+                1231
+            } else {
+                1237
+            }
+        }
         Value::Int(v, 64) => fold(*v as u64),
         Value::Int(v, _) => *v as u32,
         Value::Float(v) => v.to_bits(),
@@ -302,11 +308,8 @@ fn signed(spec: &Spec, negative: bool, digits: &str) -> String {
 
 fn unsigned(spec: &Spec, v: i64, bits: u32) -> String {
     let masked = if bits == 64 { v as u64 } else { v as u64 & ((1 << bits) - 1) };
-    let (prefix, digits) = if spec.conversion == 'o' {
-        ("0", format!("{masked:o}"))
-    } else {
-        ("0x", format!("{masked:x}"))
-    };
+    let (prefix, digits) =
+        if spec.conversion == 'o' { ("0", format!("{masked:o}")) } else { ("0x", format!("{masked:x}")) };
     let prefix = if spec.alternate { prefix } else { "" };
     let zeros = if spec.zero { spec.width.unwrap_or(0).saturating_sub(prefix.len() + digits.len()) } else { 0 };
     format!("{prefix}{}{digits}", "0".repeat(zeros))
@@ -437,14 +440,23 @@ mod tests {
             ("%5d|%-5d|%05d|%x|%o", vec![int(42), int(42), int(42), int(255), int(8)], "   42|42   |00042|ff|10"),
             ("%+d|%,d|% d|%(d", vec![int(5), int(1_234_567), int(3), int(-4)], "+5|1,234,567| 3|(4)"),
             ("%x %o", vec![int(-1), int(-1)], "ffffffff 37777777777"),
-            ("%.2f %10.3f|%-10.1f|%010.2f", [1.005, 2.5, 3.14, -3.14159].map(Value::Double).to_vec(),
-             "1.01      2.500|3.1       |-000003.14"),
+            (
+                "%.2f %10.3f|%-10.1f|%010.2f",
+                [1.005, 2.5, 3.14, -3.14159].map(Value::Double).to_vec(),
+                "1.01      2.500|3.1       |-000003.14",
+            ),
             ("%e %E %.0e", [0.0, 123_456.0, 15.0].map(Value::Double).to_vec(), "0.000000e+00 1.234560E+05 2e+01"),
-            ("%g %g %g", [123_456.0, 1_234_567.0, 0.00001].map(Value::Double).to_vec(),
-             "123456 1.23457e+06 1.00000e-05"),
+            (
+                "%g %g %g",
+                [123_456.0, 1_234_567.0, 0.00001].map(Value::Double).to_vec(),
+                "123456 1.23457e+06 1.00000e-05",
+            ),
             ("%a", vec![Value::Double(1.0)], "0x1.0p0"),
-            ("%10s|%-10s|%.3s", vec![Value::Text("abc".into()), Value::Text("abc".into()), Value::Text("abcdef".into())],
-             "       abc|abc       |abc"),
+            (
+                "%10s|%-10s|%.3s",
+                vec![Value::Text("abc".into()), Value::Text("abc".into()), Value::Text("abcdef".into())],
+                "       abc|abc       |abc",
+            ),
             ("%2$s %1$s %<s", vec![Value::Text("a".into()), Value::Text("b".into())], "b a a"),
             ("%h", vec![Value::Text("hi".into())], "dff4c098"),
             ("%5d|%.2f", vec![Value::Null, Value::Null], " null|nu"),

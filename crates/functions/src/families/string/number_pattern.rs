@@ -6,7 +6,10 @@ use spark::{Error, Result};
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     /// So many digits; exactly as many if it starts with `0`.
-    Digits { count: usize, exact: bool },
+    Digits {
+        count: usize,
+        exact: bool,
+    },
     Separator,
     Point,
     Dollar,
@@ -91,7 +94,8 @@ impl NumberPattern {
             None => (rest, ""),
         };
         let whole = self.parse_whole(whole)?;
-        let exact = self.point.is_some_and(|p| matches!(self.tokens.get(p + 1), Some(Token::Digits { exact: true, .. })));
+        let exact =
+            self.point.is_some_and(|p| matches!(self.tokens.get(p + 1), Some(Token::Digits { exact: true, .. })));
         let digits = fraction.bytes().all(|b| b.is_ascii_digit());
         if !digits || fraction.len() > self.scale || (exact && fraction.len() != self.scale) {
             return None;
@@ -274,7 +278,8 @@ fn check(tokens: &[Token], point: Option<usize>, format: &str) -> Result<()> {
         if point.is_some_and(|p| i > p) {
             return Err(invalid("THOUSANDS_SEPS_MUST_BEFORE_DEC", format));
         }
-        let digits = |at: Option<usize>| at.and_then(|at| tokens.get(at)).is_some_and(|t| matches!(t, Token::Digits { .. }));
+        let digits =
+            |at: Option<usize>| at.and_then(|at| tokens.get(at)).is_some_and(|t| matches!(t, Token::Digits { .. }));
         if !digits(i.checked_sub(1)) || !digits(Some(i + 1)) {
             return Err(invalid("CONT_THOUSANDS_SEPS", format));
         }
@@ -298,9 +303,21 @@ fn in_order(tokens: &[Token], format: &str) -> Result<()> {
     let mut stage = 0;
     for token in tokens {
         let next = match token {
-            Token::Sign | Token::Minus => if stage == 0 { 1 } else { 5 },
+            Token::Sign | Token::Minus => {
+                if stage == 0 {
+                    1
+                } else {
+                    5
+                }
+            }
             Token::Dollar => 2,
-            Token::Digits { .. } | Token::Separator => if stage >= 4 { 4 } else { 3 },
+            Token::Digits { .. } | Token::Separator => {
+                if stage >= 4 {
+                    4
+                } else {
+                    3
+                }
+            }
             Token::Point => 4,
             Token::Brackets => 5,
         };

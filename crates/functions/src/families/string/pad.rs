@@ -14,10 +14,8 @@ use crate::registry::{Build, Function};
 use crate::typed::Typed;
 
 /// Functions of this file.
-pub const FUNCTIONS: &[Function] = &[
-    Function { name: "lpad", build: Build::Scalar(lpad) },
-    Function { name: "rpad", build: Build::Scalar(rpad) },
-];
+pub const FUNCTIONS: &[Function] =
+    &[Function { name: "lpad", build: Build::Scalar(lpad) }, Function { name: "rpad", build: Build::Scalar(rpad) }];
 
 const LPAD: Kernel = Kernel::new("lpad", |args| eval_string(args, true));
 const RPAD: Kernel = Kernel::new("rpad", |args| eval_string(args, false));
@@ -39,12 +37,7 @@ fn typed(mut call: Call, string: &'static Kernel, binary: &'static Kernel) -> Sp
     call.arity(2..=3)?;
     if call.args.len() == 2 {
         let pad = if rows::is_binary(&call, 0) {
-            Typed::new(
-                Expr::Literal(ScalarValue::Binary(Some(vec![0])), None),
-                DataType::Binary,
-                false,
-                "X'00'",
-            )
+            Typed::new(Expr::Literal(ScalarValue::Binary(Some(vec![0])), None), DataType::Binary, false, "X'00'")
         } else {
             rows::string_literal(" ")
         };

@@ -35,13 +35,22 @@ const ENDS_WITH: Kernel = Kernel::new("endswith", |args| eval_match(args, Collat
 const CONTAINS_BINARY: Kernel = Kernel::new("contains_binary", |args| {
     eval_match_binary(args, |hay, needle| needle.is_empty() || hay.windows(needle.len()).any(|w| w == needle))
 });
-const STARTS_WITH_BINARY: Kernel = Kernel::new("startswith_binary", |args| eval_match_binary(args, |h, n| h.starts_with(n)));
+const STARTS_WITH_BINARY: Kernel =
+    Kernel::new("startswith_binary", |args| eval_match_binary(args, |h, n| h.starts_with(n)));
 const ENDS_WITH_BINARY: Kernel = Kernel::new("endswith_binary", |args| eval_match_binary(args, |h, n| h.ends_with(n)));
 const FIND_IN_SET: Kernel = Kernel::new("find_in_set", eval_find_in_set);
 
 /// Kernels of this file.
 pub const KERNELS: &[Kernel] = &[
-    INSTR, LOCATE, CONTAINS, STARTS_WITH, ENDS_WITH, CONTAINS_BINARY, STARTS_WITH_BINARY, ENDS_WITH_BINARY, FIND_IN_SET,
+    INSTR,
+    LOCATE,
+    CONTAINS,
+    STARTS_WITH,
+    ENDS_WITH,
+    CONTAINS_BINARY,
+    STARTS_WITH_BINARY,
+    ENDS_WITH_BINARY,
+    FIND_IN_SET,
 ];
 
 const INT: Expected = Expected::Type(DataType::Integer);

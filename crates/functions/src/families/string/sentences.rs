@@ -74,7 +74,10 @@ fn words(sentence: &str) -> Vec<String> {
     let mut dropped = false;
     for part in sentence.split_word_bounds() {
         let word = part.chars().next().is_some_and(char::is_alphanumeric);
-        if word && joining && let Some(last) = out.last_mut() {
+        if word
+            && joining
+            && let Some(last) = out.last_mut()
+        {
             last.push('-');
             last.push_str(part);
         } else if word && !dropped {

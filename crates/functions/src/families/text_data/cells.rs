@@ -89,9 +89,8 @@ impl Cells {
             DataType::Struct(s) => {
                 let parts = array.as_struct().clone();
                 let cells = s.fields.iter().zip(parts.columns());
-                let cells = cells
-                    .map(|(f, c)| Ok((f.clone(), Cells::new(c, &f.data_type)?)))
-                    .collect::<Result<Vec<_>>>()?;
+                let cells =
+                    cells.map(|(f, c)| Ok((f.clone(), Cells::new(c, &f.data_type)?))).collect::<Result<Vec<_>>>()?;
                 Cells::Row(parts, cells)
             }
             DataType::Variant => {

@@ -9,7 +9,14 @@ pub fn write_double(v: f64, out: &mut String) {
     } else if v.is_infinite() {
         out.push_str(if v > 0.0 { "Infinity" } else { "-Infinity" });
     } else {
-        write_finite(v == 0.0, v.is_sign_negative(), v.abs() >= 1e-3 && v.abs() < 1e7, &format!("{:e}", v.abs()), &v, out);
+        write_finite(
+            v == 0.0,
+            v.is_sign_negative(),
+            v.abs() >= 1e-3 && v.abs() < 1e7,
+            &format!("{:e}", v.abs()),
+            &v,
+            out,
+        );
     }
 }
 
@@ -20,13 +27,25 @@ pub fn write_float(v: f32, out: &mut String) {
     } else if v.is_infinite() {
         out.push_str(if v > 0.0 { "Infinity" } else { "-Infinity" });
     } else {
-        write_finite(v == 0.0, v.is_sign_negative(), v.abs() >= 1e-3 && v.abs() < 1e7, &format!("{:e}", v.abs()), &v, out);
+        write_finite(
+            v == 0.0,
+            v.is_sign_negative(),
+            v.abs() >= 1e-3 && v.abs() < 1e7,
+            &format!("{:e}", v.abs()),
+            &v,
+            out,
+        );
     }
 }
 
 /// `scientific` are the shortest digits as `d.ddde±x`.
 fn write_finite(
-    zero: bool, negative: bool, plain: bool, scientific: &str, value: &dyn std::fmt::Display, out: &mut String,
+    zero: bool,
+    negative: bool,
+    plain: bool,
+    scientific: &str,
+    value: &dyn std::fmt::Display,
+    out: &mut String,
 ) {
     if zero {
         out.push_str(if negative { "-0.0" } else { "0.0" });

@@ -164,4 +164,3 @@ pub fn show(datum: &Datum) -> String {
         Datum::Variant { .. } => "variant".into(),
     }
 }
-

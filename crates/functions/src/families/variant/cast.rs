@@ -148,7 +148,10 @@ pub fn from_view(view: View, to: &DataType, strict: bool, zone: Zone) -> Result<
                 Error::runtime("INVALID_VARIANT_CAST")
                     .param("value", &shown)
                     .param("dataType", format!("\"{}\"", to.sql()))
-                    .with_message(format!("The variant {shown} is not a {}; use try_variant_get to get NULL.", to.sql())),
+                    .with_message(format!(
+                        "The variant {shown} is not a {}; use try_variant_get to get NULL.",
+                        to.sql()
+                    )),
             )
         }
     }

@@ -45,12 +45,7 @@ const STRIP: Kernel = Kernel::new("variant_strip_nulls", eval_strip);
 pub const KERNELS: &[Kernel] = &[INSERT, SET, APPEND, DELETE, STRIP];
 
 fn boolean_literal(value: bool) -> Typed {
-    Typed::new(
-        Expr::Literal(ScalarValue::Boolean(Some(value)), None),
-        DataType::Boolean,
-        false,
-        value.to_string(),
-    )
+    Typed::new(Expr::Literal(ScalarValue::Boolean(Some(value)), None), DataType::Boolean, false, value.to_string())
 }
 
 /// Variant, path and value; `variant_set` also takes whether to create what is missing.
@@ -124,7 +119,11 @@ fn chain(steps: &[Step], value: Node) -> Node {
 /// Follows `steps` to the last one and lets `last` change what is there; what is missing on the way is
 /// made if `create`.
 fn descend(
-    node: Node, steps: &[Step], at: usize, value: Node, create: bool,
+    node: Node,
+    steps: &[Step],
+    at: usize,
+    value: Node,
+    create: bool,
     last: fn(Node, &Step, Node, bool, usize) -> std::result::Result<Node, Refused>,
 ) -> std::result::Result<Node, Refused> {
     let [step, rest @ ..] = steps else { return Ok(node) };
@@ -253,12 +252,12 @@ fn remove(node: Node, steps: &[Step]) -> Node {
 
 fn strip(node: Node, arrays: bool) -> Node {
     match node {
-        Node::Object(fields) => Node::Object(
-            fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (n, strip(v, arrays))).collect(),
-        ),
-        Node::Array(items) => Node::Array(
-            items.into_iter().filter(|v| !(arrays && v.is_null())).map(|v| strip(v, arrays)).collect(),
-        ),
+        Node::Object(fields) => {
+            Node::Object(fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (n, strip(v, arrays))).collect())
+        }
+        Node::Array(items) => {
+            Node::Array(items.into_iter().filter(|v| !(arrays && v.is_null())).map(|v| strip(v, arrays)).collect())
+        }
         leaf => leaf,
     }
 }

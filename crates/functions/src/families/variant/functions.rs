@@ -153,7 +153,8 @@ fn eval_variant_get(args: &KernelArgs) -> Result<ColumnarValue> {
     let mut last: Option<(String, Vec<Step>)> = None;
     let mut out = Vec::with_capacity(rows_here);
     for row in 0..rows_here {
-        let (Cells::Variant(_, value, metadata), Some(path), false) = (&variants, paths.get(row), variants.is_null(row))
+        let (Cells::Variant(_, value, metadata), Some(path), false) =
+            (&variants, paths.get(row), variants.is_null(row))
         else {
             out.push(Datum::Null);
             continue;

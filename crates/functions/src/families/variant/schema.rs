@@ -254,8 +254,10 @@ mod tests {
         for (json, expected) in [
             ("null", "VOID"),
             (r#"[{"b":true,"a":0}]"#, "ARRAY<OBJECT<a: BIGINT, b: BOOLEAN>>"),
-            (r#"{"a":[1,"x",null],"d":[],"e":{},"g h":1}"#,
-             "OBJECT<a: ARRAY<VARIANT>, d: ARRAY<VOID>, e: OBJECT<>, `g h`: BIGINT>"),
+            (
+                r#"{"a":[1,"x",null],"d":[],"e":{},"g h":1}"#,
+                "OBJECT<a: ARRAY<VARIANT>, d: ARRAY<VOID>, e: OBJECT<>, `g h`: BIGINT>",
+            ),
             ("[1,1.5]", "ARRAY<DECIMAL(21,1)>"),
             ("[1,1e10]", "ARRAY<DOUBLE>"),
             ("[1.5,10.25]", "ARRAY<DECIMAL(4,2)>"),

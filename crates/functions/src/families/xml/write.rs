@@ -122,7 +122,12 @@ impl Writer {
             Cells::Variant(_, value, metadata) => {
                 out.push('>');
                 let mut text = String::new();
-                crate::families::variant::write_json(value.value(row), metadata.value(row), self.stamps.zone, &mut text)?;
+                crate::families::variant::write_json(
+                    value.value(row),
+                    metadata.value(row),
+                    self.stamps.zone,
+                    &mut text,
+                )?;
                 out.push_str(&escaped(&text));
             }
             _ => {

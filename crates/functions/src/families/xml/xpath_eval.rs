@@ -261,7 +261,13 @@ fn on_axis(doc: &Document, node: Node, axis: Axis) -> Vec<Node> {
         Axis::Descendant => descendants(id),
         Axis::DescendantOrSelf => std::iter::once(id).chain(descendants(id)).collect(),
         Axis::Itself => vec![id],
-        Axis::Parent => if id == 0 { Vec::new() } else { vec![doc.nodes[id].parent] },
+        Axis::Parent => {
+            if id == 0 {
+                Vec::new()
+            } else {
+                vec![doc.nodes[id].parent]
+            }
+        }
         Axis::Ancestor => ancestors(),
         Axis::AncestorOrSelf => std::iter::once(id).chain(ancestors()).collect(),
         Axis::FollowingSibling if id != 0 => siblings().into_iter().filter(|s| *s > id).collect(),

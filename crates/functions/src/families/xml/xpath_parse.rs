@@ -10,7 +10,11 @@ pub enum Expr {
     Binary(&'static str, Box<Expr>, Box<Expr>),
     Path(Path),
     /// An expression with predicates and steps after it.
-    Filter { base: Box<Expr>, predicates: Vec<Expr>, steps: Vec<Step> },
+    Filter {
+        base: Box<Expr>,
+        predicates: Vec<Expr>,
+        steps: Vec<Step>,
+    },
 }
 
 /// A location path.
@@ -63,9 +67,8 @@ enum Token {
     Symbol(&'static str),
 }
 
-const SYMBOLS: [&str; 21] = [
-    "//", "::", "..", "!=", "<=", ">=", "/", "(", ")", "[", "]", ".", "@", ",", "|", "+", "-", "=", "<", ">", "*",
-];
+const SYMBOLS: [&str; 21] =
+    ["//", "::", "..", "!=", "<=", ">=", "/", "(", ")", "[", "]", ".", "@", ",", "|", "+", "-", "=", "<", ">", "*"];
 
 fn tokenize(text: &str) -> Option<Vec<Token>> {
     let mut out: Vec<Token> = Vec::new();
@@ -83,9 +86,8 @@ fn tokenize(text: &str) -> Option<Vec<Token>> {
             out.push(Token::Symbol(symbol));
             symbol.len()
         } else if c.is_alphabetic() || c == '_' {
-            let mut end = rest
-                .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
-                .unwrap_or(rest.len());
+            let mut end =
+                rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))).unwrap_or(rest.len());
             // A name with a prefix.
             if rest[end..].starts_with(':') && !rest[end..].starts_with("::") {
                 let local = &rest[end + 1..];

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, DurationMicrosecondBuilder,
-    Float32Builder, Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, IntervalYearMonthBuilder, ListArray,
-    MapArray, NullArray, NullBufferBuilder, RecordBatch, RecordBatchOptions, StringBuilder, StructArray,
+    Float32Builder, Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, IntervalYearMonthBuilder,
+    ListArray, MapArray, NullArray, NullBufferBuilder, RecordBatch, RecordBatchOptions, StringBuilder, StructArray,
     Time64NanosecondBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::OffsetBuffer;
@@ -61,9 +61,24 @@ enum Kind {
     Time(Time64NanosecondBuilder),
     YearMonth(IntervalYearMonthBuilder),
     DayTime(DurationMicrosecondBuilder),
-    List { values: Box<ColumnBuilder>, element: DataType, offsets: Vec<i32>, nulls: NullBufferBuilder },
-    Map { keys: Box<ColumnBuilder>, values: Box<ColumnBuilder>, types: Box<(DataType, DataType)>, offsets: Vec<i32>, nulls: NullBufferBuilder },
-    Struct { fields: Vec<ColumnBuilder>, ty: Arrow, nulls: NullBufferBuilder },
+    List {
+        values: Box<ColumnBuilder>,
+        element: DataType,
+        offsets: Vec<i32>,
+        nulls: NullBufferBuilder,
+    },
+    Map {
+        keys: Box<ColumnBuilder>,
+        values: Box<ColumnBuilder>,
+        types: Box<(DataType, DataType)>,
+        offsets: Vec<i32>,
+        nulls: NullBufferBuilder,
+    },
+    Struct {
+        fields: Vec<ColumnBuilder>,
+        ty: Arrow,
+        nulls: NullBufferBuilder,
+    },
 }
 
 /// A value that is not nested.
@@ -188,7 +203,10 @@ impl ColumnBuilder {
     }
 
     /// Adds a map whose entries `fill` adds; it gives their number.
-    pub fn append_map(&mut self, fill: impl FnOnce(&mut ColumnBuilder, &mut ColumnBuilder, &(DataType, DataType)) -> usize) {
+    pub fn append_map(
+        &mut self,
+        fill: impl FnOnce(&mut ColumnBuilder, &mut ColumnBuilder, &(DataType, DataType)) -> usize,
+    ) {
         if let Kind::Map { keys, values, types, offsets, nulls } = &mut self.kind {
             let added = fill(keys, values, types) as i32;
             offsets.push(offsets.last().copied().unwrap_or(0) + added);
@@ -237,7 +255,9 @@ impl ColumnBuilder {
             }
             Kind::Struct { fields, ty, mut nulls } => {
                 let rows = nulls.len();
-                let Arrow::Struct(arrow) = ty else { return datafusion::common::internal_err!("a struct's type is one") };
+                let Arrow::Struct(arrow) = ty else {
+                    return datafusion::common::internal_err!("a struct's type is one");
+                };
                 let columns = fields.into_iter().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
                 if columns.is_empty() {
                     Arc::new(StructArray::new_empty_fields(rows, nulls.finish()))

@@ -1,8 +1,8 @@
 //! CSV records: their fields, and the fields as values.
 
 use serde::{Deserialize, Serialize};
-use spark::types::DataType;
 use spark::Result;
+use spark::types::DataType;
 
 use super::builder::{Builders, Scalar};
 use super::{RowFormat, malformed};
@@ -207,7 +207,13 @@ mod tests {
         assert_eq!(fields("\"a,b\",\"c\\\"d\",e\"f", &[]), some(&["a,b", "c\"d", "e\"f"]));
         assert_eq!(fields("\"a\"\"b\",c", &[("escape", "\"")]), some(&["a\"b", "c"]));
         assert_eq!(fields("a||b", &[("sep", "||")]), some(&["a", "b"]));
-        assert_eq!(fields("NA, x ", &[("nullValue", "NA"), ("ignoreLeadingWhiteSpace", "true"), ("ignoreTrailingWhiteSpace", "true")]), some(&["", "x"]));
+        assert_eq!(
+            fields(
+                "NA, x ",
+                &[("nullValue", "NA"), ("ignoreLeadingWhiteSpace", "true"), ("ignoreTrailingWhiteSpace", "true")]
+            ),
+            some(&["", "x"])
+        );
     }
 
     #[test]

@@ -115,7 +115,11 @@ async fn infer_csv(
         }
     }
     let Some(header) = header else {
-        return if files.is_empty() { Err(crate::source::table::cannot_infer(name)) } else { Ok(StructType::default()) };
+        return if files.is_empty() {
+            Err(crate::source::table::cannot_infer(name))
+        } else {
+            Ok(StructType::default())
+        };
     };
     let fields = column_names(&header, csv.header).into_iter().zip(types).map(|(name, ty)| {
         let ty = if csv.infer_schema && ty != DataType::Null { ty } else { DataType::STRING };
@@ -251,7 +255,11 @@ fn json_type(value: &Value, format: &RowFormat, json: &Json) -> DataType {
         Value::Bool(_) => DataType::Boolean,
         Value::Number(text) => number_type(text, json),
         Value::String(text) => {
-            if json.infer_timestamp && format.readers.timestamp(text).is_some() { DataType::Timestamp } else { DataType::STRING }
+            if json.infer_timestamp && format.readers.timestamp(text).is_some() {
+                DataType::Timestamp
+            } else {
+                DataType::STRING
+            }
         }
         Value::Array(values) => {
             let element = values.iter().map(|v| json_type(v, format, json)).fold(DataType::Null, merge);

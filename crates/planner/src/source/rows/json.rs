@@ -1,8 +1,8 @@
 //! JSON records as rows.
 
 use serde::{Deserialize, Serialize};
-use spark::types::{DataType, StructType};
 use spark::Result;
+use spark::types::{DataType, StructType};
 
 use super::builder::{Builders, ColumnBuilder, Scalar};
 use super::json_text::{self, Json as Value, Leniency};
@@ -97,7 +97,11 @@ fn bad_row(format: &RowFormat, record: &str, out: &mut Builders) -> Result<()> {
         return Ok(());
     }
     for (column, &i) in out.columns.iter_mut().zip(&out.fields) {
-        if format.schema.fields[i].name == format.corrupt_column { column.append_string(record) } else { column.append_null() }
+        if format.schema.fields[i].name == format.corrupt_column {
+            column.append_string(record)
+        } else {
+            column.append_null()
+        }
     }
     out.rows += 1;
     Ok(())
@@ -152,17 +156,25 @@ fn scalar(value: &Value, ty: &DataType, readers: &Readers) -> Option<Scalar> {
         (Value::String(text), t) if t.is_string() => Some(Scalar::Text(text.clone())),
         (other, t) if t.is_string() => Some(Scalar::Text(other.compact())),
         (Value::Bool(b), DataType::Boolean) => Some(Scalar::Boolean(*b)),
-        (Value::Number(text), DataType::Decimal { precision, scale }) => decimal(text, *precision, *scale).map(Scalar::Decimal),
+        (Value::Number(text), DataType::Decimal { precision, scale }) => {
+            decimal(text, *precision, *scale).map(Scalar::Decimal)
+        }
         (Value::Number(text), DataType::Float | DataType::Double) => readers.float(text).map(Scalar::Float),
         (Value::Number(text), t) if t.is_integral() => readers.value(text, t),
-        (Value::Number(text), DataType::Timestamp) => text.parse::<i64>().ok()?.checked_mul(1_000_000).map(Scalar::Integral),
+        (Value::Number(text), DataType::Timestamp) => {
+            text.parse::<i64>().ok()?.checked_mul(1_000_000).map(Scalar::Integral)
+        }
         (Value::String(text), DataType::Float | DataType::Double) => {
             let special = text.chars().any(|c| c.is_alphabetic());
             if special { readers.float(text).filter(|f| !f.is_finite()).map(Scalar::Float) } else { None }
         }
-        (Value::String(text), DataType::Decimal { precision, scale }) => decimal(text, *precision, *scale).map(Scalar::Decimal),
+        (Value::String(text), DataType::Decimal { precision, scale }) => {
+            decimal(text, *precision, *scale).map(Scalar::Decimal)
+        }
         (Value::String(text), DataType::Binary) => unbase64(text).map(Scalar::Bytes),
-        (Value::String(text), DataType::Date | DataType::Timestamp | DataType::TimestampNtz | DataType::Time(_)) => readers.value(text, ty),
+        (Value::String(text), DataType::Date | DataType::Timestamp | DataType::TimestampNtz | DataType::Time(_)) => {
+            readers.value(text, ty)
+        }
         (_, DataType::Null) => Some(Scalar::Null),
         _ => None,
     }

@@ -275,8 +275,13 @@ mod tests {
     use super::*;
 
     const DEFAULT: Leniency = Leniency {
-        single_quotes: true, unquoted_names: false, comments: false, non_numeric: true, leading_zeros: false,
-        any_escape: false, control_chars: false,
+        single_quotes: true,
+        unquoted_names: false,
+        comments: false,
+        non_numeric: true,
+        leading_zeros: false,
+        any_escape: false,
+        control_chars: false,
     };
 
     #[test]

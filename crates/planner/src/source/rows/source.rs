@@ -241,6 +241,8 @@ fn failed(error: spark::Error, location: &object_store::path::Path) -> DataFusio
     let path = format!("file:///{location}");
     let sentence = format!("{path} cannot be read: {}", error.text());
     DataFusionError::External(Box::new(
-        spark::Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.NO_HINT").param("path", path).with_message(sentence),
+        spark::Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.NO_HINT")
+            .param("path", path)
+            .with_message(sentence),
     ))
 }

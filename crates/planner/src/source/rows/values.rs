@@ -151,8 +151,14 @@ mod tests {
     #[test]
     fn decimals_are_scaled_and_bounded() {
         for (text, precision, scale, expect) in [
-            ("1.5", 5, 2, Some(150)), ("-1.005", 5, 2, Some(-101)), ("1e2", 5, 0, Some(100)), ("99999.9", 5, 0, None),
-            ("0.004", 5, 2, Some(0)), ("x", 5, 2, None), ("", 5, 2, None), ("1.", 5, 1, Some(10)),
+            ("1.5", 5, 2, Some(150)),
+            ("-1.005", 5, 2, Some(-101)),
+            ("1e2", 5, 0, Some(100)),
+            ("99999.9", 5, 0, None),
+            ("0.004", 5, 2, Some(0)),
+            ("x", 5, 2, None),
+            ("", 5, 2, None),
+            ("1.", 5, 1, Some(10)),
         ] {
             assert_eq!(decimal(text, precision, scale), expect, "{text}");
         }
@@ -161,7 +167,13 @@ mod tests {
     #[test]
     fn floats_have_names() {
         let readers = Readers::new(&Options::default(), "UTC");
-        for (text, expect) in [("1e3", Some(1000.0)), ("-Inf", Some(f64::NEG_INFINITY)), ("inf", None), ("nan", None), ("1.5f", Some(1.5))] {
+        for (text, expect) in [
+            ("1e3", Some(1000.0)),
+            ("-Inf", Some(f64::NEG_INFINITY)),
+            ("inf", None),
+            ("nan", None),
+            ("1.5f", Some(1.5)),
+        ] {
             assert_eq!(readers.float(text), expect, "{text}");
         }
     }
