@@ -11,24 +11,53 @@ impl Plan {
     pub fn for_each_child_mut(&mut self, f: OnPlan<'_>) {
         use Node as N;
         match &mut self.node {
-            N::Project { input, .. } | N::Filter { input, .. } | N::Having { input, .. } | N::Qualify { input, .. }
-            | N::Sort { input, .. } | N::Limit { input, .. } | N::Offset { input, .. } | N::Tail { input, .. }
-            | N::Distinct { input } | N::Deduplicate { input, .. } | N::SubqueryAlias { input, .. }
-            | N::WithWindows { input, .. } | N::Repartition { input, .. } | N::RepartitionBy { input, .. }
-            | N::ToDf { input, .. } | N::WithColumns { input, .. } | N::WithColumnsRenamed { input, .. }
-            | N::Drop { input, .. } | N::Hint { input, .. } | N::ToSchema { input, .. } | N::WithWatermark { input, .. }
-            | N::CollectMetrics { input, .. } | N::Transpose { input, .. } | N::Parse { input, .. }
-            | N::FillNa { input, .. } | N::DropNa { input, .. } | N::Replace { input, .. } | N::Summary { input, .. }
-            | N::Describe { input, .. } | N::Crosstab { input, .. } | N::Cov { input, .. } | N::Corr { input, .. }
-            | N::ApproxQuantile { input, .. } | N::FreqItems { input, .. } | N::SampleBy { input, .. }
-            | N::ShowString { input, .. } | N::HtmlString { input, .. } | N::MapPartitions { input, .. }
-            | N::GroupMap { input, .. } => f(input),
+            N::Project { input, .. }
+            | N::Filter { input, .. }
+            | N::Having { input, .. }
+            | N::Qualify { input, .. }
+            | N::Sort { input, .. }
+            | N::Limit { input, .. }
+            | N::Offset { input, .. }
+            | N::Tail { input, .. }
+            | N::Distinct { input }
+            | N::Deduplicate { input, .. }
+            | N::SubqueryAlias { input, .. }
+            | N::WithWindows { input, .. }
+            | N::Repartition { input, .. }
+            | N::RepartitionBy { input, .. }
+            | N::ToDf { input, .. }
+            | N::WithColumns { input, .. }
+            | N::WithColumnsRenamed { input, .. }
+            | N::Drop { input, .. }
+            | N::Hint { input, .. }
+            | N::ToSchema { input, .. }
+            | N::WithWatermark { input, .. }
+            | N::CollectMetrics { input, .. }
+            | N::Transpose { input, .. }
+            | N::Parse { input, .. }
+            | N::FillNa { input, .. }
+            | N::DropNa { input, .. }
+            | N::Replace { input, .. }
+            | N::Summary { input, .. }
+            | N::Describe { input, .. }
+            | N::Crosstab { input, .. }
+            | N::Cov { input, .. }
+            | N::Corr { input, .. }
+            | N::ApproxQuantile { input, .. }
+            | N::FreqItems { input, .. }
+            | N::SampleBy { input, .. }
+            | N::ShowString { input, .. }
+            | N::HtmlString { input, .. }
+            | N::MapPartitions { input, .. }
+            | N::GroupMap { input, .. }
+            | N::PipeExtend { input, .. }
+            | N::PipeSet { input, .. } => f(input),
             N::Join(j) => [&mut j.left, &mut j.right].into_iter().for_each(f),
             N::AsOfJoin(j) => [&mut j.left, &mut j.right].into_iter().for_each(f),
             N::NearestByJoin(j) => [&mut j.left, &mut j.right].into_iter().for_each(f),
             N::SetOp(s) => [&mut s.left, &mut s.right].into_iter().for_each(f),
             N::Zip { left, right } | N::CoGroupMap { left, right, .. } => [left, right].into_iter().for_each(|p| f(p)),
-            N::Aggregate(a) => f(&mut a.input),
+            N::Aggregate(a) | N::PipeAggregate(a) => f(&mut a.input),
             N::Pivot(p) => f(&mut p.input),
             N::Unpivot(u) => f(&mut u.input),
             N::LateralView(l) => f(&mut l.input),
@@ -50,7 +79,8 @@ impl Plan {
         use Node as N;
         let mut all = |exprs: &mut Vec<Expr>| exprs.iter_mut().for_each(&mut *f);
         match &mut self.node {
-            N::Project { exprs, .. } | N::RepartitionBy { exprs, .. } => all(exprs),
+            N::Project { exprs, .. } | N::RepartitionBy { exprs, .. } | N::PipeExtend { exprs, .. } => all(exprs),
+            N::PipeSet { assignments, .. } => assignments.iter_mut().for_each(|(_, e)| f(e)),
             N::TableFunction { args, .. } => all(args),
             N::InlineTable { rows } => rows.iter_mut().for_each(all),
             N::WithColumns { columns, .. } | N::Drop { columns, .. } => all(columns),
@@ -93,7 +123,7 @@ impl Plan {
                 j.condition.iter_mut().chain(j.tolerance.iter_mut()).for_each(f);
             }
             N::NearestByJoin(j) => f(&mut j.ranking),
-            N::Aggregate(a) => {
+            N::Aggregate(a) | N::PipeAggregate(a) => {
                 a.grouping.iter_mut().for_each(&mut *f);
                 a.aggregates.iter_mut().for_each(&mut *f);
                 match &mut a.kind {
@@ -144,7 +174,10 @@ impl Expr {
                 call.args.iter_mut().chain(call.filter.iter_mut()).for_each(&mut *f);
                 sort_orders(&mut call.within_group, f);
             }
-            Expr::Alias { child, .. } | Expr::Cast { child, .. } | Expr::At { child, .. } | Expr::DirectShufflePartitionId(child) => f(child),
+            Expr::Alias { child, .. }
+            | Expr::Cast { child, .. }
+            | Expr::At { child, .. }
+            | Expr::DirectShufflePartitionId(child) => f(child),
             Expr::SortOrder(order) => f(&mut order.child),
             Expr::Lambda { body, .. } => f(body),
             Expr::Window { function, window } => {
@@ -229,7 +262,10 @@ mod tests {
     #[test]
     fn plans_in_subqueries_are_reached() {
         let inner = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs: vec![Expr::attribute(["b"])] });
-        let subquery = Expr::Subquery(Box::new(Subquery { kind: SubqueryKind::Exists, plan: SubqueryPlan::Plan(Box::new(inner)) }));
+        let subquery = Expr::Subquery(Box::new(Subquery {
+            kind: SubqueryKind::Exists,
+            plan: SubqueryPlan::Plan(Box::new(inner)),
+        }));
         let mut plan = Plan::from(Node::Filter { input: Plan::boxed(Node::OneRow), condition: subquery });
         let (mut plans, mut exprs) = (0, 0);
         plan.visit_plans_mut(&mut |_| plans += 1);

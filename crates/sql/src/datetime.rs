@@ -76,14 +76,34 @@ fn region_offset(tz: Tz, local_seconds: i64) -> Option<i32> {
 
 fn short_id(text: &str) -> Option<&'static str> {
     const IDS: &[(&str, &str)] = &[
-        ("ACT", "Australia/Darwin"), ("AET", "Australia/Sydney"), ("AGT", "America/Argentina/Buenos_Aires"),
-        ("ART", "Africa/Cairo"), ("AST", "America/Anchorage"), ("BET", "America/Sao_Paulo"), ("BST", "Asia/Dhaka"),
-        ("CAT", "Africa/Harare"), ("CNT", "America/St_Johns"), ("CST", "America/Chicago"), ("CTT", "Asia/Shanghai"),
-        ("EAT", "Africa/Addis_Ababa"), ("ECT", "Europe/Paris"), ("EST", "-05:00"), ("HST", "-10:00"),
-        ("IET", "America/Indiana/Indianapolis"), ("IST", "Asia/Kolkata"), ("JST", "Asia/Tokyo"),
-        ("MIT", "Pacific/Apia"), ("MST", "-07:00"), ("NET", "Asia/Yerevan"), ("NST", "Pacific/Auckland"),
-        ("PLT", "Asia/Karachi"), ("PNT", "America/Phoenix"), ("PRT", "America/Puerto_Rico"),
-        ("PST", "America/Los_Angeles"), ("SST", "Pacific/Guadalcanal"), ("VST", "Asia/Ho_Chi_Minh"),
+        ("ACT", "Australia/Darwin"),
+        ("AET", "Australia/Sydney"),
+        ("AGT", "America/Argentina/Buenos_Aires"),
+        ("ART", "Africa/Cairo"),
+        ("AST", "America/Anchorage"),
+        ("BET", "America/Sao_Paulo"),
+        ("BST", "Asia/Dhaka"),
+        ("CAT", "Africa/Harare"),
+        ("CNT", "America/St_Johns"),
+        ("CST", "America/Chicago"),
+        ("CTT", "Asia/Shanghai"),
+        ("EAT", "Africa/Addis_Ababa"),
+        ("ECT", "Europe/Paris"),
+        ("EST", "-05:00"),
+        ("HST", "-10:00"),
+        ("IET", "America/Indiana/Indianapolis"),
+        ("IST", "Asia/Kolkata"),
+        ("JST", "Asia/Tokyo"),
+        ("MIT", "Pacific/Apia"),
+        ("MST", "-07:00"),
+        ("NET", "Asia/Yerevan"),
+        ("NST", "Pacific/Auckland"),
+        ("PLT", "Asia/Karachi"),
+        ("PNT", "America/Phoenix"),
+        ("PRT", "America/Puerto_Rico"),
+        ("PST", "America/Los_Angeles"),
+        ("SST", "Pacific/Guadalcanal"),
+        ("VST", "Asia/Ho_Chi_Minh"),
     ];
     IDS.iter().find(|(id, _)| *id == text).map(|(_, zone)| *zone)
 }
@@ -248,7 +268,7 @@ pub fn parse_timestamp(text: &str) -> Option<LocalTimestamp> {
     let mut micros = 0;
     let mut zone = None;
     if !cursor.rest.is_empty() {
-        if !time_only && !(cursor.eat('T') || cursor.eat(' ')) {
+        if !(time_only || cursor.eat('T') || cursor.eat(' ')) {
             return None;
         }
         if !time_only && cursor.rest.is_empty() {
@@ -334,9 +354,17 @@ mod tests {
     #[test]
     fn dates() {
         for (text, expect) in [
-            ("1970-01-01", Some(0)), ("2020-2-9", Some(18301)), ("2020", Some(18262)), ("2020-02", Some(18293)),
-            ("2020-02-30", None), ("-0001-01-01", Some(-719_893)), ("2020-01-01T", Some(18262)),
-            ("2020-01-01 x", Some(18262)), ("20-01-01", None), ("2020-13-01", None), (" 1970-01-02 ", Some(1)),
+            ("1970-01-01", Some(0)),
+            ("2020-2-9", Some(18301)),
+            ("2020", Some(18262)),
+            ("2020-02", Some(18293)),
+            ("2020-02-30", None),
+            ("-0001-01-01", Some(-719_893)),
+            ("2020-01-01T", Some(18262)),
+            ("2020-01-01 x", Some(18262)),
+            ("20-01-01", None),
+            ("2020-13-01", None),
+            (" 1970-01-02 ", Some(1)),
         ] {
             assert_eq!(parse_date(text), expect, "{text}");
         }

@@ -13,7 +13,7 @@ impl Parser<'_> {
     pub fn insert_behind_ctes(&mut self) -> Result<Option<Command>> {
         let mark = self.mark();
         if self.at_kw(Kw::FROM) {
-            return self.from_insert(mark);
+            return self.inserts_from(mark);
         }
         if !self.at_kw(Kw::WITH) || !self.statement_has_dml() {
             return Ok(None);
@@ -21,7 +21,7 @@ impl Parser<'_> {
         let Some((ctes, recursive)) = self.ctes()? else { return Ok(None) };
         let command = if self.at_kw(Kw::FROM) {
             let from = self.mark();
-            self.from_insert(from)?
+            self.inserts_from(from)?
         } else if self.at_any(&[Kw::INSERT, Kw::MERGE, Kw::DELETE, Kw::UPDATE]) {
             Some(self.command()?)
         } else {
@@ -53,11 +53,11 @@ impl Parser<'_> {
     }
 
     /// `FROM … INSERT … SELECT … INSERT … SELECT …`.
-    fn from_insert(&mut self, mark: usize) -> Result<Option<Command>> {
+    fn inserts_from(&mut self, mark: usize) -> Result<Option<Command>> {
         if !self.statement_has_dml() {
             return Ok(None);
         }
-        let from = self.from_clause()?;
+        let from = self.relations_clause()?;
         if !self.at_kw(Kw::INSERT) {
             self.reset(mark);
             return Ok(None);
@@ -295,9 +295,7 @@ impl Parser<'_> {
             self.merge_clause(&mut merge)?;
         }
         if merge.matched.is_empty() && merge.not_matched.is_empty() && merge.not_matched_by_source.is_empty() {
-            return Err(self
-                .error(mark, "MERGE_WITHOUT_WHEN")
-                .with_message("MERGE needs at least one WHEN clause"));
+            return Err(self.error(mark, "MERGE_WITHOUT_WHEN").with_message("MERGE needs at least one WHEN clause"));
         }
         self.check_merge_order(mark, &merge)?;
         Ok(Command::Merge(Box::new(merge)))

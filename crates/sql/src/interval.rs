@@ -65,9 +65,7 @@ pub fn narrow(interval: Interval, units: &[String]) -> Result<Literal, NarrowErr
     }
     let bounds = |fields: &[u8]| (fields.iter().min().copied(), fields.iter().max().copied());
     match (bounds(&year_month), bounds(&day_time)) {
-        ((Some(start), Some(end)), (None, _)) => {
-            Ok(Literal::YearMonthInterval { months: interval.months, start, end })
-        }
+        ((Some(start), Some(end)), (None, _)) => Ok(Literal::YearMonthInterval { months: interval.months, start, end }),
         ((None, _), (Some(start), Some(end))) => {
             let days = (interval.days as i64).checked_mul(MICROS_PER_DAY);
             let micros = days.and_then(|days| days.checked_add(interval.micros)).ok_or(NarrowError::Overflow)?;
@@ -91,7 +89,9 @@ pub fn parse_multi_units(text: &str) -> Result<Interval, Error> {
     }
     if let Some(after) = rest.strip_prefix("interval") {
         if !after.starts_with(is_blank) {
-            return Err(invalid(if after.is_empty() { "INPUT_IS_EMPTY" } else { "INVALID_PREFIX" }, text).param("prefix", rest));
+            return Err(
+                invalid(if after.is_empty() { "INPUT_IS_EMPTY" } else { "INVALID_PREFIX" }, text).param("prefix", rest)
+            );
         }
         rest = after.trim_start_matches(is_blank);
     }
@@ -120,7 +120,9 @@ fn one_unit<'a>(text: &str, rest: &'a str, sum: &mut Interval) -> Result<&'a str
         let sub = if word.is_empty() { "MISSING_NUMBER" } else { "UNRECOGNIZED_NUMBER" };
         return Err(invalid(sub, text).param(if word.is_empty() { "word" } else { "number" }, word));
     }
-    let magnitude: i128 = if whole_text.is_empty() { 0 } else {
+    let magnitude: i128 = if whole_text.is_empty() {
+        0
+    } else {
         whole_text.parse().map_err(|_| invalid("ARITHMETIC_EXCEPTION", text))?
     };
     if magnitude > i64::MAX as i128 + negative as i128 {
@@ -220,7 +222,13 @@ pub fn parse_year_month(text: &str) -> Result<i32, Error> {
     let (negative, body) = signed(trimmed);
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     let Some((years, months)) = body.split_once('-').filter(|(y, m)| digits(y) && digits(m)) else {
-        return Err(unmatched("UNMATCHED_FORMAT_STRING", text, "year-month", "interval year to month", "`[+|-]y-m`, `INTERVAL [+|-]'[+|-]y-m' YEAR TO MONTH`"));
+        return Err(unmatched(
+            "UNMATCHED_FORMAT_STRING",
+            text,
+            "year-month",
+            "interval year to month",
+            "`[+|-]y-m`, `INTERVAL [+|-]'[+|-]y-m' YEAR TO MONTH`",
+        ));
     };
     let overflow = |_| invalid("INTERVAL_PARSING", text).param("interval", "year-month");
     let years = in_range("year", years, 178_956_970).map_err(overflow)?;
@@ -230,10 +238,7 @@ pub fn parse_year_month(text: &str) -> Result<i32, Error> {
 }
 
 fn unmatched(sub: &str, input: &str, family: &str, type_name: &str, formats: &str) -> Error {
-    invalid(sub, input)
-        .param("intervalStr", family)
-        .param("supportedFormat", formats)
-        .param("typeName", type_name)
+    invalid(sub, input).param("intervalStr", family).param("supportedFormat", formats).param("typeName", type_name)
 }
 
 /// `d h:m:s.f` cut to the fields from `start` to `end` (0 = day … 3 = second), as microseconds.
@@ -243,10 +248,15 @@ pub fn parse_day_time(text: &str, start: u8, end: u8) -> Result<i64, Error> {
     let fields = split_day_time(body, start, end).ok_or_else(|| {
         let (from, to) = (DAY_TIME[start as usize], DAY_TIME[end as usize]);
         let shape = day_time_shape(start, end);
-        let formats = format!(
-            "`[+|-]{shape}`, `INTERVAL [+|-]'[+|-]{shape}' {} TO {}`", from.to_uppercase(), to.to_uppercase()
-        );
-        unmatched("UNMATCHED_FORMAT_STRING_WITH_NOTICE", text, "day-time", &format!("interval {from} to {to}"), &formats)
+        let formats =
+            format!("`[+|-]{shape}`, `INTERVAL [+|-]'[+|-]{shape}' {} TO {}`", from.to_uppercase(), to.to_uppercase());
+        unmatched(
+            "UNMATCHED_FORMAT_STRING_WITH_NOTICE",
+            text,
+            "day-time",
+            &format!("interval {from} to {to}"),
+            &formats,
+        )
     })?;
     const FIRST_MAX: [i64; 4] = [106_751_991, 2_562_047_788, 153_722_867_280, 9_223_372_036_854];
     const NEXT_MAX: [i64; 4] = [0, 23, 59, 59];
@@ -257,7 +267,8 @@ pub fn parse_day_time(text: &str, start: u8, end: u8) -> Result<i64, Error> {
         let max = if i == 0 { FIRST_MAX[at] } else { NEXT_MAX[at] };
         let (whole, fraction) = field.split_once('.').unwrap_or((field, ""));
         total += in_range(DAY_TIME[at], whole, max)? as i128 * UNIT[at];
-        let micros = fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |sum, d| sum * 10 + (d - b'0') as i128);
+        let micros =
+            fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |sum, d| sum * 10 + (d - b'0') as i128);
         total += micros;
     }
     let total = if negative { -total } else { total };
@@ -335,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn from_to() {
+    fn unit_to_unit() {
         assert_eq!(parse_year_month("-1-2").unwrap(), -14);
         assert_eq!(parse_day_time("1 02:03:04.5", 0, 3).unwrap(), 93_784_500_000);
         assert_eq!(parse_day_time("-12:30", 1, 2).unwrap(), -45_000_000_000);

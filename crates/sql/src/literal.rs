@@ -52,7 +52,14 @@ impl Parser<'_> {
     pub fn number_at(&self, ahead: usize) -> bool {
         matches!(
             self.peek_at(ahead),
-            Tok::Int | Tok::Dec | Tok::Exp | Tok::BigInt | Tok::SmallInt | Tok::TinyInt | Tok::Float | Tok::Double
+            Tok::Int
+                | Tok::Dec
+                | Tok::Exp
+                | Tok::BigInt
+                | Tok::SmallInt
+                | Tok::TinyInt
+                | Tok::Float
+                | Tok::Double
                 | Tok::BigDecimal
         )
     }
@@ -90,9 +97,7 @@ impl Parser<'_> {
                 Ok(value) if value.is_finite() => Ok(Literal::Double(value)),
                 _ => Err(ranged("double", "-1.7976931348623157E+308", "1.7976931348623157E+308")),
             },
-            Tok::BigDecimal => {
-                decimal(&signed).ok_or_else(|| decimal_too_wide(&signed).at(Some(&self.origin(mark))))
-            }
+            Tok::BigDecimal => decimal(&signed).ok_or_else(|| decimal_too_wide(&signed).at(Some(&self.origin(mark)))),
             Tok::Dec => decimal(&signed).ok_or_else(|| decimal_too_wide(&signed)),
             _ => Err(self.syntax_error()),
         }
@@ -134,9 +139,9 @@ impl Parser<'_> {
                     .with_message(format!("There are no literals of type {upper}")));
             }
         };
-        literal.map(Expr::Literal).ok_or_else(|| {
-            error::invalid_typed_literal(&upper, &quote_value(&value)).at(Some(&self.origin(mark)))
-        })
+        literal
+            .map(Expr::Literal)
+            .ok_or_else(|| error::invalid_typed_literal(&upper, &quote_value(&value)).at(Some(&self.origin(mark))))
     }
 
     fn zone(&self) -> Zone {
@@ -175,9 +180,8 @@ impl Parser<'_> {
 
     /// `INTERVAL 'text'`.
     fn interval_text(&self, mark: usize, value: &str) -> Result<Expr> {
-        let parsed = interval::parse_multi_units(value).map_err(|_| {
-            error::invalid_typed_literal("INTERVAL", &quote_value(value)).at(Some(&self.origin(mark)))
-        })?;
+        let parsed = interval::parse_multi_units(value)
+            .map_err(|_| error::invalid_typed_literal("INTERVAL", &quote_value(value)).at(Some(&self.origin(mark))))?;
         let units: Vec<String> = value
             .split(char::is_whitespace)
             .map(interval::singular)
@@ -210,7 +214,8 @@ impl Parser<'_> {
             return false;
         }
         let signed = (self.sym_at(1, "-") || self.sym_at(1, "+")) as usize;
-        (self.number_at(1 + signed) || self.string_at(1 + signed)) && (signed == 0 || self.unit_at(2 + signed) || self.string_at(2))
+        (self.number_at(1 + signed) || self.string_at(1 + signed))
+            && (signed == 0 || self.unit_at(2 + signed) || self.string_at(2))
     }
 
     /// The unit `ahead`, in lower case as written.
@@ -239,7 +244,7 @@ impl Parser<'_> {
                 self.advance();
                 let end = self.advance();
                 let end = self.text_of(end).to_string();
-                from_to = Some(self.from_to(body, &value, is_string, &unit, &end)?);
+                from_to = Some(self.unit_to_unit(body, &value, is_string, &unit, &end)?);
                 if units.is_empty() && !self.interval_value_follows() {
                     break;
                 }
@@ -328,7 +333,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn from_to(&self, body: usize, value: &str, is_string: bool, from: &str, to: &str) -> Result<Literal> {
+    fn unit_to_unit(&self, body: usize, value: &str, is_string: bool, from: &str, to: &str) -> Result<Literal> {
         let origin = self.origin(body);
         let (from, to) = (interval::singular(from), interval::singular(to));
         if !is_string {
@@ -517,8 +522,14 @@ mod tests {
     #[test]
     fn strings() {
         for (text, expect) in [
-            (r"'a\nb'", "a\nb"), ("'it''s'", "it's"), (r"'\u0041\101\0x'", "AA\0x"), (r"'a\%b\_'", r"a\%b\_"),
-            (r"r'a\n'", r"a\n"), (r#""d""q""#, "d\"q"), (r"'\ud83d\ude00'", "😀"), (r"'\\'", "\\"),
+            (r"'a\nb'", "a\nb"),
+            ("'it''s'", "it's"),
+            (r"'\u0041\101\0x'", "AA\0x"),
+            (r"'a\%b\_'", r"a\%b\_"),
+            (r"r'a\n'", r"a\n"),
+            (r#""d""q""#, "d\"q"),
+            (r"'\ud83d\ude00'", "😀"),
+            (r"'\\'", "\\"),
         ] {
             assert_eq!(unquote(text, false), expect, "{text}");
         }

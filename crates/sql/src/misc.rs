@@ -1,7 +1,7 @@
 //! Statements about caches, statistics, partitions, resources and procedures.
 
-use spark::command::{AnalyzeScope, Command};
 use spark::Result;
+use spark::command::{AnalyzeScope, Command};
 
 use crate::keywords::Kw;
 use crate::parser::Parser;
@@ -22,7 +22,11 @@ impl Parser<'_> {
             query = Some(Box::new(self.query()?));
             text = Some(self.source_since(start).to_string());
             if name.len() > 1 {
-                let database = name[..name.len() - 1].iter().map(|p| spark::types::quote_if_needed(p)).collect::<Vec<_>>().join(".");
+                let database = name[..name.len() - 1]
+                    .iter()
+                    .map(|p| spark::types::quote_if_needed(p))
+                    .collect::<Vec<_>>()
+                    .join(".");
                 return Err(self
                     .error(mark, "_LEGACY_ERROR_TEMP_0037")
                     .param("quoted", database)
@@ -77,7 +81,7 @@ impl Parser<'_> {
         let mark = self.mark();
         self.advance();
         if self.eat_kw(Kw::TABLES) {
-            let namespace = self.from_namespace()?;
+            let namespace = self.namespace_filter()?;
             self.expect_kws(&[Kw::COMPUTE, Kw::STATISTICS])?;
             let no_scan = self.no_scan(mark)?;
             return Ok(Command::AnalyzeTables { namespace, no_scan });

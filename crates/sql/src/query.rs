@@ -136,7 +136,7 @@ impl Parser<'_> {
         let mark = self.mark();
         match self.keyword_at(0) {
             Some(Kw::SELECT) => self.select(None, mark),
-            Some(Kw::FROM) => self.from_first(mark),
+            Some(Kw::FROM) => self.relation_first(mark),
             Some(Kw::VALUES) => self.inline_table(),
             Some(Kw::TABLE) if self.sym_at(1, "(") => {
                 self.advance();
@@ -228,8 +228,8 @@ impl Parser<'_> {
     }
 
     /// `FROM … SELECT …`: the relation first. Several selects over it are a union.
-    fn from_first(&mut self, mark: usize) -> Result<Plan> {
-        let from = self.from_clause()?;
+    fn relation_first(&mut self, mark: usize) -> Result<Plan> {
+        let from = self.relations_clause()?;
         if !self.at_kw(Kw::SELECT) {
             if self.at_any(&[Kw::MAP, Kw::REDUCE]) {
                 return Err(self.script_transform(mark));
@@ -255,7 +255,7 @@ impl Parser<'_> {
         let clause = self.select_clause()?;
         let from = match from {
             Some(plan) => plan,
-            None if self.at_kw(Kw::FROM) => self.from_clause()?,
+            None if self.at_kw(Kw::FROM) => self.relations_clause()?,
             None => self.located(mark, Node::OneRow),
         };
         self.select_body(mark, clause, from)
@@ -340,8 +340,13 @@ impl Parser<'_> {
             }
             None if having.is_some() => {
                 let kind = GroupKind::GroupBy;
-                let aggregate =
-                    Aggregate { input: plan, kind, grouping: vec![], aggregates: clause.items, prepend_grouping: false };
+                let aggregate = Aggregate {
+                    input: plan,
+                    kind,
+                    grouping: vec![],
+                    aggregates: clause.items,
+                    prepend_grouping: false,
+                };
                 self.located(mark, Node::Aggregate(Box::new(aggregate)))
             }
             None => self.located(mark, Node::Project { input: Box::new(plan), exprs: clause.items }),
@@ -377,13 +382,8 @@ impl Parser<'_> {
             let generator = self.call(at, name)?;
             let named = self.name_at(0) && !self.at_clause();
             let table = if named { Some(self.identifier()?) } else { None };
-            let columns = if self.eat_kw(Kw::AS) {
-                self.comma_list(Self::identifier)?
-            } else if self.name_at(0) && !self.at_clause() {
-                self.comma_list(Self::identifier)?
-            } else {
-                Vec::new()
-            };
+            let named = self.eat_kw(Kw::AS) || (self.name_at(0) && !self.at_clause());
+            let columns = if named { self.comma_list(Self::identifier)? } else { Vec::new() };
             let view = LateralView { input: plan, generator, outer, table, columns };
             plan = self.located(mark, Node::LateralView(Box::new(view)));
         }

@@ -1,9 +1,7 @@
 //! The `FROM` clause: tables, subqueries, functions, joins, samples, pivots.
 
 use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
-use spark::plan::{
-    DataSource, Join, JoinCriteria, JoinType, Options, Sample, SqlPivot, TimeTravel, Unpivot,
-};
+use spark::plan::{DataSource, Join, JoinCriteria, JoinType, Options, Sample, SqlPivot, TimeTravel, Unpivot};
 use spark::{Error, Expr, Literal, Node, Plan, Result};
 
 use crate::keywords::Kw;
@@ -18,7 +16,7 @@ const FILE_FORMATS: &[&str] = &["parquet", "csv", "json", "orc", "text", "avro",
 
 impl Parser<'_> {
     /// `FROM a, b, … [LATERAL VIEW …] [PIVOT …]`.
-    pub fn from_clause(&mut self) -> Result<Plan> {
+    pub fn relations_clause(&mut self) -> Result<Plan> {
         let mark = self.mark();
         self.expect_kw(Kw::FROM)?;
         self.eat_kw(Kw::LATERAL);
@@ -41,7 +39,13 @@ impl Parser<'_> {
     }
 
     fn join(
-        &self, mark: usize, left: Plan, right: Plan, join_type: JoinType, criteria: JoinCriteria, lateral: bool,
+        &self,
+        mark: usize,
+        left: Plan,
+        right: Plan,
+        join_type: JoinType,
+        criteria: JoinCriteria,
+        lateral: bool,
     ) -> Plan {
         self.located(mark, Node::Join(Box::new(Join { left, right, join_type, criteria, lateral })))
     }
@@ -53,9 +57,11 @@ impl Parser<'_> {
             plan = input;
         }
         match &plan.node {
-            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } | Node::InlineTable { .. } => Err(self
-                .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
-                .with_message("LATERAL stands before a subquery or a table function")),
+            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } | Node::InlineTable { .. } => {
+                Err(self
+                    .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
+                    .with_message("LATERAL stands before a subquery or a table function"))
+            }
             _ => Ok(()),
         }
     }
@@ -96,7 +102,15 @@ impl Parser<'_> {
         while let Some(keyword) = self.keyword_at(ahead) {
             match keyword {
                 Kw::JOIN => return true,
-                Kw::NATURAL | Kw::INNER | Kw::CROSS | Kw::LEFT | Kw::RIGHT | Kw::FULL | Kw::OUTER | Kw::SEMI | Kw::ANTI
+                Kw::NATURAL
+                | Kw::INNER
+                | Kw::CROSS
+                | Kw::LEFT
+                | Kw::RIGHT
+                | Kw::FULL
+                | Kw::OUTER
+                | Kw::SEMI
+                | Kw::ANTI
                 | Kw::ASOF => ahead += 1,
                 _ => break,
             }
@@ -135,7 +149,9 @@ impl Parser<'_> {
         } else {
             JoinCriteria::None
         };
-        if lateral && matches!(join_type, JoinType::RightOuter | JoinType::FullOuter | JoinType::LeftSemi | JoinType::LeftAnti) {
+        if lateral
+            && matches!(join_type, JoinType::RightOuter | JoinType::FullOuter | JoinType::LeftSemi | JoinType::LeftAnti)
+        {
             return Err(self
                 .error(word, "INVALID_LATERAL_JOIN_TYPE")
                 .param("joinType", join_type_name(join_type))
@@ -164,8 +180,7 @@ impl Parser<'_> {
     }
 
     fn join_type(&mut self) -> Result<JoinType> {
-        let keyword =
-            self.eat_any(&[Kw::INNER, Kw::CROSS, Kw::LEFT, Kw::RIGHT, Kw::FULL, Kw::SEMI, Kw::ANTI]);
+        let keyword = self.eat_any(&[Kw::INNER, Kw::CROSS, Kw::LEFT, Kw::RIGHT, Kw::FULL, Kw::SEMI, Kw::ANTI]);
         Ok(match keyword {
             None | Some(Kw::INNER) => JoinType::Inner,
             Some(Kw::CROSS) => JoinType::Cross,
@@ -196,7 +211,8 @@ impl Parser<'_> {
             return self.stream(mark);
         }
         let quoted = self.peek_at(2) == Tok::Quoted;
-        let joins = self.keyword_at(0).is_some_and(Kw::is_strict_non_reserved) && self.at_join() && !self.at_end_after(1);
+        let joins =
+            self.keyword_at(0).is_some_and(Kw::is_strict_non_reserved) && self.at_join() && !self.at_end_after(1);
         if !self.name_at(0) || joins {
             return Err(self.syntax_error());
         }
@@ -223,12 +239,9 @@ impl Parser<'_> {
         let time_travel = self.time_travel()?.map(Box::new);
         let options = self.relation_options()?;
         let node = match file_source(&name, quoted) {
-            Some((format, path)) if time_travel.is_none() => Node::DataSource(DataSource {
-                format: Some(format),
-                paths: vec![path],
-                options,
-                ..Default::default()
-            }),
+            Some((format, path)) if time_travel.is_none() => {
+                Node::DataSource(DataSource { format: Some(format), paths: vec![path], options, ..Default::default() })
+            }
             _ => Node::Table { name, options, is_streaming: false, time_travel },
         };
         let plan = self.located(mark, node);
@@ -246,7 +259,9 @@ impl Parser<'_> {
             return if self.at_sym("(") { self.table_function(mark, name) } else { self.table(mark, name, quoted) };
         }
         if self.at_sym("(") {
-            return Err(Error::unsupported("a table function by IDENTIFIER of an expression").at(Some(&self.origin(mark))));
+            return Err(
+                Error::unsupported("a table function by IDENTIFIER of an expression").at(Some(&self.origin(mark)))
+            );
         }
         let options = self.relation_options()?;
         let plan = self.located(mark, Node::TableByIdentifier { name, options });
@@ -281,7 +296,10 @@ impl Parser<'_> {
         let by = self.keyword_at(skip);
         let timestamp = matches!(by, Some(Kw::TIMESTAMP | Kw::SYSTEM_TIME));
         let version = matches!(by, Some(Kw::VERSION | Kw::SYSTEM_VERSION));
-        if !(timestamp || version) || self.keyword_at(skip + 1) != Some(Kw::AS) || self.keyword_at(skip + 2) != Some(Kw::OF) {
+        if !(timestamp || version)
+            || self.keyword_at(skip + 1) != Some(Kw::AS)
+            || self.keyword_at(skip + 2) != Some(Kw::OF)
+        {
             return Ok(None);
         }
         for _ in 0..skip + 3 {
@@ -537,7 +555,9 @@ impl Parser<'_> {
             }
             return Ok(Ok((fraction(plan, numerator / denominator), true)));
         }
-        if self.number_at(0) && self.keyword_at(1) == Some(Kw::PERCENT) || self.at_sym("-") && self.keyword_at(2) == Some(Kw::PERCENT) {
+        if self.number_at(0) && self.keyword_at(1) == Some(Kw::PERCENT)
+            || self.at_sym("-") && self.keyword_at(2) == Some(Kw::PERCENT)
+        {
             let negative = self.eat_sym("-");
             let token = self.advance();
             let value: f64 = self.text_of(token).parse().map_err(|_| self.syntax_error())?;
@@ -605,8 +625,7 @@ impl Parser<'_> {
         self.expect_kw(Kw::IN)?;
         let values = self.paren_list(|p| p.unpivot_column(multi))?;
         self.expect_sym(")")?;
-        let unpivot =
-            Unpivot { input, ids: None, values: Some(values), variable_column, value_columns, include_nulls };
+        let unpivot = Unpivot { input, ids: None, values: Some(values), variable_column, value_columns, include_nulls };
         let plan = self.located(mark, Node::Unpivot(Box::new(unpivot)));
         self.aliased(mark, plan)
     }

@@ -51,13 +51,20 @@ impl Parser<'_> {
             }
             Kw::PROCEDURES => {
                 self.advance();
-                Show::Procedures { namespace: self.from_namespace()? }
+                Show::Procedures { namespace: self.namespace_filter()? }
             }
             Kw::COLLATIONS => {
                 self.advance();
                 Show::Collations { pattern: self.like_pattern()? }
             }
-            Kw::PRINCIPALS | Kw::ROLES | Kw::ROLE | Kw::GRANT | Kw::INDEX | Kw::INDEXES | Kw::LOCKS | Kw::TRANSACTIONS
+            Kw::PRINCIPALS
+            | Kw::ROLES
+            | Kw::ROLE
+            | Kw::GRANT
+            | Kw::INDEX
+            | Kw::INDEXES
+            | Kw::LOCKS
+            | Kw::TRANSACTIONS
             | Kw::COMPACTIONS => return Err(self.native_command(mark)),
             _ => self.show_functions(mark)?,
         };
@@ -66,7 +73,7 @@ impl Parser<'_> {
 
     fn show_of_namespace(&mut self, keyword: Kw) -> Result<Show> {
         self.advance();
-        let namespace = self.from_namespace()?;
+        let namespace = self.namespace_filter()?;
         let pattern = self.like_pattern()?;
         Ok(match keyword {
             Kw::TABLES => Show::Tables { namespace, pattern },
@@ -77,7 +84,7 @@ impl Parser<'_> {
 
     fn show_table_extended(&mut self) -> Result<Show> {
         self.expect_kws(&[Kw::TABLE, Kw::EXTENDED])?;
-        let namespace = self.from_namespace()?;
+        let namespace = self.namespace_filter()?;
         self.expect_kw(Kw::LIKE)?;
         let pattern = self.string()?;
         let partition = self.optional_partition()?;
@@ -95,7 +102,7 @@ impl Parser<'_> {
             return Err(self.syntax_error());
         }
         let table = self.object_name()?;
-        Ok(Show::Columns { table, namespace: self.from_namespace()? })
+        Ok(Show::Columns { table, namespace: self.namespace_filter()? })
     }
 
     /// `SHOW [scope] FUNCTIONS [FROM ns] [[LIKE] pattern | name]`.
@@ -111,7 +118,7 @@ impl Parser<'_> {
                 .param("scope", spark::types::quote_identifier(&scope.to_lowercase()))
                 .with_message("SHOW FUNCTIONS has the scopes USER, SYSTEM and ALL"));
         }
-        let namespace = self.from_namespace()?;
+        let namespace = self.namespace_filter()?;
         let like = self.eat_kw(Kw::LIKE);
         let (mut pattern, mut name) = (None, None);
         if self.at_string() {
@@ -123,7 +130,7 @@ impl Parser<'_> {
     }
 
     /// `[FROM|IN] namespace`.
-    pub fn from_namespace(&mut self) -> Result<Option<Vec<String>>> {
+    pub fn namespace_filter(&mut self) -> Result<Option<Vec<String>>> {
         if self.eat_any(&[Kw::FROM, Kw::IN]).is_some() { self.object_name().map(Some) } else { Ok(None) }
     }
 
@@ -161,7 +168,9 @@ impl Parser<'_> {
 
     fn describe_function(&mut self) -> Result<Describe> {
         self.advance();
-        let extended = self.at_kw(Kw::EXTENDED) && !matches!(self.peek_at(1), Tok::Eof | Tok::Sym(";" | ".")) && self.eat_kw(Kw::EXTENDED);
+        let extended = self.at_kw(Kw::EXTENDED)
+            && !matches!(self.peek_at(1), Tok::Eof | Tok::Sym(";" | "."))
+            && self.eat_kw(Kw::EXTENDED);
         let name = match self.peek() {
             Tok::Str | Tok::DoubleQuoted if self.at_string() => vec![self.string()?],
             Tok::Sym(_) => {
@@ -194,7 +203,8 @@ impl Parser<'_> {
         if let Some(error) = crate::dml::empty_partition_value(&partition) {
             self.later(error);
         }
-        let column = if self.name_at(0) && !self.at_kws(&[Kw::AS, Kw::JSON]) { Some(self.dotted_name()?) } else { None };
+        let column =
+            if self.name_at(0) && !self.at_kws(&[Kw::AS, Kw::JSON]) { Some(self.dotted_name()?) } else { None };
         let as_json = self.eat_kws(&[Kw::AS, Kw::JSON]);
         if let Some(column) = column {
             if !partition.is_empty() {

@@ -10,6 +10,7 @@ use crate::parser::Parser;
 
 /// What a text is.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // One value a statement, taken apart at once.
 pub enum Statement {
     Query(Plan),
     Command(Command),
@@ -30,7 +31,9 @@ impl Parser<'_> {
 
     /// True if a query begins here.
     fn at_query(&self) -> bool {
-        self.query_begins(0) || self.at_any(&[Kw::SELECT, Kw::FROM, Kw::VALUES, Kw::WITH, Kw::TABLE]) || self.at_sym("(")
+        self.query_begins(0)
+            || self.at_any(&[Kw::SELECT, Kw::FROM, Kw::VALUES, Kw::WITH, Kw::TABLE])
+            || self.at_sym("(")
     }
 
     /// A query, or an insert that begins like one.
@@ -79,8 +82,9 @@ impl Parser<'_> {
             Kw::ADD | Kw::LIST => self.resource(),
             Kw::CALL => self.call_procedure(),
             Kw::GRANT | Kw::REVOKE => Err(self.refused(mark, keyword.text())),
-            Kw::EXPORT | Kw::IMPORT | Kw::LOCK | Kw::UNLOCK | Kw::START | Kw::COMMIT
-            | Kw::ROLLBACK | Kw::DFS => Err(self.native_command(mark)),
+            Kw::EXPORT | Kw::IMPORT | Kw::LOCK | Kw::UNLOCK | Kw::START | Kw::COMMIT | Kw::ROLLBACK | Kw::DFS => {
+                Err(self.native_command(mark))
+            }
             _ => Err(self.syntax_error()),
         }
     }
