@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -53,17 +52,29 @@ def test_status(binary, tmp_path):
     assert done.returncode == 1
 
 
+SLOW = """
+import os, sys
+from pyspark.sql.connect.session import SparkSession
+spark = SparkSession.builder.remote(sys.argv[1]).create()
+query = "SELECT sum(a.id * b.id % 7) AS s FROM range(3000) a CROSS JOIN range(2000) b"
+frame = spark.sql(query)
+print("started", flush=True)
+print(frame.collect()[0].s, flush=True)
+os._exit(0)  # the server is gone: a client that says goodbye would try for minutes
+"""
+
+
 def test_sigterm_lets_a_query_finish(binary, tmp_path):
     with running(binary, tmp_path / "log", "serve") as server:
-        spark = connect(server)
-        answers = []
-        query = "SELECT sum(a.id * b.id % 7) AS s FROM range(3000) a CROSS JOIN range(2000) b"
-        work = threading.Thread(target=lambda: answers.append(spark.sql(query).collect()))
-        work.start()
-        time.sleep(0.3)
-        server.terminate()
-        work.join(60)
-        assert len(answers) == 1 and answers[0][0].s > 0
+        program = tmp_path / "slow.py"
+        program.write_text(SLOW)
+        command = [sys.executable, str(program), f"sc://{server.address}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+            assert client.stdout.readline() == "started\n"
+            time.sleep(0.2)
+            server.terminate()
+            assert int(client.stdout.readline()) > 0
+            assert client.wait(30) == 0
         assert server.process.wait(60) == 0
 
 
