@@ -11,6 +11,7 @@ pub mod canonical;
 pub mod cast;
 pub mod coerce;
 pub mod error;
+pub mod fallible;
 pub mod families;
 pub mod fold;
 pub mod hof;

@@ -7,6 +7,7 @@ pub mod codec;
 pub mod error_envelope;
 pub mod pattern;
 pub mod row_position;
+pub mod short_circuit;
 pub mod source;
 pub mod stage_lint;
 pub mod task_probe;

@@ -229,11 +229,13 @@ fn with_position(expr: &Arc<dyn PhysicalExpr>, width: usize) -> Result<Transform
     })
 }
 
-/// `base` with the pass before all others; applying it twice changes nothing.
-pub fn with_row_position(
+/// `base` with this pass before all others and [`ShortCircuit`](crate::short_circuit::ShortCircuit)
+/// after them; applying it twice changes nothing.
+pub fn with_row_rules(
     base: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
 ) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(RowPosition);
-    let others = base.iter().filter(|rule| rule.name() != ours.name()).cloned();
-    std::iter::once(Arc::clone(&ours)).chain(others).collect()
+    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(RowPosition);
+    let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(crate::short_circuit::ShortCircuit);
+    let others = base.iter().filter(|rule| rule.name() != first.name() && rule.name() != last.name()).cloned();
+    std::iter::once(Arc::clone(&first)).chain(others).chain(std::iter::once(Arc::clone(&last))).collect()
 }

@@ -8,14 +8,15 @@ use datafusion::common::Result as DfResult;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use planner::source::stores::EnvironmentStores;
 use spark::{Error, Result};
 
 use crate::engine::EngineConfig;
+use crate::in_order::in_order;
 use crate::runner::{JobRunner, JobSpec};
 
 /// Consumers named when memory runs out.
@@ -44,13 +45,16 @@ pub fn session_state(config: &EngineConfig) -> Result<SessionState> {
         .with_config(session_config(config))
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_physical_optimizer_rules(planner::row_position::with_row_position(&PhysicalOptimizer::new().rules))
+        .with_physical_optimizer_rules(planner::row_position::with_row_rules(&PhysicalOptimizer::new().rules))
         .build())
 }
 
 fn memory_pool(bytes: Option<usize>) -> Arc<dyn MemoryPool> {
     match bytes {
-        Some(bytes) => Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), NonZeroUsize::MIN.saturating_add(NAMED_CONSUMERS - 1))),
+        Some(bytes) => Arc::new(TrackConsumersPool::new(
+            FairSpillPool::new(bytes),
+            NonZeroUsize::MIN.saturating_add(NAMED_CONSUMERS - 1),
+        )),
         None => Arc::new(UnboundedMemoryPool::default()),
     }
 }
@@ -59,6 +63,8 @@ fn session_config(config: &EngineConfig) -> SessionConfig {
     SessionConfig::new()
         .with_target_partitions(config.threads.max(1))
         .with_information_schema(false)
+        // Dealing batches out in turn would lose the order of the rows.
+        .with_round_robin_repartition(false)
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
         // INT96 holds instants; Spark reads them as microseconds.
@@ -82,6 +88,6 @@ impl JobRunner for LocalRunner {
         ctx: Arc<SessionContext>,
         _job: JobSpec,
     ) -> DfResult<SendableRecordBatchStream> {
-        execute_stream(plan, ctx.task_ctx())
+        execute_stream(in_order(plan), ctx.task_ctx())
     }
 }

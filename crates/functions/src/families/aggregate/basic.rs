@@ -59,7 +59,8 @@ fn count(call: Call) -> Result<Typed> {
     }
     let arg = match (call.args.as_slice(), call.distinct) {
         ([one], _) if one.ty == DataType::Null => lit(ScalarValue::Boolean(None)),
-        ([one], _) => one.expr.clone(),
+        ([one], true) => crate::families::predicate::comparison_key(one),
+        ([one], false) => one.expr.clone(),
         (_, distinct) => unless_null(&call.args, distinct)?,
     };
     let expr = builtin(&call, df::count::count_udaf(), vec![arg], false);
@@ -74,7 +75,7 @@ fn unless_null(args: &[Typed], as_row: bool) -> Result<Expr> {
         .map(|a| a.expr.clone().is_not_null())
         .reduce(Expr::and);
     let value = if as_row {
-        let fields = args.iter().enumerate().flat_map(|(i, a)| [lit(format!("c{i}")), a.expr.clone()]).collect();
+        let fields = args.iter().enumerate().flat_map(|(i, a)| [lit(format!("c{i}")), crate::families::predicate::comparison_key(a)]).collect();
         datafusion::functions::core::named_struct().call(fields)
     } else {
         lit(1_i64)

@@ -1,0 +1,42 @@
+//! Which calls may raise an error for some rows, so that what guards them must be evaluated first.
+
+use crate::kernel::KernelUdf;
+
+/// Kernels that raise by design, in any mode.
+const ALWAYS: &[&str] = &["assert_true", "raise_error", "aes_decrypt", "aes_encrypt"];
+
+/// Kernels that raise in ANSI mode for values that are common in data. Sums and products, which
+/// overflow only at the limits of their type, are left out: guards cost.
+const IN_ANSI_MODE: &[&str] = &[
+    "cast",
+    "divide",
+    "integral_divide",
+    "interval_integral_divide",
+    "remainder",
+    "pmod",
+    "float_remainder",
+    "float_pmod",
+    "decimal_divide",
+    "decimal_integral_divide",
+    "decimal_remainder",
+    "decimal_pmod",
+    "element_at",
+    "get_array_item",
+    "elt",
+    "conv",
+    "to_number",
+    "to_binary",
+    "make_date",
+    "make_timestamp",
+    "make_interval",
+    "parse_timestamp",
+    "unix_timestamp",
+    "parse_url",
+    "url_decode",
+];
+
+/// True if evaluating the call may raise an error that a condition beside it is there to prevent.
+pub fn may_fail(udf: &KernelUdf) -> bool {
+    let name = udf.kernel.name;
+    !udf.options.tolerant && (ALWAYS.contains(&name) || udf.options.ansi && IN_ANSI_MODE.contains(&name))
+}
