@@ -228,7 +228,7 @@ impl Error {
     pub fn text(&self) -> String {
         let data = &self.0;
         // Conditions that Spark never named: their errors show neither name nor state.
-        if data.condition.starts_with("_LEGACY_ERROR") {
+        if data.condition.is_empty() || data.condition.starts_with("_LEGACY_ERROR") {
             return self.sentence();
         }
         let state = data.sql_state.as_ref().map(|s| format!(" SQLSTATE: {s}")).unwrap_or_default();

@@ -88,7 +88,9 @@ impl Failure {
         }
         if let Failure::Spark(error) = self {
             let data = error.data();
-            put("errorClass", data.condition.clone());
+            if !data.condition.is_empty() {
+                put("errorClass", data.condition.clone());
+            }
             put("messageParameters", serde_json::json!(data.parameters).to_string());
             if let Some(state) = &data.sql_state {
                 put("sqlState", state.clone());
@@ -126,7 +128,7 @@ impl Failure {
 fn throwable(error: &Error) -> details::SparkThrowable {
     let data = error.data();
     details::SparkThrowable {
-        error_class: Some(data.condition.clone()),
+        error_class: (!data.condition.is_empty()).then(|| data.condition.clone()),
         message_parameters: data.parameters.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         query_contexts: data.contexts.iter().map(context).collect(),
         sql_state: data.sql_state.clone(),

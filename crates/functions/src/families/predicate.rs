@@ -98,22 +98,25 @@ impl Compare {
     }
 }
 
-fn comparison(call: Call, op: Compare) -> Result<Typed> {
+fn comparison(mut call: Call, op: Compare) -> Result<Typed> {
     call.arity(2..=2)?;
+    super::collation::unify_comparison(&mut call)?;
     let name = format!("({} {} {})", call.args[0].name, op.symbol(), call.args[1].name);
     compare(&call, op, name)
 }
 
-fn not_equal(call: Call) -> Result<Typed> {
+fn not_equal(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
+    super::collation::unify_comparison(&mut call)?;
     let name = format!("({} = {})", call.args[0].name, call.args[1].name);
     let equal = compare(&call, Compare::Eq, name)?;
     let name = format!("(NOT {})", equal.name);
     Ok(Typed::new(Expr::Not(Box::new(equal.expr)), DataType::Boolean, equal.nullable, name))
 }
 
-fn equal_null(call: Call) -> Result<Typed> {
+fn equal_null(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
+    super::collation::unify_comparison(&mut call)?;
     let name = call.display_name();
     compare(&call, Compare::NullSafeEq, name)
 }

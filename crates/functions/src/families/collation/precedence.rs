@@ -66,6 +66,22 @@ pub fn unify_typed(args: &mut [&mut Typed], origin: Option<&Arc<Origin>>) -> Res
     Ok(chosen)
 }
 
+/// Gives the operands of a comparison one collation, if they are strings.
+///
+/// # Errors
+/// As [`unify`], and `INDETERMINATE_COLLATION` where two columns disagree.
+pub fn unify_comparison(call: &mut Call) -> Result<()> {
+    if call.args.iter().all(|a| collation_of(&a.ty).is_none()) {
+        return Ok(());
+    }
+    if !call.args.iter().all(|a| string_inside(&a.ty)) {
+        return Ok(());
+    }
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    let chosen = unify(call, &all)?;
+    determined(&chosen).map_err(|e| e.at(call.origin.as_ref()))
+}
+
 fn mismatch(several: &[Option<Arc<str>>], origin: Option<&Arc<Origin>>) -> Error {
     let types: Vec<String> =
         several.iter().map(|c| format!("\"STRING COLLATE {}\"", c.as_deref().unwrap_or("UTF8_BINARY"))).collect();

@@ -147,15 +147,24 @@ pub fn schema_argument(call: &Call, i: usize) -> Result<DataType> {
 /// Reads a type, or a list of columns as a struct type.
 ///
 /// # Errors
-/// What the parser raises for the list of columns.
+/// What the parser raises for the type.
 pub fn parse_schema(text: &str) -> Result<DataType> {
     let options = sql::ParseOptions::default();
-    match sql::parse_data_type(text, &options) {
-        Ok(ty) => Ok(ty),
-        Err(first) => match sql::parse_table_schema(text, &options) {
-            Ok(schema) => Ok(DataType::Struct(schema)),
-            Err(second) => Err(if text.trim().contains(char::is_whitespace) { second } else { first }),
-        },
+    let first = match sql::parse_data_type(text, &options) {
+        Ok(ty) => return Ok(ty),
+        Err(first) => first,
+    };
+    if let Ok(schema) = sql::parse_table_schema(text, &options) {
+        return Ok(DataType::Struct(schema));
+    }
+    // What follows a type's name is reported rather than that there is no such type.
+    let mut words = text.split_whitespace();
+    match (first.condition(), words.next(), words.next()) {
+        ("UNSUPPORTED_DATATYPE", Some(_), Some(extra)) => Err(Error::analysis("PARSE_SYNTAX_ERROR")
+            .param("error", format!("'{extra}'"))
+            .param("hint", format!(": extra input '{extra}'"))
+            .with_message(format!("'{extra}' does not belong behind a type."))),
+        _ => Err(first),
     }
 }
 
