@@ -97,6 +97,13 @@ impl Analyzer<'_> {
             Node::Summary { input, statistics } => self.summary(input, statistics),
             Node::Cov { input, col1, col2 } => self.two_columns(input, "covar_samp", "cov", col1, col2),
             Node::Corr { input, col1, col2, .. } => self.two_columns(input, "corr", "corr", col1, col2),
+            Node::SampleBy { input, column, fractions, seed } => self.sample_by(input, column, fractions, *seed),
+            Node::ApproxQuantile { input, columns, probabilities, relative_error } => {
+                self.approx_quantile(input, columns, probabilities, *relative_error)
+            }
+            Node::Parse { input, format, schema, options } => {
+                self.parse_text(input, format, schema.as_ref(), options)
+            }
             Node::Crosstab { input, col1, col2 } => self.crosstab(input, col1, col2),
             Node::PipeExtend { input, exprs } => self.pipe_extend(input, exprs),
             Node::PipeSet { input, assignments } => self.pipe_set(input, assignments),
@@ -116,10 +123,7 @@ fn unsupported(node: &Node) -> Error {
         Node::Zip { .. } => "zip".into(),
         Node::Tail { .. } => "tail below the top of a query".into(),
         Node::Transpose { .. } => "transpose".into(),
-        Node::Parse { .. } => "parsing text columns into relations".into(),
-        Node::ApproxQuantile { .. } => "approxQuantile".into(),
         Node::FreqItems { .. } => "freqItems".into(),
-        Node::SampleBy { .. } => "sampleBy".into(),
         Node::MapPartitions { .. } | Node::GroupMap { .. } | Node::CoGroupMap { .. } => {
             "Python code over partitions".into()
         }

@@ -14,8 +14,127 @@ const DESCRIBE: [&str; 5] = ["count", "mean", "stddev", "min", "max"];
 const SUMMARY: [&str; 8] = ["count", "mean", "stddev", "min", "25%", "50%", "75%", "max"];
 
 impl Analyzer<'_> {
-    pub(super) fn sample(&mut self, _sample: &Sample) -> Result<Rel> {
-        Err(Error::unsupported("sample"))
+    /// Rows whose random number is within the bounds. Spark's sampler without replacement draws the same
+    /// numbers as `rand(seed)` does.
+    pub(super) fn sample(&mut self, sample: &Sample) -> Result<Rel> {
+        if sample.with_replacement {
+            return Err(Error::unsupported("a sample with replacement"));
+        }
+        let mut rel = self.relation(&sample.input)?;
+        if sample.deterministic_order {
+            rel = self.ordered_by_all(&rel)?;
+        }
+        let number = self.random_column(sample.seed)?;
+        let drawn = self.with_number(&rel, number)?;
+        let number = drawn.output.last().map(Attr::typed).ok_or_else(|| Error::internal("a number was drawn"))?;
+        let lower = self.constant(Literal::Double(sample.lower))?;
+        let upper = self.constant(Literal::Double(sample.upper))?;
+        let above = self.call(">=", vec![number.clone(), lower])?;
+        let below = self.call("<", vec![number, upper])?;
+        let within = self.call("and", vec![above, below])?;
+        self.filter_typed(&drawn, within, &rel)
+    }
+
+    /// Strata sampled each by its own fraction.
+    pub(super) fn sample_by(
+        &mut self,
+        input: &Plan,
+        column: &Expr,
+        fractions: &[(Literal, f64)],
+        seed: Option<i64>,
+    ) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let stratum = self.resolve(column, &mut Scope::new(&rel, "sampleBy"))?;
+        let number = self.random_column(seed)?;
+        let drawn = self.with_number(&rel, number)?;
+        let number = drawn.output.last().map(Attr::typed).ok_or_else(|| Error::internal("a number was drawn"))?;
+        let mut branches = Vec::new();
+        for (value, fraction) in fractions {
+            let value = self.constant(value.clone())?;
+            branches.push(self.call("<=>", vec![stratum.clone(), value])?);
+            branches.push(self.constant(Literal::Double(*fraction))?);
+        }
+        branches.push(self.constant(Literal::Double(0.0))?);
+        let fraction = self.call("when", branches)?;
+        let keep = self.call("<", vec![number, fraction])?;
+        self.filter_typed(&drawn, keep, &rel)
+    }
+
+    fn random_column(&mut self, seed: Option<i64>) -> Result<functions::Typed> {
+        let seed = self.constant(Literal::Long(seed.unwrap_or(self.settings.seed)))?;
+        self.call("rand", vec![seed])
+    }
+
+    /// The relation with one more column.
+    fn with_number(&mut self, rel: &Rel, number: functions::Typed) -> Result<Rel> {
+        let mut values = super::columns::all_columns(rel);
+        values.push((number, None, "r".into()));
+        self.project_values(rel, values)
+    }
+
+    /// Sorted by every column that has an order, so that a sample does not depend on how rows arrive.
+    fn ordered_by_all(&mut self, rel: &Rel) -> Result<Rel> {
+        let mut keys = Vec::new();
+        for attr in rel.output.iter().filter(|a| crate::expr::window::orderable(&a.ty)) {
+            let child = self.bound(Bound { typed: attr.typed(), attr: Some(attr.clone()) });
+            keys.push(spark::expr::SortOrder { child, ascending: true, nulls_first: None });
+        }
+        if keys.is_empty() { Ok(rel.clone()) } else { self.sort_rel(rel, &keys) }
+    }
+
+    /// One row with one array of the quantiles of each column.
+    pub(super) fn approx_quantile(
+        &mut self,
+        input: &Plan,
+        columns: &[String],
+        probabilities: &[f64],
+        relative_error: f64,
+    ) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let accuracy = if relative_error <= 0.0 { f64::from(i32::MAX) } else { (1.0 / relative_error).ceil() };
+        let wanted = Literal::Array {
+            element_type: DataType::Double,
+            values: probabilities.iter().map(|p| Literal::Double(*p)).collect(),
+        };
+        let quantiles = columns.iter().map(|c| {
+            let column =
+                Expr::Cast { child: Box::new(Expr::attribute([c])), to: DataType::Double, mode: CastMode::Session };
+            let accuracy = Expr::Literal(Literal::Integer(accuracy.min(f64::from(i32::MAX)) as i32));
+            Expr::call("percentile_approx", vec![column, Expr::Literal(wanted.clone()), accuracy])
+        });
+        let array = Expr::call("array", quantiles.collect());
+        self.project_rel(&rel, &[array.alias("approx_quantile")])
+    }
+
+    /// The only column, as text of a format, taken apart by a schema.
+    pub(super) fn parse_text(
+        &mut self,
+        input: &Plan,
+        format: &str,
+        schema: Option<&spark::StructType>,
+        options: &[(String, String)],
+    ) -> Result<Rel> {
+        let rel = self.relation(input)?;
+        let [column] = rel.output.as_slice() else {
+            return Err(Error::unsupported("parsing a relation of several columns"));
+        };
+        let Some(schema) = schema else {
+            return Err(Error::unsupported(format!("inferring the schema of {format} text in a column")));
+        };
+        let text = self.bound(Bound { typed: column.typed(), attr: Some(column.clone()) });
+        let mut args = vec![text, Expr::Literal(Literal::String(schema.to_ddl()))];
+        if !options.is_empty() {
+            let members = options
+                .iter()
+                .flat_map(|(k, v)| [k, v])
+                .map(|text| Expr::Literal(Literal::String(text.clone())))
+                .collect();
+            args.push(Expr::call("map", members));
+        }
+        let parsed = Expr::call(format!("from_{}", format.to_lowercase()), args).alias("parsed");
+        let rel = self.project_rel(&rel, &[parsed])?;
+        let star = spark::expr::UnresolvedStar { target: vec!["parsed".into()], ..Default::default() };
+        self.project_rel(&rel, &[Expr::Star(star)])
     }
 
     pub(super) fn describe(&mut self, input: &Plan, columns: &[String]) -> Result<Rel> {
