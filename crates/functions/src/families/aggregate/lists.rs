@@ -140,7 +140,9 @@ fn listagg(mut call: Call) -> Result<Typed> {
 fn listagg_name(call: &Call) -> String {
     let filter = call.filter.as_ref().map(|f| format!(" FILTER (WHERE {})", f.name)).unwrap_or_default();
     let distinct = if call.distinct { "DISTINCT " } else { "" };
-    let mut name = format!("{}({distinct}{}, {})", call.name, call.args[0].name, call.args[1].name);
+    // With an order the call is printed by its first name.
+    let function = if call.order.is_empty() { call.name.as_str() } else { "listagg" };
+    let mut name = format!("{function}({distinct}{}, {})", call.args[0].name, call.args[1].name);
     if !call.order.is_empty() {
         let keys: Vec<String> = call
             .order

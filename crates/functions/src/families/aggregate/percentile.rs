@@ -364,9 +364,16 @@ fn finish_mode(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue
         counts.entry(keys.row(i)).or_insert((i, 0)).1 += 1;
     }
     let most = counts.values().map(|c| c.1).max();
-    let mut best = counts.iter().filter(|(_, c)| Some(c.1) == most);
+    let best = counts.iter().filter(|(_, c)| Some(c.1) == most);
     let found = match rule.order {
-        None => best.next(),
+        None => {
+            let places = counts.values().map(|c| c.0).collect::<Vec<_>>();
+            let order = hash_map_order(array, &places)?;
+            return match order.into_iter().find(|i| counts.get_index(*i).is_some_and(|(_, c)| Some(c.1) == most)) {
+                Some(i) => ScalarValue::try_from_array(array, places[i]),
+                None => context.null(),
+            };
+        }
         Some(true) => best.min_by(|a, b| a.0.cmp(b.0)),
         Some(false) => best.max_by(|a, b| a.0.cmp(b.0)),
     };
@@ -374,6 +381,34 @@ fn finish_mode(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue
         Some((_, (row, _))) => ScalarValue::try_from_array(array, *row),
         None => context.null(),
     }
+}
+
+/// The order in which Spark's hash map lists distinct values, given by their rows in order of appearance.
+fn hash_map_order(array: &ArrayRef, rows: &[usize]) -> DfResult<Vec<usize>> {
+    let mut capacity = 64_usize;
+    while rows.len() * 10 > capacity * 7 {
+        capacity *= 2;
+    }
+    let mut slots: Vec<Option<usize>> = vec![None; capacity];
+    for (i, row) in rows.iter().enumerate() {
+        let mut at = spread(crate::families::sketch::java_hash(array, *row)?) as usize & (capacity - 1);
+        let mut step = 1;
+        while slots[at].is_some() {
+            at = (at + step) & (capacity - 1);
+            step += 1;
+        }
+        slots[at] = Some(i);
+    }
+    Ok(slots.into_iter().flatten().collect())
+}
+
+/// MurmurHash3 of one integer.
+fn spread(code: i32) -> u32 {
+    let k = (code as u32).wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
+    let mut h = k.rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64) ^ 4;
+    h = (h ^ (h >> 16)).wrapping_mul(0x85eb_ca6b);
+    h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
+    h ^ (h >> 16)
 }
 
 fn finish_histogram(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
@@ -419,6 +454,15 @@ fn merge_closest(bins: &mut Vec<(f64, f64)>, limit: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_values_as_sparks_hash_map_does() {
+        for (values, expect) in [(vec![-10, 0, 10], 0), (vec![1, 2, 3, 4, 5], 4), (vec![0, 10], 0), (vec![100, 20, 3], 100)] {
+            let array: ArrayRef = Arc::new(arrow::array::Int32Array::from(values.clone()));
+            let rows: Vec<usize> = (0..values.len()).collect();
+            assert_eq!(values[hash_map_order(&array, &rows).unwrap()[0]], expect, "{values:?}");
+        }
+    }
 
     #[test]
     fn interpolates_between_rows() {

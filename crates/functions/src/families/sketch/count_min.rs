@@ -97,7 +97,7 @@ impl JavaRandom {
 }
 
 /// MurmurHash3 of 32 bits with the bytes that are left over mixed one by one, as Spark does.
-fn murmur3(data: &[u8], seed: u32) -> i32 {
+pub(super) fn murmur3(data: &[u8], seed: u32) -> i32 {
     let mix = |h: u32, k: u32| {
         let k = k.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
         (h ^ k).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64)

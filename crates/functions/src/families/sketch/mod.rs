@@ -45,6 +45,30 @@ pub fn hashed_bytes(array: &ArrayRef, row: usize) -> Result<Option<Vec<u8>>> {
     })
 }
 
+/// The Java hash code of a value in Spark's memory.
+///
+/// # Errors
+/// If the value has none here.
+pub fn java_hash(array: &ArrayRef, row: usize) -> Result<i32> {
+    Ok(match array.data_type() {
+        Arrow::Utf8 => count_min::murmur3(array.as_string::<i32>().value(row).as_bytes(), 42),
+        Arrow::Boolean => if array.as_boolean().value(row) { 1231 } else { 1237 },
+        Arrow::Float32 => array.as_primitive::<Float32Type>().value(row).to_bits() as i32,
+        Arrow::Float64 => long_hash(double_bits(array.as_primitive::<Float64Type>().value(row))),
+        Arrow::Int64 | Arrow::Timestamp(..) | Arrow::Duration(_) | Arrow::Time64(_) => {
+            long_hash(crate::families::datetime::numbers(array)?.value(row))
+        }
+        Arrow::Int8 | Arrow::Int16 | Arrow::Int32 | Arrow::Date32 | Arrow::Interval(_) => {
+            crate::families::datetime::numbers(array)?.value(row) as i32
+        }
+        _ => 0,
+    })
+}
+
+fn long_hash(v: i64) -> i32 {
+    (v ^ (v as u64 >> 32) as i64) as i32
+}
+
 fn double_bits(v: f64) -> i64 {
     if v.is_nan() { 0x7ff8_0000_0000_0000 } else { (v + 0.0).to_bits() as i64 }
 }

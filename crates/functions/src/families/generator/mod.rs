@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, Int32Array, StructArray};
+use arrow::array::{Array, BooleanArray, Int32Array, StringArray, StructArray};
 use arrow::datatypes::DataType as Arrow;
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::scalar::ScalarValue;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
-use super::array::construct::array_of;
-use super::datetime::Numbers;
-use super::lists::{Column, Lists, list_array};
-use super::rows::{finish, row_count};
-use super::structs::struct_of;
+use crate::families::array::construct::array_of;
+use crate::families::datetime::Numbers;
+use crate::families::lists::{Column, Lists, list_array};
+use crate::families::rows::{finish, row_count};
+use crate::families::structs::struct_of;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::fold;
@@ -31,11 +32,18 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "inline", build: Build::Generator(inline) },
     Function { name: "inline_outer", build: Build::Generator(inline) },
     Function { name: "stack", build: Build::Generator(stack) },
+    Function { name: "sql_keywords", build: Build::Generator(sql_keywords) },
 ];
 
 /// Kernels of this file.
-pub const KERNELS: &[Kernel] =
-    &[Kernel::new("explode", eval_explode), Kernel::new("window_starts", eval_window_starts)];
+pub const KERNELS: &[Kernel] = &[
+    Kernel::new("explode", eval_explode),
+    Kernel::new("window_starts", eval_window_starts),
+    Kernel::new("sql_keywords", eval_keywords),
+];
+
+/// The words of the language, one a line.
+const KEYWORDS: &str = include_str!("keywords.txt");
 
 /// The list type of rows with these columns.
 fn rows_type(columns: &[(String, DataType, bool)]) -> DataType {
@@ -124,6 +132,24 @@ fn stack(mut call: Call) -> Result<Generator> {
     let columns: Vec<(String, DataType, bool)> = fields.into_iter().zip(types).map(|(f, t)| (f, t, true)).collect();
     let list = array_of(rows, &rows_type(&columns));
     Ok(Generator { list, columns, outer: false, name })
+}
+
+fn sql_keywords(call: Call) -> Result<Generator> {
+    call.arity(0..=0)?;
+    let columns =
+        vec![("keyword".to_string(), DataType::STRING, false), ("reserved".to_string(), DataType::Boolean, false)];
+    let list = KernelUdf::call(&KERNELS[2], to_arrow(&rows_type(&columns)), Options::ansi(true), vec![]);
+    Ok(Generator { list, columns, outer: false, name: call.display_name() })
+}
+
+/// The keywords; none is reserved.
+fn eval_keywords(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let words = StringArray::from_iter_values(KEYWORDS.lines());
+    let total = words.len();
+    let reserved = BooleanArray::from(vec![false; total]);
+    let rows = StructArray::try_new(row_fields(args)?, vec![Arc::new(words), Arc::new(reserved)], None)?;
+    let list = list_array(Arc::new(rows), vec![0, total as i32], vec![true])?;
+    Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&list, 0)?))
 }
 
 /// The type of each column; values of a column must agree but for nulls.
