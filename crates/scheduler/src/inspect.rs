@@ -90,7 +90,11 @@ impl Session {
 fn collect_files(plan: &Arc<dyn ExecutionPlan>, files: &mut Vec<String>) {
     let source = plan.downcast_ref::<DataSourceExec>().map(|scan| scan.data_source().as_ref() as &dyn std::any::Any);
     if let Some(config) = source.and_then(|source| source.downcast_ref::<FileScanConfig>()) {
+        // Ranges are scans of parts that are no files.
         let store = config.object_store_url.as_str();
+        if config.file_source().file_type() == "range" {
+            return;
+        }
         for group in &config.file_groups {
             files.extend(group.iter().map(|f| format!("{store}{}", f.object_meta.location)));
         }

@@ -18,6 +18,7 @@ use crate::cache::KeptTable;
 use crate::cluster::{Cluster, planning_state};
 use crate::conf::{RunnerChoice, runner_choice};
 use crate::engine::Engine;
+use crate::in_order::merge_in_order;
 use crate::local::LocalRunner;
 use crate::query::{Prepared, physical};
 use crate::session::Session;
@@ -98,7 +99,7 @@ async fn here(engine: &Engine, logical: &LogicalPlan, strict: bool, why: &str) -
 
 async fn local(engine: &Engine, logical: &LogicalPlan, note: Option<String>) -> Result<Prepared> {
     let state = engine.shared().state.clone();
-    let plan = physical(&state, logical).await?;
+    let plan = merge_in_order(physical(&state, logical).await?).map_err(functions::error::from_datafusion)?;
     Ok(Prepared { plan, runner: Arc::new(LocalRunner), state, note })
 }
 
