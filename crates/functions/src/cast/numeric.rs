@@ -17,7 +17,7 @@ use spark::types::DataType;
 use super::convert::{Context, no_such_cast, overflow};
 use super::format::{decimal_string, double_to_string, float_to_string};
 use super::parse::{Decimal, parse_decimal};
-use crate::families::operators::out_of_range;
+use crate::families::operators::{out_of_range, round_half_up};
 
 /// A number of any kind, exact.
 #[derive(Debug, Clone, Copy)]
@@ -215,6 +215,12 @@ fn to_decimal(array: &ArrayRef, precision: u8, scale: i8, context: &Context) -> 
         let fitted = match v {
             None => None,
             Some(Number::Decimal(v, s)) if i32::from(scale) == i32::from(s) && fits(v, precision) => Some(v),
+            Some(Number::Decimal(v, s)) if small_rescale(v, s, precision, scale).is_some() => {
+                small_rescale(v, s, precision, scale)
+            }
+            Some(Number::Int(v)) if small_rescale(i128::from(v), 0, precision, scale).is_some() => {
+                small_rescale(i128::from(v), 0, precision, scale)
+            }
             Some(v) => match v.as_decimal() {
                 None => None,
                 Some(exact) => fit(&exact, precision, scale, context)?,
@@ -224,6 +230,14 @@ fn to_decimal(array: &ArrayRef, precision: u8, scale: i8, context: &Context) -> 
         Ok(())
     })?;
     Ok(Arc::new(out.finish().with_precision_and_scale(precision, scale)?))
+}
+
+/// The usual case: the value at another scale in 128 bits, if it has no more digits than allowed.
+fn small_rescale(v: i128, from: i8, precision: u8, to: i8) -> Option<i128> {
+    let shift = u32::from((i16::from(to) - i16::from(from)).unsigned_abs());
+    let unit = 10i128.checked_pow(shift)?;
+    let scaled = if to >= from { v.checked_mul(unit)? } else { round_half_up(v, unit)? };
+    fits(scaled, precision).then_some(scaled)
 }
 
 fn fits(v: i128, precision: u8) -> bool {

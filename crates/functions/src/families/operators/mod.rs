@@ -9,7 +9,7 @@ mod int_kernels;
 mod unary;
 
 pub use arithmetic::decimal_operand;
-pub use decimal_kernels::{big_half_up, out_of_range, plain_string, power, rescale};
+pub use decimal_kernels::{big_half_up, out_of_range, plain_string, power, rescale, round_half_up};
 
 use crate::kernel::Kernel;
 use crate::registry::{Build, Function};
