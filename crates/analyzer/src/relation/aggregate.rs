@@ -10,6 +10,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Aggregate as DfAggregate, Expr as DfExpr, Filter, GroupingSet, LogicalPlan};
 use functions::Typed;
 use functions::error::from_datafusion;
+use functions::families::collation::{is_collated, key_expr};
 use spark::expr::UnresolvedFunction;
 use spark::plan::{Aggregate, GroupKind};
 use spark::types::DataType;
@@ -367,7 +368,16 @@ impl Analyzer<'_> {
 
     fn aggregate_plan(&mut self, grouped: &Grouped) -> Result<LogicalPlan> {
         let input = self.keyed_input(grouped)?;
-        let columns: Vec<DfExpr> = grouped.keys.iter().map(|k| k.attr.expr()).collect();
+        let mut columns: Vec<DfExpr> = grouped.keys.iter().map(|k| k.attr.expr()).collect();
+        let mut representatives = Vec::new();
+        if grouped.sets.is_none() {
+            // Strings with a collation are grouped by their keys; a group shows its first string.
+            for (column, key) in columns.iter_mut().zip(&grouped.keys).filter(|(_, k)| is_collated(&k.attr.ty)) {
+                let first = datafusion::functions_aggregate::first_last::first_value(column.clone(), vec![]);
+                representatives.push(first.alias(key.attr.column_name()));
+                *column = key_expr(column.clone(), &key.attr.ty).alias(format!("#{}", self.fresh_id()));
+            }
+        }
         let group = match &grouped.sets {
             None => columns,
             Some(sets) => {
@@ -377,6 +387,7 @@ impl Analyzer<'_> {
         };
         let mut aggregates: Vec<DfExpr> =
             grouped.aggregates.iter().map(|(e, name)| e.clone().alias(name.clone())).collect();
+        aggregates.extend(representatives);
         if group.is_empty() && aggregates.is_empty() {
             let count = datafusion::functions_aggregate::count::count(datafusion::logical_expr::lit(1i64));
             aggregates.push(count.alias(format!("#{}", self.fresh_id())));

@@ -6,6 +6,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Distinct, DistinctOn, Expr as DfExpr, Filter, Limit, LogicalPlan, LogicalPlanBuilder};
 use functions::error::from_datafusion;
 use functions::{Generator, Typed, fold};
+use functions::families::collation::{is_collated, key_expr};
 use spark::expr::WindowSpec;
 use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
@@ -297,6 +298,14 @@ impl Analyzer<'_> {
     /// `UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE` for columns without equality.
     pub fn distinct_rel(&mut self, rel: &Rel) -> Result<Rel> {
         self.check_comparable(rel)?;
+        if rel.output.iter().any(|a| is_collated(&a.ty)) {
+            let on = rel.output.iter().map(|a| key_expr(a.expr(), &a.ty)).collect();
+            let select = dedup_columns(&rel.output);
+            let distinct =
+                DistinctOn::try_new(on, select, None, Arc::new(rel.plan.clone())).map_err(from_datafusion)?;
+            let plan = LogicalPlan::Distinct(Distinct::On(distinct));
+            return Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]));
+        }
         let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(rel.exact_plan()?)));
         Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]))
     }
@@ -327,7 +336,7 @@ impl Analyzer<'_> {
                 let scope = Scope::new(&rel, "dropDuplicates");
                 return Err(self.unresolved(std::slice::from_ref(name), &scope));
             }
-            on.extend(matches.into_iter().map(Attr::expr));
+            on.extend(matches.into_iter().map(|a| key_expr(a.expr(), &a.ty)));
         }
         let select: Vec<DfExpr> = dedup_columns(&rel.output);
         let distinct = DistinctOn::try_new(on, select, None, Arc::new(rel.plan.clone())).map_err(from_datafusion)?;

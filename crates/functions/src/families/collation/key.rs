@@ -183,6 +183,11 @@ fn bcp47(name: &str) -> String {
     parts.join("-")
 }
 
+/// True for a string that is not compared byte by byte.
+pub fn is_collated(ty: &DataType) -> bool {
+    matches!(ty, DataType::String { collation: Some(_) })
+}
+
 /// `expr`, a string of type `ty`, as what comparisons, grouping, joining and sorting must use: the
 /// expression itself in the default collation, else its key.
 pub fn key_expr(expr: Expr, ty: &DataType) -> Expr {

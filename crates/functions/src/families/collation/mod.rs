@@ -9,7 +9,7 @@ mod precedence;
 mod search;
 
 pub use functions::{FUNCTIONS, KERNELS};
-pub use key::{Collation, key_expr};
+pub use key::{Collation, is_collated, key_expr};
 pub use name::{CollationName, parse};
 pub use precedence::{determined, options, string_type, unify, unify_comparison, unify_typed};
 pub use search::CharSet;
