@@ -11,7 +11,8 @@ use crate::cli::{LogArgs, LogFormat};
 use crate::error::{Error, Result};
 
 /// The engine's own events at `info`; its libraries only when something is wrong.
-const DEFAULT_FILTER: &str = "warn,firesteel=info,connect=info,scheduler=info,executor=info";
+const DEFAULT_FILTER: &str =
+    "warn,ballista_scheduler::state::execution_stage=error,firesteel=info,connect=info,scheduler=info,executor=info";
 
 /// Installs the subscriber for the whole process.
 pub fn start(args: &LogArgs) -> Result<()> {
