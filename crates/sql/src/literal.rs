@@ -28,7 +28,7 @@ impl Parser<'_> {
         if !self.at_string() {
             return match self.parameter_value() {
                 Some(Literal::String(value)) => Ok(value),
-                _ => Err(self.syntax_error()),
+                _ => self.unexpected_marker(String::new()),
             };
         }
         let mut value = String::new();
@@ -109,7 +109,7 @@ impl Parser<'_> {
             return match self.parameter_value() {
                 Some(Literal::Integer(value)) => Ok(value.into()),
                 Some(Literal::Long(value)) => Ok(value),
-                _ => Err(self.syntax_error()),
+                _ => self.unexpected_marker(0),
             };
         }
         let token = self.advance();
@@ -121,7 +121,7 @@ impl Parser<'_> {
         let mark = self.mark();
         let word = self.advance();
         let name = self.text_of(word).to_string();
-        let value = self.string()?;
+        let value = self.single_string()?;
         let upper = name.to_ascii_uppercase();
         let literal = match upper.as_str() {
             "DATE" => self.date(&value).map(Literal::Date),

@@ -46,6 +46,24 @@ impl Parser<'_> {
         Some(value)
     }
 
+    /// A marker without a fitting value where the grammar takes a constant; the error is held back.
+    pub fn unexpected_marker<T>(&mut self, placeholder: T) -> Result<T> {
+        let mark = self.mark();
+        let named = self.at_sym(":") && self.name_at(1);
+        if !named && !self.at_sym("?") {
+            return Err(self.syntax_error());
+        }
+        self.advance();
+        if named {
+            self.advance();
+        }
+        let marker = self.source_since(mark).to_string();
+        let error = Error::parse("UNEXPECTED_USE_OF_PARAMETER_MARKER")
+            .param("parameterMarker", &marker)
+            .with_message(format!("The parameter {marker} has no value that fits here"));
+        self.deferring(Err(error), placeholder)
+    }
+
     /// The parts of a name given as text.
     pub fn parse_name_text(&self, mark: usize, text: &str) -> Result<Vec<String>> {
         let mut parser = Parser::new(text, self.options)?;

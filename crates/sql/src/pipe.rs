@@ -15,6 +15,7 @@ impl Parser<'_> {
     pub fn pipes(&mut self, mark: usize, mut plan: Plan) -> Result<Plan> {
         while self.eat_sym("|>") {
             plan = self.pipe(mark, plan)?;
+            plan = self.set_operations(mark, plan)?;
         }
         Ok(plan)
     }

@@ -25,12 +25,8 @@ impl Parser<'_> {
             let mark = p.mark();
             let ctes = p.ctes()?;
             let term = p.query_term()?;
-            let mut plan = p.query_organization(term)?;
-            if p.at_sym("|>") {
-                plan = p.pipes(mark, plan)?;
-                plan = p.set_operations(mark, plan)?;
-                plan = p.query_organization(plan)?;
-            }
+            let piped = p.pipes(mark, term)?;
+            let plan = p.query_organization(piped)?;
             Ok(match ctes {
                 Some((ctes, recursive)) => {
                     p.check_ctes(mark, &ctes)?;
@@ -94,7 +90,7 @@ impl Parser<'_> {
     }
 
     /// What is joined to `left` by set operations.
-    fn set_operations(&mut self, mark: usize, mut left: Plan) -> Result<Plan> {
+    pub fn set_operations(&mut self, mark: usize, mut left: Plan) -> Result<Plan> {
         while let Some((kind, all)) = self.set_operator(false)? {
             let right = self.intersections()?;
             left = self.set_operation(mark, left, right, kind, all);

@@ -1,7 +1,7 @@
 //! The `FROM` clause: tables, subqueries, functions, joins, samples, pivots.
 
 use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
-use spark::plan::{DataSource, Join, JoinCriteria, JoinType, Options, Sample, SqlPivot, TimeTravel, Unpivot};
+use spark::plan::{DataSource, Join, JoinCriteria, JoinType, NearestByJoin, Options, Sample, SqlPivot, TimeTravel, Unpivot};
 use spark::{Error, Expr, Literal, Node, Plan, Result};
 
 use crate::keywords::Kw;
@@ -132,6 +132,9 @@ impl Parser<'_> {
         if lateral {
             self.check_lateral(word, &right)?;
         }
+        if self.at_any(&[Kw::APPROX, Kw::EXACT]) && self.keyword_at(1) == Some(Kw::NEAREST) {
+            return self.nearest_by(mark, word, left, right, join_type, lateral);
+        }
         let criteria = if natural {
             JoinCriteria::Natural
         } else if self.at_kw(Kw::ON) {
@@ -158,6 +161,34 @@ impl Parser<'_> {
                 .with_message("A lateral join is inner, cross or left outer"));
         }
         Ok(self.join(mark, left, right, join_type, criteria, lateral))
+    }
+
+    /// `APPROX|EXACT NEAREST [n] BY DISTANCE|SIMILARITY expr` after the relations of a join.
+    fn nearest_by(
+        &mut self, mark: usize, word: usize, left: Plan, right: Plan, join_type: JoinType, lateral: bool,
+    ) -> Result<Plan> {
+        let mode = self.advance();
+        let mode = self.text_of(mode).to_lowercase();
+        self.advance();
+        let num_results = if self.peek() == Tok::Int { self.integer()? } else { 1 };
+        self.expect_kw(Kw::BY)?;
+        let Some(direction) = self.eat_any(&[Kw::DISTANCE, Kw::SIMILARITY]) else { return Err(self.syntax_error()) };
+        let ranking = self.value()?;
+        if lateral {
+            return Err(self
+                .error(word, "UNSUPPORTED_FEATURE.LATERAL_JOIN_NEAREST_BY")
+                .with_message("A lateral join has no NEAREST BY"));
+        }
+        let join = NearestByJoin {
+            left,
+            right,
+            ranking,
+            num_results: num_results.try_into().map_err(|_| self.syntax_error())?,
+            join_type: if join_type == JoinType::LeftOuter { "left".into() } else { "inner".into() },
+            mode,
+            direction: direction.text().to_lowercase(),
+        };
+        Ok(self.located(mark, Node::NearestByJoin(Box::new(join))))
     }
 
     /// `ASOF JOIN b MATCH_CONDITION (…) [ON …|USING …]`, which Spark has behind a setting that is off.
@@ -292,6 +323,9 @@ impl Parser<'_> {
 
     /// `[FOR] TIMESTAMP|VERSION AS OF …`.
     fn time_travel(&mut self) -> Result<Option<TimeTravel>> {
+        if self.at_sym("@") && self.touches(1) {
+            return self.version_at();
+        }
         let skip = self.at_kw(Kw::FOR) as usize;
         let by = self.keyword_at(skip);
         let timestamp = matches!(by, Some(Kw::TIMESTAMP | Kw::SYSTEM_TIME));
@@ -309,6 +343,16 @@ impl Parser<'_> {
             return self.value().map(|e| Some(TimeTravel::Timestamp(e)));
         }
         let version = if self.at_string() { self.string()? } else { self.integer()?.to_string() };
+        Ok(Some(TimeTravel::Version(version)))
+    }
+
+    /// `t@v5`.
+    fn version_at(&mut self) -> Result<Option<TimeTravel>> {
+        let text = self.text_of(self.token(1));
+        let digits = text.strip_prefix(['v', 'V']).filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()));
+        let Some(version) = digits.map(str::to_string) else { return Err(self.syntax_error()) };
+        self.advance();
+        self.advance();
         Ok(Some(TimeTravel::Version(version)))
     }
 
@@ -352,6 +396,7 @@ impl Parser<'_> {
             Kw::SET => true,
             Kw::ASOF => self.keyword_at(1) == Some(Kw::JOIN),
             Kw::MATCH_CONDITION => self.sym_at(1, "("),
+            Kw::APPROX | Kw::EXACT => self.keyword_at(1) == Some(Kw::NEAREST),
             _ => false,
         }
     }
