@@ -191,6 +191,8 @@ fn queries() {
         ("select a from t qualify b", "qualify[b](project[a](t))"),
         ("table t |> where a |> select b |> limit 1", "limit[1](project[b](filter[a](t)))"),
         ("select 1 limit all", "project[1](one)"),
+        ("select * from a join b approx nearest 2 by distance c", "project[*](nearestbyjoin)"),
+        ("table t |> where a union select 1", "(filter[a](t) Union project[1](one))"),
     ] {
         check_query(text, expect);
     }
@@ -216,6 +218,9 @@ fn refusals() {
         ("values (1, 2), (3)", "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH"),
         ("with a as (select 1), a as (select 2) table a", "DUPLICATED_CTE_NAMES"),
         ("select * from t, lateral u", "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC"),
+        ("select 1 order by 1 |> where a", "PARSE_SYNTAX_ERROR"),
+        ("select date '2020' '-01-01'", "PARSE_SYNTAX_ERROR"),
+        ("comment on table t is :c", "UNEXPECTED_USE_OF_PARAMETER_MARKER"),
         ("declare x", "INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED"),
         ("set x y", "INVALID_SET_SYNTAX"),
         ("create table t (a int) comment 'x' comment 'y'", "DUPLICATE_CLAUSES"),
