@@ -27,20 +27,43 @@ const AHEAD: usize = 16;
 /// # Errors
 /// If an operator does not take its new input.
 pub fn merge_in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    if let Some(merge) = plan.downcast_ref::<CoalescePartitionsExec>() {
-        return Ok(Arc::new(InOrderExec::new(Arc::clone(merge.input()), merge.fetch())));
+    // Several partitions are merged by the runner.
+    if plan.output_partitioning().partition_count() > 1 { files_in_order(plan) } else { replace_merge(plan) }
+}
+
+fn replace_merge(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    match plan.downcast_ref::<CoalescePartitionsExec>() {
+        Some(merge) => Ok(Arc::new(InOrderExec::new(files_in_order(Arc::clone(merge.input()))?, merge.fetch()))),
+        None => below(plan, replace_merge),
     }
-    // Below an operator that reorders rows their order means nothing.
-    match (plan.children().as_slice(), plan.maintains_input_order().as_slice()) {
+}
+
+/// Partitions that read files in turn, each its own: by default an idle one takes those of others.
+fn files_in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    match plan.with_preserve_order(true) {
+        Some(ordered) => Ok(ordered),
+        None => below(plan, files_in_order),
+    }
+}
+
+/// Applies `f` to the input of an operator that keeps its order; below one that reorders rows their
+/// order means nothing.
+fn below(
+    plan: Arc<dyn ExecutionPlan>,
+    f: fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let ordered = match (plan.children().as_slice(), plan.maintains_input_order().as_slice()) {
         ([child], [true]) => {
-            let ordered = merge_in_order(Arc::clone(child))?;
-            if Arc::ptr_eq(child, &ordered) {
-                return Ok(plan);
-            }
-            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-            Arc::clone(&plan).replace_children(vec![ordered], options)
+            let ordered = f(Arc::clone(child))?;
+            if Arc::ptr_eq(child, &ordered) { None } else { Some(ordered) }
         }
-        _ => Ok(plan),
+        _ => None,
+    };
+    match ordered {
+        Some(ordered) => {
+            plan.replace_children(vec![ordered], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        }
+        None => Ok(plan),
     }
 }
 
