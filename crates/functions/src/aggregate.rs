@@ -7,9 +7,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::{DataType as Arrow, Field, FieldRef};
 use datafusion::common::Result;
-use datafusion::logical_expr::expr::{AggregateFunction, Sort};
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, Sort, WindowFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{udaf_default_schema_name, udaf_default_window_function_schema_name};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
 };
@@ -191,6 +192,14 @@ impl Hash for KernelUdaf {
 impl AggregateUDFImpl for KernelUdaf {
     fn name(&self) -> &str {
         self.kernel.name
+    }
+
+    fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
+        Ok(self.options.distinguish(udaf_default_schema_name(self, params)?))
+    }
+
+    fn window_function_schema_name(&self, params: &WindowFunctionParams) -> Result<String> {
+        Ok(self.options.distinguish(udaf_default_window_function_schema_name(self, params)?))
     }
 
     fn signature(&self) -> &Signature {

@@ -81,6 +81,16 @@ impl Options {
     }
 }
 
+impl Options {
+    /// A column name that tells calls with different parameters apart.
+    pub fn distinguish(&self, name: String) -> String {
+        match &self.extra {
+            Some(extra) => format!("{name} [{extra}]"),
+            None => name,
+        }
+    }
+}
+
 impl PartialEq for Options {
     fn eq(&self, other: &Self) -> bool {
         (self.ansi, self.tolerant, &self.time_zone, &self.extra)

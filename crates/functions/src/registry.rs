@@ -143,7 +143,7 @@ pub fn hof_kernel(name: &str) -> Option<&'static HofKernel> {
 
 /// All function names, sorted.
 pub fn names() -> Vec<&'static str> {
-    let mut names: Vec<_> = FUNCTIONS.keys().copied().collect();
+    let mut names: Vec<_> = FUNCTIONS.keys().copied().filter(|n| !n.starts_with('$')).collect();
     names.sort_unstable();
     names
 }

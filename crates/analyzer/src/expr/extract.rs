@@ -23,12 +23,12 @@ impl Analyzer<'_> {
             DataType::Array { element, .. } if matches!(**element, DataType::Struct(_)) => {
                 let key = self.literal_string(name);
                 let printed = format!("{}.{name}", base.name);
-                Ok(self.extract_call(base, key)?.named(printed))
+                Ok(self.extract_call(base, key, None)?.named(printed))
             }
             DataType::Map { .. } | DataType::Variant => {
                 let printed = format!("{}[{name}]", base.name);
                 let key = self.literal_string(name);
-                Ok(self.extract_call(base, key)?.named(printed))
+                Ok(self.extract_call(base, key, None)?.named(printed))
             }
             other => Err(invalid_base(&base.name, other)),
         }
@@ -71,7 +71,7 @@ impl Analyzer<'_> {
             }
             (DataType::Array { .. } | DataType::Map { .. } | DataType::Variant, _) => {
                 let printed = format!("{}[{}]", base.name, key.name);
-                self.extract_call(base, key).map(|t| t.named(printed))
+                self.extract_call(base, key, scope.origin.as_ref()).map(|t| t.named(printed))
             }
             (other, _) => Err(invalid_base(&base.name, other)),
         };
@@ -79,13 +79,15 @@ impl Analyzer<'_> {
     }
 
     /// Extraction from an array, map or variant, by the function that knows the semantics.
-    fn extract_call(&mut self, base: Typed, key: Typed) -> Result<Typed> {
+    fn extract_call(&mut self, base: Typed, key: Typed, origin: Option<&std::sync::Arc<spark::Origin>>) -> Result<Typed> {
         let function = functions::registry::function("$extract")
             .ok_or_else(|| Error::unsupported("extraction from arrays and maps"))?;
         let functions::Build::Scalar(build) = function.build else {
             return Err(Error::internal("extraction is a scalar function"));
         };
-        build(Call::new("$extract", vec![base, key], &self.settings))
+        let mut call = Call::new("$extract", vec![base, key], &self.settings);
+        call.origin = origin.cloned();
+        build(call)
     }
 
     /// A string literal.

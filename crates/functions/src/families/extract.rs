@@ -29,6 +29,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "element_at", build: Build::Scalar(element_at) },
     Function { name: "try_element_at", build: Build::Scalar(element_at) },
     Function { name: "get", build: Build::Scalar(get) },
+    // Not a function users can name: what the analyzer calls for `child[key]`.
+    Function { name: "$extract", build: Build::Scalar(extract_call) },
 ];
 
 /// Kernels of this file.
@@ -61,12 +63,20 @@ pub fn extract(child: Typed, key: Typed, settings: &Settings, origin: Option<&Ar
         }
         (DataType::Array { .. }, _) => array_item(child, key, settings, origin),
         (DataType::Map { .. }, _) => map_value(child, key, settings, origin),
+        (DataType::Variant, _) => variant_value(child, key, settings, origin),
         (ty, _) => Err(Error::analysis("INVALID_EXTRACT_BASE_FIELD_TYPE")
             .param("base", format!("\"{}\"", child.name))
             .param("other", format!("\"{}\"", ty.sql()))
             .with_message(format!("{} has no fields or elements.", ty.sql()))
             .at(origin)),
     }
+}
+
+fn extract_call(mut call: Call) -> Result<Typed> {
+    call.arity(2..=2)?;
+    let key = call.args.remove(1);
+    let child = call.args.remove(0);
+    extract(child, key, call.settings, call.origin.as_ref())
 }
 
 /// The position of a field by its name.
@@ -215,6 +225,29 @@ fn map_value(child: Typed, key: Typed, settings: &Settings, origin: Option<&Arc<
     let mut call = Call::new("[]", vec![child, key], settings);
     call.origin = origin.cloned();
     Ok(call.kernel(&KERNELS[3], (*value).clone(), true).named(name))
+}
+
+/// A field or element of a variant: `variant_get` of a constant path.
+fn variant_value(child: Typed, key: Typed, settings: &Settings, origin: Option<&Arc<Origin>>) -> Result<Typed> {
+    let path = match (fold::string(&key), fold::integer(&key)) {
+        (Some(field), _) => format!("$['{field}']"),
+        (None, Some(index)) => format!("$[{index}]"),
+        _ => {
+            return Err(Error::analysis("INVALID_EXTRACT_FIELD_TYPE")
+                .param("extraction", format!("\"{}\"", key.name))
+                .at(origin));
+        }
+    };
+    let text = |value: &str| Typed::new(datafusion::logical_expr::lit(value), DataType::STRING, false, value);
+    let args = vec![child, text(&path), text("variant")];
+    match crate::registry::function("variant_get").map(|f| &f.build) {
+        Some(Build::Scalar(build)) => {
+            let mut call = Call::new("variant_get", args, settings);
+            call.origin = origin.cloned();
+            build(call)
+        }
+        _ => Err(Error::internal("there is no variant_get")),
+    }
 }
 
 fn get(mut call: Call) -> Result<Typed> {

@@ -228,6 +228,7 @@ pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
     sketch::bitmap::KERNELS,
     sketch::count_min::KERNELS,
     sketch::top_k::AGGREGATE_KERNELS,
+    aggregate::first::KERNELS,
 ];
 
 /// All higher-order kernels.

@@ -7,7 +7,7 @@ use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result};
 
-use super::{builtin, extreme, kernel, sum};
+use super::{builtin, extreme, first, kernel, sum};
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::error::from_datafusion;
@@ -92,7 +92,11 @@ fn numeric_or_interval(call: &mut Call) -> Result<()> {
     let arg = &call.args[0];
     match &arg.ty {
         t if t.is_numeric() || t.is_ansi_interval() => Ok(()),
-        DataType::Null | DataType::String { .. } | DataType::Char(_) | DataType::Varchar(_) => {
+        DataType::Null
+        | DataType::String { .. }
+        | DataType::Char(_)
+        | DataType::Varchar(_)
+        | DataType::Timestamp => {
             call.args[0] = coerce::cast_implicitly(arg, &DataType::Double, call.settings);
             Ok(())
         }
@@ -213,9 +217,9 @@ fn first_last(mut call: Call) -> Result<Typed> {
             call.name = "any_value".into();
         }
     }
-    let udaf = if last { df::first_last::last_value_udaf() } else { df::first_last::first_value_udaf() };
     let ty = call.args[0].ty.clone();
-    let expr = builtin(&call, udaf, call.exprs(), ignore_nulls);
+    let options = call.options().with_extra(if ignore_nulls { "IGNORE NULLS" } else { "" });
+    let expr = kernel(&call, &first::KERNELS[usize::from(last)], options, call.exprs(), &ty);
     Ok(call.finish(expr, ty, true))
 }
 
@@ -236,7 +240,8 @@ fn boolean(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     call.expect(0, Expected::Type(DataType::Boolean))?;
     let all = matches!(call.name.as_str(), "bool_and" | "every");
-    let udaf = if all { df::bool_and_or::bool_and_udaf() } else { df::bool_and_or::bool_or_udaf() };
+    // False is less than true; these accumulators also slide over window frames.
+    let udaf = if all { df::min_max::min_udaf() } else { df::min_max::max_udaf() };
     let expr = builtin(&call, udaf, call.exprs(), false);
     Ok(call.finish(expr, DataType::Boolean, true))
 }

@@ -5,6 +5,7 @@ pub mod basic;
 pub mod best;
 pub mod collect;
 pub mod extreme;
+pub mod first;
 pub mod lists;
 pub mod moments;
 pub mod percentile;

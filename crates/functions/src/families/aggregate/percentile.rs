@@ -19,6 +19,7 @@ use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::families::datetime::{numbers, typed};
+use crate::families::sketch::count_min::JavaRandom;
 use crate::fold;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -135,6 +136,13 @@ fn json<T: Serialize>(value: &T) -> Result<String> {
 
 fn percentile(mut call: Call) -> Result<Typed> {
     let median = call.name == "median";
+    if !call.order.is_empty() {
+        return Err(Error::analysis("INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX")
+            .param("prettyName", spark::types::quote_identifier(&call.name))
+            .param("syntax", "\"WITHIN GROUP (ORDER BY ...)\"")
+            .with_message(format!("{} takes no WITHIN GROUP.", call.name))
+            .at(call.origin.as_ref()));
+    }
     call.arity(if median { 1..=1 } else { 2..=3 })?;
     if call.args.len() == 2 {
         call.args.push(Typed::new(lit(1_i64), DataType::Long, false, "1"));
@@ -156,6 +164,11 @@ fn percentile(mut call: Call) -> Result<Typed> {
 
 fn within_group(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    if call.distinct {
+        return Err(Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.DISTINCT_UNSUPPORTED")
+            .param("funcName", spark::types::quote_identifier(&call.name))
+            .at(call.origin.as_ref()));
+    }
     let [(key, ascending, _)] = call.order.as_slice() else {
         let condition = if call.order.is_empty() { "WITHIN_GROUP_MISSING" } else { "WRONG_NUM_ORDERINGS" };
         return Err(Error::analysis(format!("INVALID_WITHIN_GROUP_EXPRESSION.{condition}"))
@@ -223,7 +236,7 @@ fn histogram(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
     let x = call.args[0].ty.clone();
-    let ok = x.is_numeric() || x.is_ansi_interval() || x.is_datetime();
+    let ok = x.is_numeric() || x.is_ansi_interval() || x.is_datetime() || x == DataType::Null;
     if !ok {
         return Err(call.unexpected_type(
             0,
@@ -413,14 +426,18 @@ fn spread(code: i32) -> u32 {
 
 fn finish_histogram(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
     let limit: usize = context.parameters()?;
+    if columns[0].data_type() == &Arrow::Null {
+        return context.null();
+    }
     let values = doubles(&columns[0])?;
     let mut bins: Vec<(f64, f64)> = Vec::new();
+    let mut random = JavaRandom::new(HISTOGRAM_SEED);
     for v in values.iter().flatten() {
         match bins.binary_search_by(|b| b.0.total_cmp(&v)) {
             Ok(i) => bins[i].1 += 1.0,
             Err(i) => {
                 bins.insert(i, (v, 1.0));
-                merge_closest(&mut bins, limit);
+                merge_closest(&mut bins, limit, &mut random);
             }
         }
     }
@@ -435,19 +452,27 @@ fn finish_histogram(columns: &[ArrayRef], context: &Finished) -> DfResult<Scalar
     Ok(one_list(Arc::new(structs)))
 }
 
-/// Merges the two closest bins while there are more than `limit`.
-fn merge_closest(bins: &mut Vec<(f64, f64)>, limit: usize) {
+/// The seed with which Spark breaks ties between gaps.
+const HISTOGRAM_SEED: i64 = 31_183;
+
+/// Merges the two closest bins while there are more than `limit`; which of equal gaps is left to chance.
+fn merge_closest(bins: &mut Vec<(f64, f64)>, limit: usize, random: &mut JavaRandom) {
     while bins.len() > limit {
-        let gap = |i: usize, bins: &[(f64, f64)]| bins[i + 1].0 - bins[i].0;
-        let mut best = 0;
+        let (mut best, mut least, mut ties) = (0, bins[1].0 - bins[0].0, 1.0);
         for i in 1..bins.len() - 1 {
-            if gap(i, bins) < gap(best, bins) {
-                best = i;
+            let gap = bins[i + 1].0 - bins[i].0;
+            if gap < least {
+                (best, least, ties) = (i, gap, 1.0);
+            } else if gap == least {
+                ties += 1.0;
+                if random.next_double() <= 1.0 / ties {
+                    best = i;
+                }
             }
         }
         let (a, b) = (bins[best], bins.remove(best + 1));
         let count = a.1 + b.1;
-        bins[best] = (a.0 * (a.1 / count) + b.0 * (b.1 / count), count);
+        bins[best] = (a.0 * (a.1 / count) + b.0 / count * b.1, count);
     }
 }
 

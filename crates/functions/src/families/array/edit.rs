@@ -103,7 +103,7 @@ fn sort(mut call: Call) -> Result<Typed> {
     if !matches!(call.args[1].ty, DataType::Boolean) {
         return Err(call.unexpected_type(1, "\"BOOLEAN\""));
     }
-    let nullable = call.args[0].nullable;
+    let nullable = call.any_nullable();
     Ok(call.kernel(&KERNELS[6], ty, nullable).named(name))
 }
 
@@ -237,13 +237,14 @@ fn eval_sort(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let keys = values::rows_of(&[lists.values()])?;
     let mut out = ListPicks::new(vec![Arc::clone(lists.values())], &element_type(args)?);
     for row in 0..row_count(args) {
-        let Some(range) = lists.get(row) else {
+        let at = row.min(ascending.len().saturating_sub(1));
+        let Some(range) = lists.get(row).filter(|_| ascending.is_valid(at)) else {
             out.close_null();
             continue;
         };
         let start = out.start();
         out.extend(0, range);
-        let up = ascending.value(row.min(ascending.len().saturating_sub(1)));
+        let up = ascending.value(at);
         // Nulls come first ascending and last descending, as the row form orders them.
         let picks = out.picks.tail(start);
         picks.sort_by(|a, b| keys[0].row(a.1).cmp(&keys[0].row(b.1)));

@@ -151,6 +151,9 @@ fn localized(offset: i32, full: bool, out: &mut String) {
     if n % 3600 != 0 {
         out.push_str(&format!(":{:02}", n / 60 % 60));
     }
+    if n % 60 != 0 {
+        out.push_str(&format!(":{:02}", n % 60));
+    }
 }
 
 fn zone_name(m: &Moment, count: usize, out: &mut String) {
@@ -161,8 +164,12 @@ fn zone_name(m: &Moment, count: usize, out: &mut String) {
             use chrono_tz::OffsetName;
             let seconds = (m.local.div_euclid(MICROS_PER_SECOND) - i64::from(m.offset))
                 .clamp(-8_000_000_000_000, 8_000_000_000_000);
-            let at = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc();
-            let offset = tz.offset_from_utc_datetime(&at);
+            let named = |seconds: i64| {
+                let at = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc();
+                tz.offset_from_utc_datetime(&at)
+            };
+            // Times before zones had names go by today's name for winter.
+            let offset = Some(named(seconds)).filter(|o| o.abbreviation() != Some("LMT")).unwrap_or_else(|| named(1_577_836_800));
             match offset.abbreviation() {
                 Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => name.to_string(),
                 _ => offset_text(offset.fix().local_minus_utc()),

@@ -130,8 +130,12 @@ impl Scanner<'_> {
             'm' => self.fields.minute = Some(self.digits(count, behind)?),
             's' => self.fields.second = Some(self.digits(count, behind)?),
             'S' => {
-                let value = self.number(count, count, 0)?;
-                self.fields.nanos = Some(value * 10_i64.pow(9 - count as u32));
+                let (start, value) = (self.at, self.number(1, count, 0)?);
+                let nanos = value * 10_i64.pow(9 - (self.at - start) as u32);
+                if self.fields.nanos.is_some_and(|before| before != nanos) {
+                    return Err(start);
+                }
+                self.fields.nanos = Some(nanos);
             }
             'V' | 'z' => self.fields.zone = Some(self.zone()?),
             'O' => self.fields.offset = Some(self.localized()?),
@@ -263,7 +267,6 @@ fn fixed_digits(items: &[Item]) -> usize {
         .map_while(|item| match item {
             Item::Field('M' | 'L' | 'd' | 'H' | 'h' | 'k' | 'K' | 'm' | 's', 2) => Some(2),
             Item::Field('y', 2) => Some(2),
-            Item::Field('S', n) => Some(*n),
             _ => None,
         })
         .sum()

@@ -254,10 +254,13 @@ fn times(
         call.args[1] = match coerce::implicit(&call.args[1], &Expected::Type(DataType::Double), settings) {
             Some(typed) => typed,
             None => {
-                return Err(Error::analysis("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES")
+                let required = if ty == DataType::CalendarInterval { "\"DOUBLE\"" } else { "\"NUMERIC\"" };
+                return Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE")
                     .param("sqlExpr", format!("\"{name}\""))
-                    .param("left", format!("\"{}\"", call.args[0].ty.sql()))
-                    .param("right", format!("\"{}\"", call.args[1].ty.sql()))
+                    .param("paramIndex", "second")
+                    .param("requiredType", required)
+                    .param("inputSql", format!("\"{}\"", call.args[1].name))
+                    .param("inputType", format!("\"{}\"", call.args[1].ty.sql()))
                     .at(origin));
             }
         };
@@ -346,10 +349,21 @@ fn eval_times(args: &KernelArgs) -> DfResult<ColumnarValue> {
     each_row(args, |i| match values.get(i).zip(factor_at(&factors, i)) {
         Some((v, f)) => match scaled(v, &f, divide)?.filter(|v| !months || i32::try_from(*v).is_ok()) {
             Some(v) => Ok(Some(v)),
-            None => fail(interval_overflow()),
+            None => fail(times_overflow(&f, divide, months)),
         },
         None => Ok(None),
     })
+}
+
+/// The error of a product or quotient that is no interval: Spark gives some of them no condition.
+fn times_overflow(factor: &Factor, divide: bool, months: bool) -> Error {
+    match factor {
+        Factor::Exact { scale: 1, .. } if divide => Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION")
+            .param("functionName", "`try_divide`")
+            .with_message("The interval is out of range."),
+        Factor::Exact { .. } if !divide && !months => interval_overflow(),
+        _ => Error::arithmetic("").with_message("not in range"),
+    }
 }
 
 /// A calendar interval times a number: fractions of months become days, of days microseconds.

@@ -72,17 +72,23 @@ fn count_min_sketch(mut call: Call) -> Result<Typed> {
     Ok(Typed::new(expr, DataType::Binary, false, name))
 }
 
-/// Java's generator: numbers below the greatest integer.
-struct JavaRandom(i64);
+/// Java's generator of random numbers.
+pub struct JavaRandom(i64);
 
 impl JavaRandom {
-    fn new(seed: i64) -> Self {
+    pub fn new(seed: i64) -> Self {
         JavaRandom((seed ^ 0x5_deec_e66d) & ((1 << 48) - 1))
     }
 
     fn bits(&mut self, n: u32) -> i32 {
         self.0 = self.0.wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & ((1 << 48) - 1);
         (self.0 >> (48 - n)) as i32
+    }
+
+    /// A number from 0 up to 1.
+    pub fn next_double(&mut self) -> f64 {
+        let high = i64::from(self.bits(26)) << 27;
+        (high + i64::from(self.bits(27))) as f64 / (1_i64 << 53) as f64
     }
 
     fn below_max(&mut self) -> i32 {
