@@ -179,7 +179,7 @@ pub fn force_nullable(from: &DataType, to: &DataType) -> bool {
         (T::Timestamp, T::Byte | T::Short | T::Integer) => true,
         (T::Float | T::Double, T::Timestamp) => true,
         (T::Timestamp, T::Date) => false,
-        (T::Date, T::Timestamp | T::TimestampNtz | T::Variant) => false,
+        (T::Date, T::Timestamp | T::Variant) => false,
         (T::Date, _) | (_, T::Date | T::CalendarInterval) => true,
         (f, T::Decimal { .. }) => !safe_to_decimal(f, to),
         (T::Float | T::Double | T::Decimal { .. }, t) if t.is_integral() => true,

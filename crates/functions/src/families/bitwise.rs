@@ -13,6 +13,7 @@ use spark::{Error, ErrorKind, Result};
 use crate::call::Call;
 use crate::coerce::{Expected, cast_implicitly, promote_string, tightest_type};
 use crate::error::fail;
+use crate::families::operators::decimal_operand;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -58,20 +59,16 @@ fn binary(call: Call, op: Operator, symbol: &str) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = format!("({} {symbol} {})", call.args[0].name, call.args[1].name);
     let (l, r) = (&call.args[0], &call.args[1]);
-    let target = |a: &DataType, b: &DataType| match tightest_type(a, b, call.settings) {
-        Some(t) => Some(t),
-        None => promote_string(a, b),
-    };
-    let common = match target(&l.ty, &r.ty) {
-        Some(DataType::Null) => DataType::Integer,
-        Some(t) => t,
-        None => {
-            return Err(Error::analysis("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES")
-                .param("sqlExpr", format!("\"{name}\""))
-                .param("left", format!("\"{}\"", l.ty.sql()))
-                .param("right", format!("\"{}\"", r.ty.sql()))
-                .at(call.origin.as_ref()));
-        }
+    let Some(common) = operand_type(&l.ty, &r.ty, call.settings) else {
+        let is_decimal = |t: &Typed| matches!(t.ty, DataType::Decimal { .. });
+        let shown = |t: &Typed, other: &Typed| {
+            if is_decimal(other) && t.ty.is_integral() { decimal_operand(t, call.settings).ty } else { t.ty.clone() }
+        };
+        return Err(Error::analysis("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES")
+            .param("sqlExpr", format!("\"{name}\""))
+            .param("left", format!("\"{}\"", shown(l, r).sql()))
+            .param("right", format!("\"{}\"", shown(r, l).sql()))
+            .at(call.origin.as_ref()));
     };
     if !common.is_integral() {
         return Err(Error::analysis("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE")
@@ -84,6 +81,17 @@ fn binary(call: Call, op: Operator, symbol: &str) -> Result<Typed> {
     let r = cast_implicitly(r, &common, call.settings);
     let nullable = l.nullable || r.nullable;
     Ok(Typed::new(binary_expr(l.expr, op, r.expr), common, nullable, name))
+}
+
+/// The type both operands are cast to; it may be one that has no bits.
+fn operand_type(a: &DataType, b: &DataType, settings: &spark::Settings) -> Option<DataType> {
+    use DataType as T;
+    match (a, b) {
+        (T::Null, T::Null) => Some(T::Integer),
+        (a, b) if a.same_type(b) => Some(a.clone()),
+        (T::Decimal { .. }, T::Float | T::Double) | (T::Float | T::Double, T::Decimal { .. }) => Some(T::Double),
+        _ => tightest_type(a, b, settings).filter(|t| t.is_integral() || t.is_string()).or_else(|| promote_string(a, b)),
+    }
 }
 
 fn not(mut call: Call) -> Result<Typed> {

@@ -163,6 +163,9 @@ impl Binary<'_> {
         if !settings.time_type && [&l.ty, &r.ty].iter().any(|t| matches!(t, DataType::Time(_))) {
             return Some(Err(crate::cast::time_switched_off().at(origin)));
         }
+        if let Some(null) = self.temporal_null(&l, &r) {
+            return Some(Ok(null));
+        }
         match self.op {
             Op::Add => datetime::add(l, r, settings, origin),
             Op::Subtract => datetime::subtract(l, r, settings, origin),
@@ -171,6 +174,22 @@ impl Binary<'_> {
             Op::IntegralDivide => self.interval_quotient(&l, &r).map(Ok),
             _ => None,
         }
+    }
+
+    /// A date or timestamp and an untyped null, which counts as an interval or a date.
+    fn temporal_null(&self, l: &Typed, r: &Typed) -> Option<Typed> {
+        let other = match (&l.ty, &r.ty) {
+            (t, DataType::Null) => t,
+            (DataType::Null, t) if self.op == Op::Add => t,
+            _ => return None,
+        };
+        let (ty, name) = match (self.op, other) {
+            (Op::Add, DataType::Date | DataType::Timestamp) => (DataType::Timestamp, format!("{} + {}", l.name, r.name)),
+            (Op::Add, DataType::TimestampNtz) => (DataType::TimestampNtz, format!("{} + {}", l.name, r.name)),
+            (Op::Subtract, DataType::Date) => (DataType::DayTimeInterval { start: 0, end: 0 }, self.name.clone()),
+            _ => return None,
+        };
+        Some(Typed::null(ty).named(name))
     }
 
     /// How many times one interval goes into another of its kind.
@@ -196,13 +215,17 @@ impl Binary<'_> {
         Ok(Typed::new(KernelUdf::lenient(typed.expr), typed.ty, true, self.name))
     }
 
-    /// An untyped null takes the other side's type.
+    /// An untyped null takes the other side's type if the operator does.
     fn resolve_nulls(&mut self) {
         let types = [self.call.args[0].ty.clone(), self.call.args[1].ty.clone()];
         for i in 0..2 {
             if types[i] == DataType::Null {
-                let other = &types[1 - i];
-                let ty = if *other == DataType::Null || other.is_string() { DataType::Double } else { other.clone() };
+                let ty = match &types[1 - i] {
+                    DataType::Null => DataType::Double,
+                    other if other.is_string() && !self.call.settings.ansi => DataType::Double,
+                    other if other.is_string() || other.is_numeric() => other.clone(),
+                    _ => continue,
+                };
                 let name = self.call.args[i].name.clone();
                 self.call.args[i] = Typed::null(ty).named(name);
             }
