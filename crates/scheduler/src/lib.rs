@@ -22,6 +22,7 @@ pub mod query;
 pub mod report;
 pub mod route;
 pub mod runner;
+pub mod script;
 pub mod session;
 pub mod show;
 pub mod snapshot;

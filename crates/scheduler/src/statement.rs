@@ -27,6 +27,9 @@ impl Session {
         let (session, op) = (Arc::clone(self), op.clone());
         let (plan, stack) = Stack::for_plan(plan)?;
         tasks::on(self.engine().runtime(), stack, async move {
+            if let Some(block) = session.script_of(&plan)? {
+                return crate::script::run(&session, &block, &op).await.map(SqlOutcome::Table);
+            }
             match session.command_of(&plan)? {
                 Some(command) => session.table_of(command, &op).await.map(SqlOutcome::Table),
                 None => {
@@ -58,10 +61,12 @@ impl Session {
             Node::Command(command) => Ok(Some((**command).clone())),
             Node::Sql { text, named_args, positional_args } => {
                 let settings = self.settings();
-                let mut command = match sql::parse_statement(text, &ParseOptions::from(&settings))? {
+                let options = ParseOptions { identifiers: Some(identifiers(named_args, positional_args)), ..ParseOptions::from(&settings) };
+                let mut command = match sql::parse_statement(text, &options)? {
                     Statement::Query(_) => return Ok(None),
                     Statement::Command(command) => command,
-                    Statement::Script(_) => return Err(Error::unsupported("SQL scripts")),
+                    // Scripts are taken before; inside another statement there is no place for one.
+                    Statement::Script(_) => return Err(Error::unsupported("a script inside a statement")),
                 };
                 bind(&mut command, named_args, positional_args)?;
                 if let Some(references) = references {
@@ -72,6 +77,18 @@ impl Session {
                 }
                 Ok(Some(command))
             }
+            _ => Ok(None),
+        }
+    }
+
+    /// The script that a plan is, if it is one.
+    fn script_of(&self, plan: &Plan) -> Result<Option<spark::script::Block>> {
+        let Node::Sql { text, .. } = &plan.node else { return Ok(None) };
+        if !text.trim_start().get(..5).is_some_and(|w| w.eq_ignore_ascii_case("BEGIN")) {
+            return Ok(None);
+        }
+        match sql::parse_statement(text, &ParseOptions::from(&self.settings()))? {
+            Statement::Script(block) => Ok(Some(block)),
             _ => Ok(None),
         }
     }
@@ -89,6 +106,9 @@ impl Session {
         plan: &Plan,
         op: &OperationContext,
     ) -> Result<Option<QueryResult>> {
+        if let Some(block) = self.script_of(plan)? {
+            return Ok(Some(QueryResult::of(crate::script::run(self, &block, op).await?)));
+        }
         if let Node::Catalog(call) = &plan.node {
             return Ok(Some(QueryResult::of(command::run_catalog_call(self, (**call).clone(), op).await?)));
         }
@@ -122,6 +142,68 @@ impl Session {
             source: provider_as_source(Arc::new(provider)),
         }))
     }
+}
+
+/// Names written as `IDENTIFIER(…)` of literals and of markers with an argument.
+fn identifiers(named: &[(String, Expr)], positional: &[Expr]) -> sql::IdentifierResolver {
+    let (named, positional) = (named.to_vec(), positional.to_vec());
+    Arc::new(move |expr| {
+        let text = constant_text(expr, &named, &positional);
+        text.ok_or_else(|| {
+            Error::analysis("NOT_A_CONSTANT_STRING.NOT_CONSTANT")
+                .param("name", "IDENTIFIER")
+                .param("expr", "")
+                .with_message("A name must be a constant string.")
+        })
+    })
+}
+
+fn constant_text(expr: &Expr, named: &[(String, Expr)], positional: &[Expr]) -> Option<String> {
+    match expr.unpositioned() {
+        Expr::Literal(spark::Literal::String(text)) => Some(text.clone()),
+        Expr::Parameter(Parameter::Named(name)) => {
+            let (_, value) = named.iter().find(|(n, _)| n == name)?;
+            constant_text(value, &[], &[])
+        }
+        Expr::Parameter(Parameter::Positional(at)) => constant_text(positional.get(*at)?, &[], &[]),
+        Expr::Function(call) if matches!(call.name.last().map(String::as_str), Some("||" | "concat")) => {
+            call.args.iter().map(|a| constant_text(a, named, positional)).collect()
+        }
+        _ => None,
+    }
+}
+
+/// Whether a statement has named markers, and whether it has question marks.
+pub(crate) fn markers(session: &Session, text: &str) -> Result<(bool, bool)> {
+    let found = Arc::new(parking_lot::Mutex::new((false, false)));
+    let note = {
+        let found = Arc::clone(&found);
+        move |expr: &Expr| {
+            if let Expr::Parameter(parameter) = expr.unpositioned() {
+                match parameter {
+                    Parameter::Named(_) => found.lock().0 = true,
+                    Parameter::Positional(_) => found.lock().1 = true,
+                }
+            }
+        }
+    };
+    let in_names = note.clone();
+    let resolver: sql::IdentifierResolver = Arc::new(move |expr| {
+        in_names(expr);
+        Ok("x".to_string())
+    });
+    let options = ParseOptions { identifiers: Some(resolver), ..ParseOptions::from(&session.settings()) };
+    let mut visit = |e: &mut Expr| note(e);
+    match sql::parse_statement(text, &options)? {
+        Statement::Query(mut plan) => plan.visit_exprs_mut(&mut visit),
+        Statement::Command(mut command) => {
+            for_each_plan(&mut command, &mut |p| p.visit_exprs_mut(&mut visit));
+            for_each_expr(&mut command, &mut |e| e.visit_mut(&mut visit));
+        }
+        Statement::Script(_) => {}
+    }
+    let found = *found.lock();
+    Ok(found)
 }
 
 /// Puts arguments in the place of the parameter markers of a command.

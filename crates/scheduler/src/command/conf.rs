@@ -13,6 +13,7 @@ pub fn set(session: &Session, key: Option<String>, value: Option<String>, verbos
     let pair = || vec![text("key", false), text("value", false)];
     match (key, value) {
         (Some(key), Some(value)) => {
+            refuse_variable(session, &key)?;
             conf.set(&key, &value)?;
             report::table(pair(), vec![vec![key.into(), value.into()]])
         }
@@ -37,6 +38,17 @@ pub fn set(session: &Session, key: Option<String>, value: Option<String>, verbos
         }
         _ => report::table(pair(), conf.entries().into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect()),
     }
+}
+
+/// `SET` is not how variables are set.
+fn refuse_variable(session: &Session, key: &str) -> Result<()> {
+    let name: Vec<String> = key.split('.').map(str::to_string).collect();
+    if super::variable::exists(session, &name) {
+        return Err(spark::Error::analysis("UNSUPPORTED_FEATURE.SET_VARIABLE_USING_SET")
+            .param("variableName", crate::catalog::shown(&name))
+            .with_message(format!("{key} is a variable: SET VARIABLE sets it.")));
+    }
+    Ok(())
 }
 
 /// `RESET`.

@@ -64,16 +64,16 @@ fn table(session: &Session, name: &[String], extended: bool) -> Result<Table> {
         let is_partition = |f: &&StructField| entry.partition_columns.iter().any(|p| p.eq_ignore_ascii_case(&f.name));
         rows.extend(schema.fields.iter().filter(is_partition).map(row));
     }
-    if extended {
-        let defaults: Vec<_> = schema.fields.iter().filter(|f| f.metadata.get("CURRENT_DEFAULT").is_some()).collect();
-        if !defaults.is_empty() {
-            rows.push(line("", ""));
-            rows.push(line("# Column Default Values", ""));
-            for field in defaults {
-                let default = field.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()).unwrap_or("");
-                rows.push(vec![field.name.as_str().into(), field.data_type.simple_string().into(), default.into()]);
-            }
+    let defaults: Vec<_> = schema.fields.iter().filter(|f| f.metadata.get("CURRENT_DEFAULT").is_some()).collect();
+    if !defaults.is_empty() {
+        rows.push(line("", ""));
+        rows.push(line("# Column Default Values", ""));
+        for field in defaults {
+            let default = field.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()).unwrap_or("");
+            rows.push(vec![field.name.as_str().into(), field.data_type.simple_string().into(), default.into()]);
         }
+    }
+    if extended {
         rows.push(line("", ""));
         rows.push(line("# Detailed Table Information", ""));
         rows.extend(details(session, &place, &entry)?.iter().map(|(k, v)| line(k, v)));

@@ -52,6 +52,10 @@ pub async fn run(session: &Arc<Session>, command: C, op: &OperationContext) -> R
         C::Reset { key } => conf::reset(session, key)?,
         C::SetTimeZone { zone } => conf::set_time_zone(session, &zone)?,
         C::Explain { mode, plan } => explain::command(session, &mode, &plan).await?,
+        C::ExplainCommand { command, .. } => {
+            let text = format!("== Physical Plan ==\nExecute {}Command\n\n", name(&command));
+            crate::report::table(vec![crate::report::text("plan", true)], vec![vec![text.into()]])?
+        }
         C::Checkpoint { input, .. } => return checkpoint::create(session, &input).await,
         C::RemoveCachedRemoteRelation { id } => checkpoint::remove(session, &id),
         C::UseNamespace { name } | C::Use { name } => namespace::use_namespace(session, &name)?,
@@ -108,6 +112,21 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
             Ok(Table::empty())
         }
         C::Insert(insert) => insert::run(session, *insert, op).await,
+        C::InsertDirectory(insert) => write::directory(session, *insert, op).await,
+        C::With { ctes, recursive, mut command } => {
+            // The statement's queries are in the scope of the common table expressions.
+            crate::statement::for_each_plan(&mut command, &mut |plan| {
+                let input = Box::new(std::mem::replace(plan, spark::Plan::from(spark::plan::Node::OneRow)));
+                *plan = spark::Plan::from(spark::plan::Node::With { ctes: ctes.clone(), recursive, input });
+            });
+            Box::pin(run_object(session, *command, op)).await
+        }
+        C::Delete { .. } | C::Update { .. } | C::Merge(_) | C::MergeInto(_) => {
+            Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+                .param("tableName", "")
+                .param("operation", "changing rows in place")
+                .with_message("Tables of files take new rows only: rows in place cannot be changed."))
+        }
         C::Write(write) => write::run(session, write, op).await,
         C::WriteV2(write) => save::v2(session, write, op).await,
         C::CacheTable { name, query, text, .. } => cache::cache(session, name, query, text).await,

@@ -206,6 +206,7 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
                 format!("  {}{note}", quote_if_needed(&f.name))
             })
             .collect();
+        let name = format!("{}.{}", quote_if_needed(&place.namespace), quote_if_needed(&place.name));
         out.push_str(&format!("CREATE VIEW {name} (\n{})\n", columns.join(",\n")));
         if let Some(c) = &entry.comment {
             out.push_str(&format!("{}\n", comment(c).trim_start()));

@@ -245,7 +245,7 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, view: bool) -> 
             Ok(Table::empty())
         }
         Found::Nothing if if_exists => Ok(Table::empty()),
-        Found::Nothing => Err(table_not_found(name)),
+        Found::Nothing => Err(table_not_found(&session.place(name)?.parts())),
     }
 }
 

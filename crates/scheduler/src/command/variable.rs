@@ -76,6 +76,11 @@ fn unresolved(name: &[String]) -> Error {
         .with_message(format!("There is no variable {}.", crate::catalog::shown(name)))
 }
 
+/// Whether there is such a variable.
+pub fn exists(session: &Session, name: &[String]) -> bool {
+    key(name).is_ok_and(|k| session.names.lock().variables.contains_key(&k))
+}
+
 fn find(session: &Session, name: &[String]) -> Result<(String, Variable)> {
     let key = key(name)?;
     session.names.lock().variables.get(&key).cloned().ok_or_else(|| unresolved(name))
@@ -132,6 +137,7 @@ fn assign(session: &Session, targets: &[String], values: Vec<Literal>) {
 pub async fn set_from(session: &Arc<Session>, names: &[Vec<String>], query: &Plan) -> Result<Table> {
     let mut targets = Vec::new();
     let mut types = Vec::new();
+    let mut defaults = Vec::new();
     for name in names {
         let (key, variable) = find(session, name)?;
         if targets.contains(&key) {
@@ -139,8 +145,11 @@ pub async fn set_from(session: &Arc<Session>, names: &[Vec<String>], query: &Pla
         }
         targets.push(key);
         types.push(variable.data_type);
+        defaults.push(variable.default.unwrap_or_else(|| "null".into()));
     }
-    let (analyzed, batches) = session.collect(query, session.settings(), 2).await?;
+    let mut query = query.clone();
+    put_defaults(&mut query, &defaults);
+    let (analyzed, batches) = session.collect(&query, session.settings(), 2).await?;
     if analyzed.schema.fields.len() != targets.len() {
         return Err(Error::analysis("ASSIGNMENT_ARITY_MISMATCH")
             .param("numTarget", targets.len().to_string())
@@ -164,6 +173,30 @@ pub async fn set_from(session: &Arc<Session>, names: &[Vec<String>], query: &Pla
     let values = values(session, exprs).await?;
     assign(session, &targets, values);
     Ok(Table::empty())
+}
+
+/// Puts the variables' defaults where the query's output says `DEFAULT`.
+fn put_defaults(plan: &mut Plan, defaults: &[String]) {
+    let replace = |exprs: &mut Vec<Expr>| {
+        for (expr, default) in exprs.iter_mut().zip(defaults) {
+            let is_default = match expr.unpositioned() {
+                Expr::Default => true,
+                Expr::Attribute(a) => a.plan_id.is_none() && matches!(a.parts.as_slice(), [only] if only.eq_ignore_ascii_case("default")),
+                _ => false,
+            };
+            if is_default {
+                *expr = Expr::Text(default.clone());
+            }
+        }
+    };
+    match &mut plan.node {
+        Node::Project { exprs, .. } => replace(exprs),
+        Node::InlineTable { rows } => rows.iter_mut().for_each(replace),
+        Node::Limit { input, .. } | Node::Offset { input, .. } | Node::Sort { input, .. } | Node::With { input, .. } => {
+            put_defaults(input, defaults);
+        }
+        _ => {}
+    }
 }
 
 /// The values of expressions that refer to no rows.
@@ -206,17 +239,7 @@ pub async fn execute_immediate(
                 .with_message("The statement to execute must be a string."));
         }
     };
-    let (mut named, mut positional) = (Vec::new(), Vec::new());
-    for argument in using {
-        match argument.unpositioned() {
-            Expr::Alias { child, names, .. } if names.len() == 1 => named.push((names[0].clone(), (**child).clone())),
-            other => positional.push(other.clone()),
-        }
-    }
-    if !named.is_empty() && !positional.is_empty() {
-        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS")
-            .with_message("Arguments are either all named or all not."));
-    }
+    let (named, positional) = arguments(session, &text, using)?;
     let plan = Plan::from(Node::Sql { text, named_args: named, positional_args: positional });
     if into.is_empty() {
         return session.execute_here(plan, op).await?.collect().await;
@@ -227,4 +250,46 @@ pub async fn execute_immediate(
             .with_message("INTO takes the row of a query."));
     }
     set_from(session, &into, &plan).await
+}
+
+/// The arguments as the statement's markers want them: a variable is named after itself.
+#[allow(clippy::type_complexity)]
+fn arguments(session: &Session, text: &str, using: Vec<Expr>) -> Result<(Vec<(String, Expr)>, Vec<Expr>)> {
+    if using.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let (has_named, has_positional) = crate::statement::markers(session, text)?;
+    if has_named && has_positional {
+        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS").with_message("A statement has named markers or question marks, not both."));
+    }
+    if !has_named {
+        let plain = using.into_iter().map(|e| match e.unpositioned() {
+            Expr::Alias { child, .. } => (**child).clone(),
+            _ => e,
+        });
+        return Ok((Vec::new(), plain.collect()));
+    }
+    let mut named = Vec::new();
+    let mut unnamed = Vec::new();
+    for argument in using {
+        match argument.unpositioned() {
+            Expr::Alias { child, names, .. } if names.len() == 1 => named.push((names[0].clone(), (**child).clone())),
+            Expr::Attribute(column) => named.push((column.parts.last().cloned().unwrap_or_default(), argument.clone())),
+            other => unnamed.push(format!("\"{}\"", literal_text(other))),
+        }
+    }
+    if unnamed.is_empty() {
+        return Ok((named, Vec::new()));
+    }
+    Err(Error::analysis("ALL_PARAMETERS_MUST_BE_NAMED")
+        .param("exprs", unnamed.join(", "))
+        .with_message("Every argument of a statement with named markers needs a name."))
+}
+
+fn literal_text(expr: &Expr) -> String {
+    match expr {
+        Expr::Literal(Literal::Integer(n)) => n.to_string(),
+        Expr::Literal(Literal::String(text)) => text.clone(),
+        _ => String::new(),
+    }
 }

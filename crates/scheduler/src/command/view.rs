@@ -90,8 +90,38 @@ fn check_duplicates(schema: &StructType, case_sensitive: bool) -> Result<()> {
     Ok(())
 }
 
+/// A permanent view must not rest on what ends with the session.
+fn refuse_temporary(session: &Session, view: &CreateView, place: &crate::naming::Place) -> Result<()> {
+    let mut plan = view.plan.clone();
+    let mut ctes = HashSet::new();
+    plan.visit_plans_mut(&mut |p| {
+        if let spark::plan::Node::With { ctes: named, .. } = &p.node {
+            ctes.extend(named.iter().map(|c| c.name.to_lowercase()));
+        }
+    });
+    let mut found = None;
+    plan.visit_plans_mut(&mut |p| {
+        if let spark::plan::Node::Table { name, .. } = &p.node
+            && matches!(name.as_slice(), [only] if !ctes.contains(&only.to_lowercase()))
+            && session.temp_view(name, session.settings().case_sensitive).is_some()
+        {
+            found = Some(name.clone());
+        }
+    });
+    match found {
+        None => Ok(()),
+        Some(name) => Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
+            .param("obj", "VIEW")
+            .param("objName", crate::catalog::shown(&place.parts()))
+            .param("tempObj", "VIEW")
+            .param("tempObjName", crate::catalog::shown(&name))
+            .with_message("A permanent view cannot refer to a temporary one.")),
+    }
+}
+
 fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result<Table> {
     let place = session.place(&view.name)?;
+    refuse_temporary(session, &view, &place)?;
     let catalog = &session.engine().shared().catalog;
     if let Some(existing) = catalog.table(&place.namespace, &place.name) {
         if view.if_not_exists {

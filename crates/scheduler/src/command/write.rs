@@ -113,3 +113,21 @@ async fn nowhere(session: &Arc<Session>, op: &WriteOperation, operation: &Operat
     }
     Ok(Table::empty())
 }
+
+/// `INSERT OVERWRITE DIRECTORY`.
+pub async fn directory(session: &Arc<Session>, insert: spark::command::InsertDirectory, op: &OperationContext) -> Result<Table> {
+    let stored = insert.storage.as_ref().and_then(|s| s.format.clone());
+    let path = insert.path.clone().or_else(|| Options::new(&insert.options).get("path").map(str::to_string));
+    let write = WriteOperation {
+        input: insert.query,
+        format: insert.provider.or(stored).or_else(|| Some("text".into())),
+        target: path.map_or(WriteTarget::None, WriteTarget::Path),
+        mode: "overwrite".into(),
+        options: insert.options,
+        partition_by: Vec::new(),
+        sort_by: Vec::new(),
+        bucket_by: None,
+        cluster_by: Vec::new(),
+    };
+    Box::pin(run(session, write, op)).await
+}
