@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
@@ -14,6 +15,7 @@ use crate::cli::{LogArgs, LogFormat};
 use crate::config::{Plane, Serve, Workers};
 use crate::error::{Error, Result};
 use crate::scratch::Scratch;
+use crate::serve::Farewell;
 use crate::shutdown::Signals;
 use crate::{runtime, serve};
 
@@ -52,15 +54,19 @@ async fn govern(
     let scratch = Scratch::new(workers.work_dir.as_deref())?;
     let template = Template::new(&config, &plane, &workers, log, scratch.path())?;
     println!("scheduler: pid {}, connect to sc://{}", std::process::id(), config.listen);
-    let stop_executors = CancellationToken::new();
+    let farewell = Farewell::default();
     let scheduler = async {
-        let served = serve::serve(config, Some(plane), query, shutdown).await;
-        stop_executors.cancel();
+        let served = serve::serve(config, Some(plane), query, shutdown, farewell.clone()).await;
+        // Also when it could not start at all.
+        farewell.served.cancel();
         served
     };
-    let executors = futures::future::join_all(
-        (1..=workers.executors).map(|number| keep_running(&template, number, &stop_executors)),
-    );
+    let executors = async {
+        let numbers = 1..=workers.executors;
+        let kept = join_all(numbers.map(|number| keep_running(&template, number, &farewell.served))).await;
+        farewell.gone.cancel();
+        kept
+    };
     let (served, kept) = tokio::join!(scheduler, executors);
     served.and(kept.into_iter().collect())
 }

@@ -22,6 +22,25 @@ const TOKEN: &str = "spark.connect.authenticate.token";
 /// What the cluster may still clean up once nobody is served any more.
 const CLEANUP: Duration = Duration::from_secs(2);
 
+/// What happens between the last answer to a client and the end of the executors' plane: executors
+/// that belong to this process leave while the scheduler can still hear them.
+#[derive(Clone, Default)]
+pub struct Farewell {
+    /// Cancelled when the last client is served.
+    pub served: CancellationToken,
+    /// Cancelled when the executors are gone.
+    pub gone: CancellationToken,
+}
+
+impl Farewell {
+    /// For a process that has no executors of its own.
+    fn to_nobody() -> Self {
+        let farewell = Farewell::default();
+        farewell.gone.cancel();
+        farewell
+    }
+}
+
 /// Runs the role until it is asked to stop and has drained.
 pub fn run(config: Serve, plane: Option<Plane>) -> Result<()> {
     let network = runtime::network()?;
@@ -31,7 +50,7 @@ pub fn run(config: Serve, plane: Option<Plane>) -> Result<()> {
         let shutdown = CancellationToken::new();
         // The front door bounds its own drain; this is for what else may hang.
         let grace = config.drain_timeout + CLEANUP * 2;
-        let work = serve(config, plane, query.handle().clone(), shutdown.clone());
+        let work = serve(config, plane, query.handle().clone(), shutdown.clone(), Farewell::to_nobody());
         signals.govern(shutdown, grace, work).await
     });
     query.shutdown_background();
@@ -40,7 +59,13 @@ pub fn run(config: Serve, plane: Option<Plane>) -> Result<()> {
 }
 
 /// Serves clients until `shutdown`; returns when the last request is answered.
-pub async fn serve(config: Serve, plane: Option<Plane>, query: Handle, shutdown: CancellationToken) -> Result<()> {
+pub async fn serve(
+    config: Serve,
+    plane: Option<Plane>,
+    query: Handle,
+    shutdown: CancellationToken,
+    farewell: Farewell,
+) -> Result<()> {
     let listener = TcpListener::bind(&config.listen)
         .await
         .map_err(|e| Error::system(format!("cannot listen on {}: {e}", config.listen)))?;
@@ -50,50 +75,40 @@ pub async fn serve(config: Serve, plane: Option<Plane>, query: Handle, shutdown:
     let drained = CancellationToken::new();
     let health_port = health.clone().serve(config.health_listen.clone(), drained.clone());
     let clients = async {
-        let served = serve_clients(config, plane, &scratch, listener, query, &health, shutdown).await;
+        let engine = engine(&config, plane, &scratch, query).await?;
+        let options = ServeOptions {
+            token: config.conf.iter().find(|(key, _)| key == TOKEN).map(|(_, value)| value.clone()),
+            drain: config.drain_timeout,
+        };
+        health.set_ready(engine.cluster().cloned());
+        tracing::info!(listen = config.listen, "ready for Spark Connect");
+        let served = connect::serve(engine.clone(), listener, options, shutdown).await;
+        farewell.served.cancel();
+        farewell.gone.cancelled().await;
+        if let Some(cluster) = engine.cluster() {
+            cluster.shutdown(CLEANUP).await;
+        }
         drained.cancel();
-        served
+        served.map_err(|e| Error::system(e.to_string()))
     };
     tokio::try_join!(clients, health_port)?;
     Ok(())
 }
 
-async fn serve_clients(
-    config: Serve,
-    plane: Option<Plane>,
-    scratch: &Scratch,
-    listener: TcpListener,
-    query: Handle,
-    health: &Health,
-    shutdown: CancellationToken,
-) -> Result<()> {
-    let options = ServeOptions {
-        token: config.conf.iter().find(|(key, _)| key == TOKEN).map(|(_, value)| value.clone()),
-        drain: config.drain_timeout,
-    };
+async fn engine(config: &Serve, plane: Option<Plane>, scratch: &Scratch, runtime: Handle) -> Result<Engine> {
     let cluster = match &plane {
         Some(plane) => Some(cluster_config(plane, scratch).await?),
         None => None,
     };
-    let engine = Engine::new(EngineConfig {
+    let config = EngineConfig {
         memory_bytes: Some(usize::try_from(config.memory).unwrap_or(usize::MAX)),
         threads: config.threads,
         data_dir: scratch.path().to_owned(),
-        conf: config.conf,
+        conf: config.conf.clone(),
         cluster,
-        runtime: query,
-    })
-    .await
-    .map_err(|e| Error::system(e.to_string()))?;
-    let cluster = engine.cluster().cloned();
-    health.set_ready(cluster.clone());
-    tracing::info!(listen = config.listen, cluster = plane.map(|p| p.listen), "ready for Spark Connect");
-
-    let served = connect::serve(engine, listener, options, shutdown).await;
-    if let Some(cluster) = cluster {
-        cluster.shutdown(CLEANUP).await;
-    }
-    served.map_err(|e| Error::system(e.to_string()))
+        runtime,
+    };
+    Engine::new(config).await.map_err(|e| Error::system(e.to_string()))
 }
 
 async fn cluster_config(plane: &Plane, scratch: &Scratch) -> Result<ClusterConfig> {
