@@ -74,6 +74,9 @@ impl Analyzer<'_> {
             Node::Limit { input, limit } => self.limit(input, limit),
             Node::Offset { input, offset } => self.offset(input, offset),
             Node::Distinct { input } => self.distinct(input),
+            Node::Deduplicate { within_watermark: true, .. } => {
+                Err(Error::unsupported("dropDuplicatesWithinWatermark on a relation that is not a stream"))
+            }
             Node::Deduplicate { input, columns, all_columns, .. } => self.deduplicate(input, columns, *all_columns),
             Node::SubqueryAlias { input, alias, columns } => self.subquery_alias(input, alias, columns),
             Node::With { ctes, recursive, input } => self.with(ctes, *recursive, input),
