@@ -1,7 +1,9 @@
 //! The `FROM` clause: tables, subqueries, functions, joins, samples, pivots.
 
 use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
-use spark::plan::{DataSource, Join, JoinCriteria, JoinType, NearestByJoin, Options, Sample, SqlPivot, TimeTravel, Unpivot};
+use spark::plan::{
+    DataSource, Join, JoinCriteria, JoinType, NearestByJoin, Options, Sample, SqlPivot, TimeTravel, Unpivot,
+};
 use spark::{Error, Expr, Literal, Node, Plan, Result};
 
 use crate::keywords::Kw;
@@ -165,7 +167,13 @@ impl Parser<'_> {
 
     /// `APPROX|EXACT NEAREST [n] BY DISTANCE|SIMILARITY expr` after the relations of a join.
     fn nearest_by(
-        &mut self, mark: usize, word: usize, left: Plan, right: Plan, join_type: JoinType, lateral: bool,
+        &mut self,
+        mark: usize,
+        word: usize,
+        left: Plan,
+        right: Plan,
+        join_type: JoinType,
+        lateral: bool,
     ) -> Result<Plan> {
         let mode = self.advance();
         let mode = self.text_of(mode).to_lowercase();
