@@ -10,10 +10,10 @@ use datafusion::common::Result;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, Sort, WindowFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{udaf_default_schema_name, udaf_default_window_function_schema_name};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
 };
+use datafusion::logical_expr::{udaf_default_schema_name, udaf_default_window_function_schema_name};
 use datafusion::scalar::ScalarValue;
 use spark::error::QueryContext;
 

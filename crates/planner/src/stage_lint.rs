@@ -14,22 +14,23 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_expr::Partitioning;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::work_table::WorkTableExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
-use crate::cluster_rules::answers_for_left;
+use crate::cluster_rules::is_broadcast_safe;
 use crate::codec::FiresteelCodec;
 use crate::row_position::RowPositionExec;
 
@@ -56,6 +57,11 @@ pub enum Refusal {
     LoopJoin { join_type: JoinType },
     /// Numbers the partitions of a task, which are not those of the query.
     RowPosition,
+    /// A collected join that the stage planner would spread over other partitions than planned.
+    CollectedJoin { join_type: JoinType },
+    /// A window whose input is sorted by fewer than its partition columns, as some are known to be
+    /// constant: a knowledge that ends at the stage's border.
+    WindowOrder { column: String },
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -91,6 +97,12 @@ impl fmt::Display for Refusal {
                 write!(f, "a nested loop join of type {join_type} spans several tasks")
             }
             Refusal::RowPosition => f.write_str("a function depends on the number of its partition"),
+            Refusal::CollectedJoin { join_type } => {
+                write!(f, "a collected join of type {join_type} cannot be broadcast")
+            }
+            Refusal::WindowOrder { column } => {
+                write!(f, "a window relies on {column} being constant, which its executors do not know")
+            }
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -144,6 +156,10 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_repartition(repartition)
     } else if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
         check_loop_join(join)
+    } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+        check_collected_join(join)
+    } else if let Some(keys) = sorted_window_keys(node) {
+        check_window(node, keys)
     } else if node.is::<RowPositionExec>() {
         (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
@@ -195,7 +211,34 @@ fn check_repartition(repartition: &RepartitionExec) -> Option<Refusal> {
 
 fn check_loop_join(join: &NestedLoopJoinExec) -> Option<Refusal> {
     let spread = join.right().output_partitioning().partition_count() > 1;
-    (spread && answers_for_left(*join.join_type())).then(|| Refusal::LoopJoin { join_type: *join.join_type() })
+    (spread && !is_broadcast_safe(*join.join_type())).then(|| Refusal::LoopJoin { join_type: *join.join_type() })
+}
+
+fn check_collected_join(join: &HashJoinExec) -> Option<Refusal> {
+    let collected = *join.partition_mode() != PartitionMode::Partitioned && !join.null_aware;
+    let whole = join.right().output_partitioning().partition_count() == 1;
+    (collected && whole && !is_broadcast_safe(*join.join_type()))
+        .then(|| Refusal::CollectedJoin { join_type: *join.join_type() })
+}
+
+/// The partition columns of a window that needs its input sorted by them; `None` for other nodes.
+fn sorted_window_keys(node: &Arc<dyn ExecutionPlan>) -> Option<&[Arc<dyn PhysicalExpr>]> {
+    let windows = match node.downcast_ref::<BoundedWindowAggExec>() {
+        Some(window) if window.input_order_mode == InputOrderMode::Sorted => window.window_expr(),
+        Some(_) => return None,
+        None => node.downcast_ref::<WindowAggExec>()?.window_expr(),
+    };
+    windows.first().map(|w| w.partition_by())
+}
+
+fn check_window(node: &Arc<dyn ExecutionPlan>, keys: &[Arc<dyn PhysicalExpr>]) -> Option<Refusal> {
+    let input = node.children().first().copied()?;
+    let ordering: Vec<_> = input.output_ordering().into_iter().flat_map(|o| o.iter()).collect();
+    let unsorted = keys.iter().find(|key| !ordering.iter().any(|o| o.expr.eq(key)));
+    match unsorted {
+        Some(key) => Some(Refusal::WindowOrder { column: key.to_string() }),
+        None => check_partition_count(node),
+    }
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {

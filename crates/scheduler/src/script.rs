@@ -140,7 +140,8 @@ impl Script<'_> {
     }
 
     async fn command(&mut self, command: &Command) -> Result<Flow> {
-        if let command::CommandOutcome::Table(table) = Box::pin(command::run(self.session, command.clone(), self.op)).await?
+        if let command::CommandOutcome::Table(table) =
+            Box::pin(command::run(self.session, command.clone(), self.op)).await?
             && !table.schema.fields.is_empty()
         {
             self.result = Some(table);
@@ -178,7 +179,9 @@ impl Script<'_> {
                     return Ok(flow);
                 }
             },
-            ScriptNode::For { label, variable, query, body } => self.each_row(label, variable.as_deref(), query, body).await,
+            ScriptNode::For { label, variable, query, body } => {
+                self.each_row(label, variable.as_deref(), query, body).await
+            }
             _ => Err(Error::unsupported("this statement in a script")),
         }
     }
@@ -241,7 +244,8 @@ impl Script<'_> {
 
     /// Whether a condition is true; null is not.
     async fn holds(&self, condition: &Expr) -> Result<bool> {
-        let condition = Expr::Cast { child: Box::new(condition.clone()), to: DataType::Boolean, mode: CastMode::Session };
+        let condition =
+            Expr::Cast { child: Box::new(condition.clone()), to: DataType::Boolean, mode: CastMode::Session };
         let plan = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs: vec![condition.alias("c")] });
         let (analyzed, batches) = self.session.collect(&plan, self.session.settings(), 1).await?;
         let Some(batch) = batches.iter().find(|b| b.num_rows() > 0) else { return Ok(false) };
@@ -273,7 +277,9 @@ fn handler<'a>(block: &'a Block, error: &Error) -> Option<&'a Handler> {
         }
         HandlerTrigger::SqlState(s) => (s == state).then_some(2),
         HandlerTrigger::NotFound => state.starts_with("02").then_some(1),
-        HandlerTrigger::SqlException => (!state.starts_with("02") && !state.starts_with("00") && !state.starts_with("XX")).then_some(0),
+        HandlerTrigger::SqlException => {
+            (!state.starts_with("02") && !state.starts_with("00") && !state.starts_with("XX")).then_some(0)
+        }
     };
     let best = |h: &Handler| h.triggers.iter().filter_map(rank).max();
     block.handlers.iter().filter_map(|h| best(h).map(|r| (r, h))).max_by_key(|(r, _)| *r).map(|(_, h)| h)

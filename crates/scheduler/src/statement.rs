@@ -61,7 +61,10 @@ impl Session {
             Node::Command(command) => Ok(Some((**command).clone())),
             Node::Sql { text, named_args, positional_args } => {
                 let settings = self.settings();
-                let options = ParseOptions { identifiers: Some(identifiers(named_args, positional_args)), ..ParseOptions::from(&settings) };
+                let options = ParseOptions {
+                    identifiers: Some(identifiers(named_args, positional_args)),
+                    ..ParseOptions::from(&settings)
+                };
                 let mut command = match sql::parse_statement(text, &options)? {
                     Statement::Query(_) => return Ok(None),
                     Statement::Command(command) => command,

@@ -79,7 +79,12 @@ impl Analyzer<'_> {
     }
 
     /// Extraction from an array, map or variant, by the function that knows the semantics.
-    fn extract_call(&mut self, base: Typed, key: Typed, origin: Option<&std::sync::Arc<spark::Origin>>) -> Result<Typed> {
+    fn extract_call(
+        &mut self,
+        base: Typed,
+        key: Typed,
+        origin: Option<&std::sync::Arc<spark::Origin>>,
+    ) -> Result<Typed> {
         let function = functions::registry::function("$extract")
             .ok_or_else(|| Error::unsupported("extraction from arrays and maps"))?;
         let functions::Build::Scalar(build) = function.build else {

@@ -104,9 +104,7 @@ impl Analyzer<'_> {
             Node::ApproxQuantile { input, columns, probabilities, relative_error } => {
                 self.approx_quantile(input, columns, probabilities, *relative_error)
             }
-            Node::Parse { input, format, schema, options } => {
-                self.parse_text(input, format, schema.as_ref(), options)
-            }
+            Node::Parse { input, format, schema, options } => self.parse_text(input, format, schema.as_ref(), options),
             Node::Crosstab { input, col1, col2 } => self.crosstab(input, col1, col2),
             Node::PipeExtend { input, exprs } => self.pipe_extend(input, exprs),
             Node::PipeSet { input, assignments } => self.pipe_set(input, assignments),

@@ -90,7 +90,9 @@ fn operand_type(a: &DataType, b: &DataType, settings: &spark::Settings) -> Optio
         (T::Null, T::Null) => Some(T::Integer),
         (a, b) if a.same_type(b) => Some(a.clone()),
         (T::Decimal { .. }, T::Float | T::Double) | (T::Float | T::Double, T::Decimal { .. }) => Some(T::Double),
-        _ => tightest_type(a, b, settings).filter(|t| t.is_integral() || t.is_string()).or_else(|| promote_string(a, b)),
+        _ => {
+            tightest_type(a, b, settings).filter(|t| t.is_integral() || t.is_string()).or_else(|| promote_string(a, b))
+        }
     }
 }
 

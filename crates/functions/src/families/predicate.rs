@@ -408,20 +408,19 @@ fn between(call: Call) -> Result<Typed> {
 
 fn normalize_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let array = args.array(0)?;
-    let out: ArrayRef =
-        match array.data_type() {
-            Arrow::Float32 => Arc::new(
-                array
-                    .as_primitive::<Float32Type>()
-                    .unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }),
-            ),
-            Arrow::Float64 => Arc::new(
-                array
-                    .as_primitive::<Float64Type>()
-                    .unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }),
-            ),
-            _ => array,
-        };
+    let out: ArrayRef = match array.data_type() {
+        Arrow::Float32 => Arc::new(
+            array
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }),
+        ),
+        Arrow::Float64 => Arc::new(
+            array
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }),
+        ),
+        _ => array,
+    };
     Ok(ColumnarValue::Array(out))
 }
 

@@ -4,13 +4,18 @@
 //! sessions of the cluster therefore let DataFusion plan hash joins (so that small build sides are
 //! collected and broadcast), and this pass turns each partitioned one whose build side is unknown
 //! or too large into a sort-merge join, which spills.
+//!
+//! A collected build side is sent to every task of the probe side. Joins that answer for rows of the
+//! build side cannot be spread like that. Ballista would repartition them on its own, but too late:
+//! what is above them already counts on the partitions they had. They are partitioned here, before
+//! distribution is enforced.
 
 use std::sync::Arc;
 
 use datafusion::arrow::compute::SortOptions;
-use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{JoinType, Result};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
@@ -40,13 +45,19 @@ impl PhysicalOptimizerRule for JoinChoice {
             let Some(join) = node.downcast_ref::<HashJoinExec>() else {
                 return Ok(Transformed::no(node));
             };
-            if *join.partition_mode() != PartitionMode::Partitioned
-                || join.null_aware
-                || self.build_fits(join, partitions)
-            {
+            let spread = match join.partition_mode() {
+                PartitionMode::Partitioned => true,
+                PartitionMode::CollectLeft => !is_broadcast_safe(*join.join_type()),
+                PartitionMode::Auto => false,
+            };
+            if !spread || join.null_aware {
                 return Ok(Transformed::no(node));
             }
-            Ok(Transformed::yes(sort_merge(join)?))
+            if !self.build_fits(join, partitions) {
+                return Ok(Transformed::yes(sort_merge(join)?));
+            }
+            let partitioned = join.builder().with_partition_mode(PartitionMode::Partitioned);
+            Ok(Transformed::yes(partitioned.recompute_properties().build_exec()?))
         })
         .data()
     }
@@ -57,6 +68,14 @@ impl PhysicalOptimizerRule for JoinChoice {
 
     fn schema_check(&self) -> bool {
         true
+    }
+}
+
+/// Whether each row of the join is decided by one row of the probe side.
+pub(crate) fn is_broadcast_safe(join_type: JoinType) -> bool {
+    match join_type {
+        JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => true,
+        JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => false,
     }
 }
 

@@ -14,9 +14,9 @@ mod outer_loop_join;
 mod repartition;
 
 pub use join_choice::JoinChoice;
+pub(crate) use join_choice::is_broadcast_safe;
 pub use memory_fetch::MemoryFetch;
 pub use outer_loop_join::OuterLoopJoin;
-pub(crate) use outer_loop_join::answers_for_left;
 pub use repartition::RowRepartition;
 
 /// The name of DataFusion's rule that decides build sides.

@@ -7,25 +7,19 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{JoinType, Result};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary};
 
+use super::is_broadcast_safe;
+
 /// The pass; see the module.
 #[derive(Debug, Clone, Copy)]
 pub struct OuterLoopJoin;
-
-/// Whether the join emits rows on behalf of its left input.
-pub(crate) fn answers_for_left(join_type: JoinType) -> bool {
-    match join_type {
-        JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => true,
-        JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => false,
-    }
-}
 
 impl PhysicalOptimizerRule for OuterLoopJoin {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
@@ -33,7 +27,7 @@ impl PhysicalOptimizerRule for OuterLoopJoin {
             let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
                 return Ok(Transformed::no(node));
             };
-            if !answers_for_left(*join.join_type()) || join.right().output_partitioning().partition_count() == 1 {
+            if is_broadcast_safe(*join.join_type()) || join.right().output_partitioning().partition_count() == 1 {
                 return Ok(Transformed::no(node));
             }
             let left = Arc::clone(join.left());

@@ -181,7 +181,9 @@ fn put_defaults(plan: &mut Plan, defaults: &[String]) {
         for (expr, default) in exprs.iter_mut().zip(defaults) {
             let is_default = match expr.unpositioned() {
                 Expr::Default => true,
-                Expr::Attribute(a) => a.plan_id.is_none() && matches!(a.parts.as_slice(), [only] if only.eq_ignore_ascii_case("default")),
+                Expr::Attribute(a) => {
+                    a.plan_id.is_none() && matches!(a.parts.as_slice(), [only] if only.eq_ignore_ascii_case("default"))
+                }
                 _ => false,
             };
             if is_default {
@@ -192,7 +194,10 @@ fn put_defaults(plan: &mut Plan, defaults: &[String]) {
     match &mut plan.node {
         Node::Project { exprs, .. } => replace(exprs),
         Node::InlineTable { rows } => rows.iter_mut().for_each(replace),
-        Node::Limit { input, .. } | Node::Offset { input, .. } | Node::Sort { input, .. } | Node::With { input, .. } => {
+        Node::Limit { input, .. }
+        | Node::Offset { input, .. }
+        | Node::Sort { input, .. }
+        | Node::With { input, .. } => {
             put_defaults(input, defaults);
         }
         _ => {}
@@ -260,7 +265,8 @@ fn arguments(session: &Session, text: &str, using: Vec<Expr>) -> Result<(Vec<(St
     }
     let (has_named, has_positional) = crate::statement::markers(session, text)?;
     if has_named && has_positional {
-        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS").with_message("A statement has named markers or question marks, not both."));
+        return Err(Error::analysis("INVALID_QUERY_MIXED_QUERY_PARAMETERS")
+            .with_message("A statement has named markers or question marks, not both."));
     }
     if !has_named {
         let plain = using.into_iter().map(|e| match e.unpositioned() {

@@ -115,7 +115,11 @@ async fn nowhere(session: &Arc<Session>, op: &WriteOperation, operation: &Operat
 }
 
 /// `INSERT OVERWRITE DIRECTORY`.
-pub async fn directory(session: &Arc<Session>, insert: spark::command::InsertDirectory, op: &OperationContext) -> Result<Table> {
+pub async fn directory(
+    session: &Arc<Session>,
+    insert: spark::command::InsertDirectory,
+    op: &OperationContext,
+) -> Result<Table> {
     let stored = insert.storage.as_ref().and_then(|s| s.format.clone());
     let path = insert.path.clone().or_else(|| Options::new(&insert.options).get("path").map(str::to_string));
     let write = WriteOperation {

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
@@ -37,6 +37,9 @@ pub const ROWS_PER_FILE: i64 = 500;
 /// Partitions of shuffles and scans.
 const PARTITIONS: usize = 4;
 
+/// Executors started by this process.
+static NODES: AtomicUsize = AtomicUsize::new(0);
+
 const ROLE: &str = "FIRESTEEL_TEST_EXECUTOR";
 
 /// Executors are this test in another process; in the test run itself it does nothing.
@@ -48,7 +51,7 @@ fn executor_process() {
     let mut words = role.split('|');
     let mut word = || words.next().expect("a complete role").to_owned();
     let scheduler_port = word().parse().expect("port");
-    let flight_port = word().parse().expect("port");
+    let host = word();
     let vcores = word().parse().expect("cores");
     let dir = PathBuf::from(word());
     log_if_asked();
@@ -60,7 +63,8 @@ fn executor_process() {
     let (gate, spill) = (dir.join("open"), dir.clone());
     let config = ExecutorConfig {
         scheduler_port,
-        flight_port,
+        bind_host: host.clone(),
+        external_host: host,
         vcores,
         memory: Some(256 << 20),
         work_dir: dir.join("work"),
@@ -93,7 +97,7 @@ fn executor_process() {
 /// A child that is an executor.
 pub struct Node {
     child: Child,
-    pub port: u16,
+    pub host: String,
 }
 
 impl Node {
@@ -199,8 +203,10 @@ fn write_table(dir: &Path, table: &str, file: &str, first: i64) {
 
 impl Fixture {
     pub fn add_executor(&mut self, vcores: usize) {
-        let port = TcpListener::bind(("127.0.0.1", 0)).expect("port").local_addr().expect("port").port();
-        let role = format!("{}|{port}|{vcores}|{}", self.cluster.address().port(), self.dir.path().display());
+        // An address of its own tells it from the others.
+        let number = NODES.fetch_add(1, Ordering::Relaxed);
+        let host = format!("127.1.{}.{}", number / 250, number % 250 + 1);
+        let role = format!("{}|{host}|{vcores}|{}", self.cluster.address().port(), self.dir.path().display());
         let child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "harness::executor_process", "--nocapture"])
             .env(ROLE, role)
@@ -208,7 +214,7 @@ impl Fixture {
             .stdout(Stdio::null())
             .spawn()
             .expect("child process");
-        self.nodes.push(Node { child, port });
+        self.nodes.push(Node { child, host });
     }
 
     /// Lets the gated files be read.
@@ -217,8 +223,8 @@ impl Fixture {
     }
 
     /// The child behind an executor.
-    pub fn node(&self, port: u16) -> &Node {
-        self.nodes.iter().find(|n| n.port == port).expect("a child of ours")
+    pub fn node(&self, host: &str) -> &Node {
+        self.nodes.iter().find(|n| n.host == host).expect("a child of ours")
     }
 
     /// A session with the tables, planning for the cluster or for this process.

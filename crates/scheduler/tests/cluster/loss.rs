@@ -41,7 +41,7 @@ async fn removed(fixture: &Fixture, executor: &ExecutorInfo) {
 async fn killed_after_finishing_part_of_the_last_stage() {
     let (fixture, running) = half_done().await;
     let victim = idle(&fixture).await;
-    fixture.node(victim.port).signal(Signal::SIGKILL);
+    fixture.node(&victim.host).signal(Signal::SIGKILL);
     // Its tasks are run again while others of the same stage still run: the finished job's status
     // names two places for their partitions.
     removed(&fixture, &victim).await;
@@ -54,7 +54,7 @@ async fn killed_just_before_the_job_ends() {
     let (fixture, running) = half_done().await;
     let victim = idle(&fixture).await;
     // Nobody has noticed when the job ends: its results are gone, and the job is run again.
-    fixture.node(victim.port).signal(Signal::SIGKILL);
+    fixture.node(&victim.host).signal(Signal::SIGKILL);
     fixture.open_gate();
     assert_eq!(running.rows().await.expect(SCAN), fixture.expected(SCAN).await);
 }
@@ -63,10 +63,10 @@ async fn killed_just_before_the_job_ends() {
 async fn given_up_by_mistake_and_back_again() {
     let (fixture, running) = half_done().await;
     let victim = idle(&fixture).await;
-    fixture.node(victim.port).signal(Signal::SIGSTOP);
+    fixture.node(&victim.host).signal(Signal::SIGSTOP);
     removed(&fixture, &victim).await;
     // It serves its files again when the job ends: were they read too, rows would be repeated.
-    fixture.node(victim.port).signal(Signal::SIGCONT);
+    fixture.node(&victim.host).signal(Signal::SIGCONT);
     fixture.open_gate();
     assert_eq!(running.rows().await.expect(SCAN), fixture.expected(SCAN).await);
 }
@@ -76,7 +76,7 @@ async fn killed_with_running_tasks() {
     let (fixture, running) = half_done().await;
     let executors = fixture.cluster.executors().await;
     let victim = executors.into_iter().find(|e| e.busy > 0).expect("two are busy");
-    fixture.node(victim.port).signal(Signal::SIGKILL);
+    fixture.node(&victim.host).signal(Signal::SIGKILL);
     removed(&fixture, &victim).await;
     fixture.open_gate();
     assert_eq!(running.rows().await.expect(SCAN), fixture.expected(SCAN).await);
@@ -97,12 +97,12 @@ async fn a_finished_stage_is_lost() {
     // All that hold shuffled rows go, one after the other; new ones take their place.
     for _ in 0..3 {
         let victim = fixture.nodes.remove(0);
-        let port = victim.port;
+        let host = victim.host.clone();
         drop(victim);
         fixture.add_executor(1);
         until("the old one to go and the new one to come", async || {
             let executors = fixture.cluster.executors().await;
-            executors.len() == 3 && executors.iter().all(|e| e.port != port)
+            executors.len() == 3 && executors.iter().all(|e| e.host != host)
         })
         .await;
     }
@@ -119,7 +119,7 @@ async fn killed_while_shuffling() {
     let mut running = fixture.start(sql).await;
     running.reaches("three of four", |p| done(p) == 3).await;
     let victim = idle(&fixture).await;
-    fixture.node(victim.port).signal(Signal::SIGKILL);
+    fixture.node(&victim.host).signal(Signal::SIGKILL);
     fixture.open_gate();
     assert_eq!(running.rows().await.expect(sql), fixture.expected(sql).await);
 }

@@ -75,7 +75,11 @@ fn unless_null(args: &[Typed], as_row: bool) -> Result<Expr> {
         .map(|a| a.expr.clone().is_not_null())
         .reduce(Expr::and);
     let value = if as_row {
-        let fields = args.iter().enumerate().flat_map(|(i, a)| [lit(format!("c{i}")), crate::families::predicate::comparison_key(a)]).collect();
+        let fields = args
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| [lit(format!("c{i}")), crate::families::predicate::comparison_key(a)])
+            .collect();
         datafusion::functions::core::named_struct().call(fields)
     } else {
         lit(1_i64)
@@ -92,11 +96,7 @@ fn numeric_or_interval(call: &mut Call) -> Result<()> {
     let arg = &call.args[0];
     match &arg.ty {
         t if t.is_numeric() || t.is_ansi_interval() => Ok(()),
-        DataType::Null
-        | DataType::String { .. }
-        | DataType::Char(_)
-        | DataType::Varchar(_)
-        | DataType::Timestamp => {
+        DataType::Null | DataType::String { .. } | DataType::Char(_) | DataType::Varchar(_) | DataType::Timestamp => {
             call.args[0] = coerce::cast_implicitly(arg, &DataType::Double, call.settings);
             Ok(())
         }

@@ -482,7 +482,9 @@ mod tests {
 
     #[test]
     fn lists_values_as_sparks_hash_map_does() {
-        for (values, expect) in [(vec![-10, 0, 10], 0), (vec![1, 2, 3, 4, 5], 4), (vec![0, 10], 0), (vec![100, 20, 3], 100)] {
+        for (values, expect) in
+            [(vec![-10, 0, 10], 0), (vec![1, 2, 3, 4, 5], 4), (vec![0, 10], 0), (vec![100, 20, 3], 100)]
+        {
             let array: ArrayRef = Arc::new(arrow::array::Int32Array::from(values.clone()));
             let rows: Vec<usize> = (0..values.len()).collect();
             assert_eq!(values[hash_map_order(&array, &rows).unwrap()[0]], expect, "{values:?}");

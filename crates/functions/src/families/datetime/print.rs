@@ -169,7 +169,9 @@ fn zone_name(m: &Moment, count: usize, out: &mut String) {
                 tz.offset_from_utc_datetime(&at)
             };
             // Times before zones had names go by today's name for winter.
-            let offset = Some(named(seconds)).filter(|o| o.abbreviation() != Some("LMT")).unwrap_or_else(|| named(1_577_836_800));
+            let offset = Some(named(seconds))
+                .filter(|o| o.abbreviation() != Some("LMT"))
+                .unwrap_or_else(|| named(1_577_836_800));
             match offset.abbreviation() {
                 Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => name.to_string(),
                 _ => offset_text(offset.fix().local_minus_utc()),

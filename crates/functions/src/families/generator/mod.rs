@@ -10,13 +10,13 @@ use datafusion::scalar::ScalarValue;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
+use crate::call::Call;
+use crate::coerce::{self, Expected};
 use crate::families::array::construct::array_of;
 use crate::families::datetime::Numbers;
 use crate::families::lists::{Column, Lists, list_array};
 use crate::families::rows::{finish, row_count};
 use crate::families::structs::struct_of;
-use crate::call::Call;
-use crate::coerce::{self, Expected};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
 use crate::registry::{Build, Function, Generator};

@@ -184,7 +184,9 @@ impl Binary<'_> {
             _ => return None,
         };
         let (ty, name) = match (self.op, other) {
-            (Op::Add, DataType::Date | DataType::Timestamp) => (DataType::Timestamp, format!("{} + {}", l.name, r.name)),
+            (Op::Add, DataType::Date | DataType::Timestamp) => {
+                (DataType::Timestamp, format!("{} + {}", l.name, r.name))
+            }
             (Op::Add, DataType::TimestampNtz) => (DataType::TimestampNtz, format!("{} + {}", l.name, r.name)),
             (Op::Subtract, DataType::Date) => (DataType::DayTimeInterval { start: 0, end: 0 }, self.name.clone()),
             _ => return None,

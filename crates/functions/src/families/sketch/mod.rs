@@ -52,7 +52,13 @@ pub fn hashed_bytes(array: &ArrayRef, row: usize) -> Result<Option<Vec<u8>>> {
 pub fn java_hash(array: &ArrayRef, row: usize) -> Result<i32> {
     Ok(match array.data_type() {
         Arrow::Utf8 => count_min::murmur3(array.as_string::<i32>().value(row).as_bytes(), 42),
-        Arrow::Boolean => if array.as_boolean().value(row) { 1231 } else { 1237 },
+        Arrow::Boolean => {
+            if array.as_boolean().value(row) {
+                1231
+            } else {
+                1237
+            }
+        }
         Arrow::Float32 => array.as_primitive::<Float32Type>().value(row).to_bits() as i32,
         Arrow::Float64 => long_hash(double_bits(array.as_primitive::<Float64Type>().value(row))),
         Arrow::Int64 | Arrow::Timestamp(..) | Arrow::Duration(_) | Arrow::Time64(_) => {
