@@ -103,9 +103,12 @@ impl Suite<'_> {
     fn pytest(&self, python: &Python, server: &Server, runner: &str) -> Result<()> {
         let mut command = python.command();
         command.current_dir(root().join("tests").join("pyspark"));
-        command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--remote", &server.address()]);
-        command.arg("--data").arg(self.data).arg("--binary").arg(self.binary);
-        command.args(["--runner", runner, "--pid", &server.pid().to_string()]);
+        // Before it knows our options, pytest takes every word that is a path for a folder of tests: the
+        // folder is named, and paths stay in one word with their option.
+        command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "."]);
+        command.arg(format!("--remote={}", server.address()));
+        command.arg(format!("--data={}", self.data.display())).arg(format!("--binary={}", self.binary.display()));
+        command.args([format!("--runner={runner}"), format!("--pid={}", server.pid())]);
         if let Some(expression) = self.filter {
             command.args(["-k", expression]);
         }
