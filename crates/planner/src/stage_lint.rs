@@ -26,6 +26,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
@@ -62,6 +63,9 @@ pub enum Refusal {
     /// A window whose input is sorted by fewer than its partition columns, as some are known to be
     /// constant: a knowledge that ends at the stage's border.
     WindowOrder { column: String },
+    /// A sort below a union: a task that takes none of a side's partitions is left with a sort of none,
+    /// which DataFusion's own checks refuse.
+    SortBelowUnion,
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -103,6 +107,7 @@ impl fmt::Display for Refusal {
             Refusal::WindowOrder { column } => {
                 write!(f, "a window relies on {column} being constant, which its executors do not know")
             }
+            Refusal::SortBelowUnion => f.write_str("a side of a union is sorted inside the union's stage"),
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -160,6 +165,8 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_collected_join(join)
     } else if let Some(keys) = sorted_window_keys(node) {
         check_window(node, keys)
+    } else if node.is::<UnionExec>() {
+        node.children().into_iter().any(sorts_in_stage).then_some(Refusal::SortBelowUnion)
     } else if node.is::<RowPositionExec>() {
         (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
@@ -239,6 +246,13 @@ fn check_window(node: &Arc<dyn ExecutionPlan>, keys: &[Arc<dyn PhysicalExpr>]) -
         Some(key) => Some(Refusal::WindowOrder { column: key.to_string() }),
         None => check_partition_count(node),
     }
+}
+
+/// Whether there is a sort in `node`'s own stage.
+fn sorts_in_stage(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let is_border =
+        node.is::<RepartitionExec>() || node.is::<CoalescePartitionsExec>() || node.is::<SortPreservingMergeExec>();
+    !is_border && (node.is::<SortExec>() || node.children().into_iter().any(sorts_in_stage))
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
