@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::stop::StopExec;
+use crate::whole::whole_reads;
 
 /// Ended tasks that are remembered, so that the scheduler can be told that they ended.
 const REMEMBERED: usize = 16 << 10;
@@ -43,7 +44,7 @@ pub(crate) struct TaskLedger(Mutex<Ledger>);
 
 #[derive(Default)]
 struct Ledger {
-    /// Attempts of a task may overlap: an aborted one unwinds while the next waits for its end.
+    /// Attempts of a task may overlap: an aborted one unwinds while the next runs.
     running: HashMap<TaskName, Vec<Attempt>>,
     ended: VecDeque<TaskName>,
     over: VecDeque<String>,
@@ -107,13 +108,6 @@ impl TaskLedger {
         ledger.running.entry(task.clone()).or_default().push(attempt);
         RunningTask { ledger: Arc::clone(self), task, number, stop }
     }
-
-    /// Whether no earlier attempt at the task is left: both would write the same files.
-    fn is_first(&self, task: &TaskName, number: u64) -> bool {
-        let ledger = self.0.lock();
-        let attempts = ledger.running.get(task);
-        attempts.is_none_or(|attempts| attempts.iter().all(|a| a.number >= number))
-    }
 }
 
 /// Held from the decoding of a task until its end has been handed to the reporter.
@@ -168,11 +162,12 @@ impl ExecutionEngine for Engine {
     ) -> Result<Arc<dyn QueryStageExecutor>> {
         let name = TaskName { job: job_id.to_string(), stage: stage_id, task: task_id };
         let running = self.ledger.begin(name);
-        let plan = stoppable(plan, &running.stop)?;
+        let plan = stoppable(whole_reads(plan)?, &running.stop)?;
+        let file = file_name();
         let inner = self.inner.create_query_stage_exec(
             job_id,
             stage_id,
-            task_id,
+            file,
             global_output_partition_ids,
             plan,
             work_dir,
@@ -180,6 +175,17 @@ impl ExecutionEngine for Engine {
         )?;
         Ok(Arc::new(TrackedStage { inner, running }))
     }
+}
+
+/// What is given out as the number of the task, which becomes the name of its file.
+///
+/// Ballista's own numbers name different files alike: a stage that is rolled back counts its tasks
+/// from zero again, over other partitions, and a reader takes a file of that name that it finds on
+/// its own executor for the one that it was sent to another executor for. No two files in the
+/// cluster may have the same name.
+fn file_name() -> usize {
+    let (name, _) = uuid::Uuid::new_v4().as_u64_pair();
+    name as usize
 }
 
 /// Puts a stop right below the shuffle writer: what the writer has spawned outlives its task.
@@ -219,9 +225,6 @@ impl QueryStageExecutor for TrackedStage {
     ) -> Result<Vec<ShuffleWritePartition>> {
         // An aborted task is dropped here; what it has spawned must end too.
         let _stop = self.running.stop.clone().drop_guard();
-        while !self.running.ledger.is_first(&self.running.task, self.running.number) {
-            sleep(GLANCE).await;
-        }
         if self.running.stop.is_cancelled() {
             // Before the writer makes its files.
             return exec_err!("the job of this task is over");
@@ -260,10 +263,9 @@ mod tests {
         assert_eq!(ledger.state(&task), TaskState::Unknown);
         let first = ledger.begin(task.clone());
         let second = ledger.begin(task.clone());
-        assert!(ledger.is_first(&task, first.number) && !ledger.is_first(&task, second.number));
+        assert_ne!(first.number, second.number);
         assert_eq!(ledger.running(), 2);
         drop(first);
-        assert!(ledger.is_first(&task, second.number));
         assert_eq!(ledger.state(&task), TaskState::Running);
         drop(second);
         assert_eq!((ledger.running(), ledger.state(&task)), (0, TaskState::Finished));

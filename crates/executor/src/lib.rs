@@ -8,6 +8,7 @@ mod health;
 mod process;
 mod runtime;
 mod stop;
+mod whole;
 mod work_dir;
 
 pub use config::{ExecutorConfig, RuntimeProducer};

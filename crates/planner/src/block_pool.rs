@@ -12,6 +12,10 @@ use ballista_core::extension::BallistaConfigGrpcEndpoint;
 use ballista_core::utils::GrpcClientConfig;
 use parking_lot::Mutex;
 
+/// What the error of a read that came up short begins with: its task did nothing wrong, the rows it
+/// was to read are gone.
+pub const INCOMPLETE_READ: &str = "incomplete shuffle read";
+
 /// Idle connections kept to one executor; more are closed when they come back.
 const MAX_IDLE_PER_PEER: usize = 8;
 

@@ -14,11 +14,12 @@ use ballista_scheduler::state::execution_stage::ExecutionStage;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
+use planner::block_pool::INCOMPLETE_READ;
 use planner::error_envelope;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::mend::{self, Written};
+use super::mend::Written;
 use super::server::Shared;
 use crate::runner::{JobSpec, Progress, StageProgress};
 
@@ -90,6 +91,9 @@ impl Job {
                     if self.shared.stuck.lock().remove(&self.id) {
                         return Outcome::Lost("the job makes no progress".to_owned());
                     }
+                    if self.shared.executors.take_broken(&self.id) {
+                        return Outcome::Lost("a stage would not have read all of its input".to_owned());
+                    }
                     self.report(spec).await;
                     status(&self.shared, &self.id).await
                 }
@@ -113,12 +117,12 @@ impl Job {
     pub(super) async fn last_stage(&self) -> Option<(usize, Written)> {
         let graph = self.graph().await?;
         let last = graph.stages().values().find(|stage| stage.output_links().is_empty())?;
-        Some((last.plan().output_partitioning().partition_count(), mend::written(last)))
+        Some((last.plan().output_partitioning().partition_count(), Written::by(last)))
     }
 
     async fn failed(&self, text: String) -> Outcome {
         let typed = error_envelope::decode(&text).is_some();
-        if !typed && self.executors_failed().await {
+        if !typed && (text.contains(INCOMPLETE_READ) || self.executors_failed().await) {
             return Outcome::Lost(text);
         }
         Outcome::Failed(error_envelope::open(&text))

@@ -15,7 +15,7 @@ use datafusion::common::DataFusionError;
 use futures::{StreamExt, TryStreamExt};
 
 use super::buffer::{Budget, PartitionBuffer};
-use super::mend::{self, Written};
+use super::mend::Written;
 use super::server::Shared;
 
 /// Partitions fetched at the same time.
@@ -43,8 +43,8 @@ pub(super) enum FetchError {
 #[derive(Debug)]
 pub(super) struct Part {
     location: PartitionLocation,
-    /// Its writer counted no rows: there is nothing to fetch.
-    empty: bool,
+    /// Its rows, if the writer counted them.
+    rows: Option<u64>,
 }
 
 /// One location per output partition, in the order of the partitions.
@@ -55,15 +55,16 @@ pub(super) struct Part {
 pub(super) fn locations(job: &SuccessfulJob, last_stage: Option<&(usize, Written)>) -> Result<Vec<Part>, Lost> {
     let mut latest = BTreeMap::new();
     for location in &job.partition_location {
-        let empty = location.partition_stats.as_ref().is_some_and(|s| s.num_rows == 0);
+        let rows = location.partition_stats.as_ref().and_then(|s| u64::try_from(s.num_rows).ok());
         let location: PartitionLocation =
             location.clone().try_into().map_err(|e| Lost(format!("a location could not be read: {e}")))?;
-        if last_stage.is_some_and(|(_, written)| !mend::counts(&location, written)) {
+        if last_stage.is_some_and(|(_, written)| !written.counts(&location)) {
             continue;
         }
-        latest.insert(location.partition_id.partition_id, Part { location, empty });
+        latest.insert(location.partition_id.partition_id, Part { location, rows });
     }
     match last_stage {
+        Some((_, written)) if !written.is_whole() => Err(Lost("not every partition was read exactly once".to_owned())),
         Some((count, _)) if !latest.keys().copied().eq(0..*count) => {
             Err(Lost(format!("{} of {count} partitions are known", latest.len())))
         }
@@ -92,11 +93,11 @@ async fn fetch_partition(
     budget: Budget,
 ) -> Result<PartitionBuffer, FetchError> {
     let mut buffer = PartitionBuffer::new(budget);
-    if part.empty {
+    if part.rows == Some(0) {
         return Ok(buffer);
     }
     let executor = part.location.executor_meta.clone();
-    let fetched = fill(shared, &part.location, &schema, &mut buffer).await;
+    let fetched = fill(shared, &part, &schema, &mut buffer).await;
     if let Err(FetchError::Lost(lost)) = &fetched {
         tracing::warn!(executor = executor.id, "{lost}");
         shared.pool.forget(&executor.host, executor.port);
@@ -108,14 +109,16 @@ async fn fetch_partition(
 
 async fn fill(
     shared: &Arc<Shared>,
-    location: &PartitionLocation,
+    part: &Part,
     schema: &SchemaRef,
     buffer: &mut PartitionBuffer,
 ) -> Result<(), FetchError> {
     // An executor that is stopped accepts connections and answers nothing.
     let patience = shared.config.executor_timeout + Duration::from_secs(2);
     let lost = |what: String| FetchError::Lost(Lost(what));
+    let location = &part.location;
     let executor = &location.executor_meta;
+    let mut seen = 0;
     let mut batches = {
         let open = async {
             let mut client = shared.pool.acquire(&executor.host, executor.port, &client_config(shared), None).await?;
@@ -138,10 +141,15 @@ async fn fill(
     loop {
         let batch = match tokio::time::timeout(patience, batches.next()).await {
             Err(_) => return Err(lost("the executor stopped sending".to_owned())),
+            // A stream that breaks off may look like one that ends.
+            Ok(None) if part.rows.is_some_and(|rows| rows != seen) => {
+                return Err(lost(format!("{seen} of {:?} rows arrived", part.rows)));
+            }
             Ok(None) => return Ok(()),
             Ok(Some(Err(e))) => return Err(lost(e.to_string())),
             Ok(Some(Ok(batch))) => batch,
         };
+        seen += batch.num_rows() as u64;
         buffer.push(dressed(batch, schema)).await.map_err(FetchError::Local)?;
     }
 }
@@ -188,11 +196,7 @@ mod tests {
             let partition_location = listed.iter().map(|(p, e)| at(*p, e)).collect();
             let job = SuccessfulJob { partition_location, ..Default::default() };
             let last = written.map(|(count, places)| {
-                let mut written = Written::new();
-                for (partition, executor) in places {
-                    written.entry((0, (*executor).to_owned())).or_default().insert(*partition);
-                }
-                (count, written)
+                (count, Written::of(places.iter().map(|(partition, executor)| (*executor, *partition))))
             });
             let found = locations(&job, last.as_ref())
                 .ok()

@@ -27,6 +27,7 @@ pub(super) struct AccountedState {
     inner: InMemoryClusterState,
     taken: Mutex<HashMap<String, u32>>,
     members: Mutex<u64>,
+    broken: Mutex<HashSet<JobId>>,
 }
 
 impl AccountedState {
@@ -38,6 +39,29 @@ impl AccountedState {
     /// A number that changes whenever an executor is lost.
     pub(super) fn losses(&self) -> u64 {
         *self.members.lock()
+    }
+
+    /// Whether a job was found to have inputs that are not whole; it is answered once.
+    pub(super) fn take_broken(&self, job: &JobId) -> bool {
+        self.broken.lock().remove(job)
+    }
+
+    /// The jobs whose inputs are whole, mended where they had to be.
+    async fn sound(&self, jobs: Arc<HashMap<JobId, JobInfoCache>>) -> Arc<HashMap<JobId, JobInfoCache>> {
+        let mut broken = HashSet::new();
+        for (id, job) in jobs.iter() {
+            if let Err(e) = mend::mend(&mut *job.execution_graph.write().await) {
+                tracing::warn!(job = %id, "its inputs are not whole: {e}");
+                broken.insert(id.clone());
+            }
+        }
+        if broken.is_empty() {
+            return jobs;
+        }
+        let sound = jobs.iter().filter(|(id, _)| !broken.contains(*id));
+        let sound = sound.map(|(id, job)| (id.clone(), job.clone())).collect();
+        self.broken.lock().extend(broken);
+        Arc::new(sound)
     }
 
     /// Cuts what is to be returned down to what was taken.
@@ -67,11 +91,7 @@ impl ClusterState for AccountedState {
         active_jobs: Arc<HashMap<JobId, JobInfoCache>>,
         executors: Option<HashSet<String>>,
     ) -> Result<Vec<BoundTask>> {
-        for (id, job) in active_jobs.iter() {
-            if let Err(e) = mend::mend(&mut *job.execution_graph.write().await) {
-                tracing::error!(job = %id, "its inputs could not be checked: {e}");
-            }
-        }
+        let active_jobs = self.sound(active_jobs).await;
         let bound = self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
         let mut taken = self.taken.lock();
         for (executor, task) in &bound {
