@@ -2,10 +2,13 @@
 
 mod cargo;
 mod codegen;
+mod compat;
 mod conformance;
 mod demo;
 mod deploy;
 mod floor;
+mod fuzz;
+mod lint;
 mod python;
 mod server;
 mod shell;
@@ -65,11 +68,28 @@ enum Task {
     },
     /// Check the repository's own rules
     Tidy,
+    /// Run clippy over the workspace; warnings are errors
+    Lint,
+    /// Write COMPAT.md: ask a server for everything there is to ask for, and note its answers
+    Compat {
+        /// Only say whether the page is up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the fuzz targets and run them
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Only these targets (sql, plan, response_log)
+        #[arg(value_name = "TARGET")]
+        only: Vec<String>,
+    },
     /// Rebuild Spark's .proto files from a released Python client
     Codegen {
-        /// The folder pyspark/sql/connect/proto of that client
+        /// The folder pyspark/sql/connect/proto of that client, if not the newest one
         #[arg(value_name = "DIR")]
-        from: PathBuf,
+        from: Option<PathBuf>,
     },
 }
 
@@ -82,7 +102,10 @@ fn main() -> ExitCode {
         }
         Task::Deploy { update } => deploy::check(update),
         Task::Tidy => tidy::run(),
-        Task::Codegen { from } => codegen::run(&from),
+        Task::Lint => lint::lint(),
+        Task::Compat { check } => compat::run(if check { compat::Mode::Check } else { compat::Mode::Write }),
+        Task::Fuzz { seconds, only } => fuzz::fuzz(seconds, &only),
+        Task::Codegen { from } => codegen::codegen(from.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

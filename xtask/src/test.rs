@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo::{Profile, build_binary, cargo, require_c_compiler};
+use crate::compat;
 use crate::python::{LIGHT, NEWEST, Python};
 use crate::server::Server;
 use crate::shell::{self, Error, Result, cache, root, step, works};
@@ -38,6 +39,9 @@ pub fn run(pyspark: Option<&str>) -> Result<()> {
     let suite = Suite { binary: &binary, data: &data, logs: &logs, filter: pyspark };
     suite.on_embedded(&light, LIGHT.version)?;
     suite.on_embedded(&newest, NEWEST.version)?;
+    if pyspark.is_none() {
+        compat::ask(&newest, &binary, compat::Mode::Promises)?;
+    }
     suite.on_cluster(&light, LIGHT.version)
 }
 
