@@ -1,5 +1,7 @@
 //! Risk 2: executors that go, or seem to go, while they hold what others need.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -109,6 +111,40 @@ async fn a_finished_stage_is_lost() {
     fixture.open_gate();
     assert_eq!(running.rows().await.expect(JOIN), fixture.expected(JOIN).await);
     fixture.settled().await;
+}
+
+/// The names that tasks gave their shuffle files, with the folders of the stages they are in.
+fn shuffle_files(folder: &Path, found: &mut BTreeMap<String, BTreeSet<PathBuf>>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() {
+            shuffle_files(&path, found);
+            continue;
+        }
+        // Sorted files: `<stage>/<name>/data.arrow`; others: `<stage>/<partition>/data-<name>.arrow`.
+        let given = match name.strip_prefix("data-").and_then(|n| n.strip_suffix(".arrow")) {
+            Some(given) => given.to_owned(),
+            None if name == "data.arrow" => folder.file_name().expect("a folder").to_string_lossy().into_owned(),
+            None => continue,
+        };
+        let stage = folder.parent().expect("a stage's folder").to_owned();
+        found.entry(given).or_default().insert(stage);
+    }
+}
+
+/// A reader takes a local file of the right name for the one it was sent elsewhere for.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_shuffle_files_have_the_same_name() {
+    let files = vec!["a_gated", "b_gated"];
+    let fixture = Setup { files, ..Default::default() }.start().await;
+    let mut running = fixture.start(JOIN).await;
+    running.reaches("two finished stages", |p| p.stages.iter().filter(|s| s.finished).count() >= 2).await;
+    let mut names = BTreeMap::new();
+    shuffle_files(fixture.dir.path(), &mut names);
+    assert!(names.len() >= 2 && names.values().all(|stages| stages.len() == 1), "{names:?}");
+    fixture.open_gate();
+    assert_eq!(running.rows().await.expect(JOIN), fixture.expected(JOIN).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
