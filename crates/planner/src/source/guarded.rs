@@ -1,0 +1,225 @@
+//! A file source whose files may be anything: its failures, panics included, become Spark's conditions
+//! with the file's name. Everything else goes to the source inside.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
+use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
+use futures::FutureExt;
+use futures::stream::BoxStream;
+use object_store::ObjectStore;
+
+use super::bad_files::{BadFiles, Blame};
+use super::file_columns;
+
+/// See the module.
+pub struct GuardedSource {
+    inner: Arc<dyn FileSource>,
+    policy: BadFiles,
+}
+
+impl GuardedSource {
+    /// `inner`, guarded.
+    pub fn wrap(inner: Arc<dyn FileSource>, policy: BadFiles) -> Arc<dyn FileSource> {
+        Arc::new(GuardedSource { inner, policy })
+    }
+
+    /// The source inside and what is passed over, for the wire.
+    pub fn parts(&self) -> (&Arc<dyn FileSource>, BadFiles) {
+        (&self.inner, self.policy)
+    }
+
+    fn again(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+        Self::wrap(inner, self.policy)
+    }
+}
+
+impl FileSource for GuardedSource {
+    fn create_file_opener(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        self.inner.create_file_opener(store, config, partition)
+    }
+
+    fn create_morselizer(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Box<dyn Morselizer>> {
+        let inner = self.inner.create_morselizer(store, config, partition)?;
+        Ok(Box::new(Guarded { inner, store: config.object_store_url.clone(), policy: self.policy }))
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        self.inner.table_schema()
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        self.again(self.inner.with_batch_size(batch_size))
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.inner.filter()
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        self.inner.projection()
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.inner.metrics()
+    }
+
+    fn file_type(&self) -> &str {
+        self.inner.file_type()
+    }
+
+    fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        self.inner.fmt_extra(t, f)
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        self.inner.supports_repartitioning()
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        min_size: usize,
+        ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
+        self.inner.repartitioned(target_partitions, min_size, ordering, config)
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        let pushed = self.inner.try_pushdown_filters(filters, config)?;
+        Ok(FilterPushdownPropagation {
+            filters: pushed.filters,
+            updated_node: pushed.updated_node.map(|inner| self.again(inner)),
+        })
+    }
+
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+        properties: &EquivalenceProperties,
+    ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+        Ok(self.inner.try_pushdown_sort(order, properties)?.map(|inner| self.again(inner)))
+    }
+
+    fn reorder_files(&self, files: Vec<PartitionedFile>) -> Vec<PartitionedFile> {
+        self.inner.reorder_files(files)
+    }
+
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
+        Ok(self.inner.try_pushdown_projection(projection)?.map(|inner| self.again(inner)))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.inner.apply_expressions(f)
+    }
+}
+
+#[derive(Debug)]
+struct Guarded {
+    inner: Box<dyn Morselizer>,
+    store: ObjectStoreUrl,
+    policy: BadFiles,
+}
+
+impl Morselizer for Guarded {
+    fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
+        let path = file_columns::url(&self.store, file.object_meta.location.as_ref());
+        let blame = Blame { path, policy: self.policy };
+        let planned = caught(&blame, || self.inner.plan_file(file))?;
+        Ok(planner(planned, blame))
+    }
+}
+
+/// Runs a step of a reader; `None` where its file is passed over.
+fn caught<T>(blame: &Blame, step: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+    let judged = match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(Ok(value)) => return Ok(Some(value)),
+        Ok(Err(error)) => blame.judge(error),
+        Err(panic) => blame.panicked(panic.as_ref()),
+    };
+    judged.map_or(Ok(None), Err)
+}
+
+/// The guarded planner, or one of nothing.
+fn planner(inner: Option<Box<dyn MorselPlanner>>, blame: Blame) -> Box<dyn MorselPlanner> {
+    Box::new(GuardedPlanner { inner, blame })
+}
+
+#[derive(Debug)]
+struct GuardedPlanner {
+    /// `None`: the file is passed over.
+    inner: Option<Box<dyn MorselPlanner>>,
+    blame: Blame,
+}
+
+impl MorselPlanner for GuardedPlanner {
+    fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
+        let GuardedPlanner { inner, blame } = *self;
+        let Some(inner) = inner else { return Ok(None) };
+        let Some(mut plan) = caught(&blame, || inner.plan())?.flatten() else { return Ok(None) };
+        let morsels = plan.take_morsels().into_iter();
+        let morsels = morsels.map(|inner| Box::new(GuardedMorsel { inner, blame: blame.clone() }) as Box<dyn Morsel>);
+        let ready = plan.take_ready_planners().into_iter().map(|inner| planner(Some(inner), blame.clone()));
+        let mut guarded = MorselPlan::new().with_morsels(morsels.collect()).with_planners(ready.collect());
+        if let Some(pending) = plan.take_pending_planner() {
+            guarded.set_pending_planner(async move {
+                let judged = match AssertUnwindSafe(pending).catch_unwind().await {
+                    Ok(Ok(inner)) => return Ok(planner(Some(inner), blame)),
+                    Ok(Err(error)) => blame.judge(error),
+                    Err(panic) => blame.panicked(panic.as_ref()),
+                };
+                judged.map_or_else(|| Ok::<_, DataFusionError>(planner(None, blame)), Err)
+            });
+        }
+        Ok(Some(guarded))
+    }
+}
+
+#[derive(Debug)]
+struct GuardedMorsel {
+    inner: Box<dyn Morsel>,
+    blame: Blame,
+}
+
+impl Morsel for GuardedMorsel {
+    fn into_stream(self: Box<Self>) -> BoxStream<'static, Result<RecordBatch>> {
+        let GuardedMorsel { inner, blame } = *self;
+        match caught(&blame, || Ok(inner.into_stream())) {
+            Ok(Some(stream)) => blame.guard(stream),
+            Ok(None) => Box::pin(futures::stream::empty()),
+            Err(error) => Box::pin(futures::stream::once(async { Err(error) })),
+        }
+    }
+}
