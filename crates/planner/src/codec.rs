@@ -48,8 +48,13 @@ pub struct NodeCodec {
 }
 
 /// The operators that have a wire form of ours. To add one, add its codec here.
-static NODES: &[&NodeCodec] =
-    &[&shuffle::SORT_SHUFFLE_WRITER, &range_scan::RANGE_SCAN, &row_scan::ROW_SCAN, &crate::row_position::ROW_POSITION];
+static NODES: &[&NodeCodec] = &[
+    &shuffle::SORT_SHUFFLE_WRITER,
+    &range_scan::RANGE_SCAN,
+    &row_scan::ROW_SCAN,
+    &crate::probe_side::PROBE_SIDE,
+    &crate::row_position::ROW_POSITION,
+];
 
 /// What a [`NodeCodec`] needs to encode expressions.
 pub struct Encoder<'a> {

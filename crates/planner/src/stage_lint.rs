@@ -8,14 +8,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType, Result};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::Partitioning;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
-use datafusion::physical_expr::{Partitioning, PhysicalExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -26,14 +27,13 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::union::UnionExec;
-use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::work_table::WorkTableExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use crate::cluster_rules::is_broadcast_safe;
+use crate::cluster_rules::{is_broadcast_safe, lacks};
 use crate::codec::FiresteelCodec;
 use crate::row_position::RowPositionExec;
+use crate::stages;
 
 /// Largest encoded plan that is submitted. Every task carries its own copy, several of them in one
 /// message, and the executors accept messages of 256 MiB.
@@ -60,12 +60,8 @@ pub enum Refusal {
     RowPosition,
     /// A collected join that the stage planner would spread over other partitions than planned.
     CollectedJoin { join_type: JoinType },
-    /// A window whose input is sorted by fewer than its partition columns, as some are known to be
-    /// constant: a knowledge that ends at the stage's border.
-    WindowOrder { column: String },
-    /// A sort below a union: a task that takes none of a side's partitions is left with a sort of none,
-    /// which DataFusion's own checks refuse.
-    SortBelowUnion,
+    /// An operator that needs its input sorted or hashed in a way that cannot be seen inside its stage.
+    StageRequirements { reason: String },
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -104,10 +100,9 @@ impl fmt::Display for Refusal {
             Refusal::CollectedJoin { join_type } => {
                 write!(f, "a collected join of type {join_type} cannot be broadcast")
             }
-            Refusal::WindowOrder { column } => {
-                write!(f, "a window relies on {column} being constant, which its executors do not know")
+            Refusal::StageRequirements { reason } => {
+                write!(f, "a stage counts on what its executors do not know: {reason}")
             }
-            Refusal::SortBelowUnion => f.write_str("a side of a union is sorted inside the union's stage"),
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -140,6 +135,12 @@ pub fn lint(
     if let Err(e) = walk {
         return Err(Refusal::Unencodable { reason: e.to_string() });
     }
+    let config = ConfigOptions::default();
+    match stages::find(plan, &mut |stage| lacks(stage, &config)) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Err(Refusal::StageRequirements { reason }),
+        Err(e) => return Err(Refusal::StageRequirements { reason: e.strip_backtrace() }),
+    }
     let in_memory = memory_bytes(plan);
     // A slice counts as the whole buffer it shares, so only a gross excess is refused unencoded.
     if in_memory / 8 > max_encoded {
@@ -163,10 +164,6 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_loop_join(join)
     } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         check_collected_join(join)
-    } else if let Some(keys) = sorted_window_keys(node) {
-        check_window(node, keys)
-    } else if node.is::<UnionExec>() {
-        node.children().into_iter().any(sorts_in_stage).then_some(Refusal::SortBelowUnion)
     } else if node.is::<RowPositionExec>() {
         (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
@@ -223,36 +220,8 @@ fn check_loop_join(join: &NestedLoopJoinExec) -> Option<Refusal> {
 
 fn check_collected_join(join: &HashJoinExec) -> Option<Refusal> {
     let collected = *join.partition_mode() != PartitionMode::Partitioned && !join.null_aware;
-    let whole = join.right().output_partitioning().partition_count() == 1;
-    (collected && whole && !is_broadcast_safe(*join.join_type()))
+    (collected && !is_broadcast_safe(*join.join_type()))
         .then(|| Refusal::CollectedJoin { join_type: *join.join_type() })
-}
-
-/// The partition columns of a window that needs its input sorted by them; `None` for other nodes.
-fn sorted_window_keys(node: &Arc<dyn ExecutionPlan>) -> Option<&[Arc<dyn PhysicalExpr>]> {
-    let windows = match node.downcast_ref::<BoundedWindowAggExec>() {
-        Some(window) if window.input_order_mode == InputOrderMode::Sorted => window.window_expr(),
-        Some(_) => return None,
-        None => node.downcast_ref::<WindowAggExec>()?.window_expr(),
-    };
-    windows.first().map(|w| w.partition_by())
-}
-
-fn check_window(node: &Arc<dyn ExecutionPlan>, keys: &[Arc<dyn PhysicalExpr>]) -> Option<Refusal> {
-    let input = node.children().first().copied()?;
-    let ordering: Vec<_> = input.output_ordering().into_iter().flat_map(|o| o.iter()).collect();
-    let unsorted = keys.iter().find(|key| !ordering.iter().any(|o| o.expr.eq(key)));
-    match unsorted {
-        Some(key) => Some(Refusal::WindowOrder { column: key.to_string() }),
-        None => check_partition_count(node),
-    }
-}
-
-/// Whether there is a sort in `node`'s own stage.
-fn sorts_in_stage(node: &Arc<dyn ExecutionPlan>) -> bool {
-    let is_border =
-        node.is::<RepartitionExec>() || node.is::<CoalescePartitionsExec>() || node.is::<SortPreservingMergeExec>();
-    !is_border && (node.is::<SortExec>() || node.children().into_iter().any(sorts_in_stage))
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {

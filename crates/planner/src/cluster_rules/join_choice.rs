@@ -8,7 +8,7 @@
 //! A collected build side is sent to every task of the probe side. Joins that answer for rows of the
 //! build side cannot be spread like that. Ballista would repartition them on its own, but too late:
 //! what is above them already counts on the partitions they had. They are partitioned here, before
-//! distribution is enforced.
+//! distribution is enforced, and small sides collected that Ballista would collect.
 
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode, SortMergeJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+
+use super::collected_join::{collected, stays_collected};
 
 /// The pass; see the module.
 #[derive(Debug, Clone)]
@@ -45,13 +47,16 @@ impl PhysicalOptimizerRule for JoinChoice {
             let Some(join) = node.downcast_ref::<HashJoinExec>() else {
                 return Ok(Transformed::no(node));
             };
-            let spread = match join.partition_mode() {
-                PartitionMode::Partitioned => true,
-                PartitionMode::CollectLeft => !is_broadcast_safe(*join.join_type()),
-                PartitionMode::Auto => false,
-            };
-            if !spread || join.null_aware {
+            if join.null_aware {
                 return Ok(Transformed::no(node));
+            }
+            match join.partition_mode() {
+                PartitionMode::CollectLeft if stays_collected(join, config) => return Ok(Transformed::no(node)),
+                PartitionMode::Auto => return Ok(Transformed::no(node)),
+                PartitionMode::Partitioned | PartitionMode::CollectLeft => {}
+            }
+            if let Some(collected) = collected(join, config)? {
+                return Ok(Transformed::yes(collected));
             }
             if !self.build_fits(join, partitions) {
                 return Ok(Transformed::yes(sort_merge(join)?));

@@ -8,16 +8,21 @@ use std::sync::Arc;
 
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 
+mod collected_join;
 mod join_choice;
 mod memory_fetch;
 mod outer_loop_join;
 mod repartition;
+mod stage_requirements;
 
+pub use collected_join::CollectedJoin;
 pub use join_choice::JoinChoice;
 pub(crate) use join_choice::is_broadcast_safe;
 pub use memory_fetch::MemoryFetch;
 pub use outer_loop_join::OuterLoopJoin;
 pub use repartition::RowRepartition;
+pub use stage_requirements::StageRequirements;
+pub(crate) use stage_requirements::lacks;
 
 /// The name of DataFusion's rule that decides build sides.
 const JOIN_SELECTION: &str = "join_selection";
@@ -26,8 +31,15 @@ type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// `base` with the passes that a distributed plan needs; applying it twice changes nothing.
 pub fn physical_rules(base: &[Rule]) -> Vec<Rule> {
-    let ours: [Rule; 4] =
-        [Arc::new(JoinChoice::default()), Arc::new(MemoryFetch), Arc::new(OuterLoopJoin), Arc::new(RowRepartition)];
+    let ours: [Rule; 6] = [
+        Arc::new(JoinChoice::default()),
+        Arc::new(MemoryFetch),
+        Arc::new(OuterLoopJoin),
+        Arc::new(RowRepartition),
+        Arc::new(CollectedJoin),
+        // Last: the others move stages' borders.
+        Arc::new(StageRequirements),
+    ];
     let [join_choice, late @ ..] = ours;
     let names: Vec<&str> = std::iter::once(join_choice.name()).chain(late.iter().map(|r| r.name())).collect();
     let mut rules = Vec::with_capacity(base.len() + names.len());
@@ -54,6 +66,6 @@ mod tests {
         assert_eq!(names(&once), names(&physical_rules(&once)));
         let at = |name: &str| names(&once).iter().position(|n| n == name);
         assert_eq!(at("firesteel_join_choice"), at(JOIN_SELECTION).map(|i| i + 1));
-        assert_eq!(once.len(), base.len() + 4);
+        assert_eq!(once.len(), base.len() + 6);
     }
 }

@@ -1,0 +1,95 @@
+//! Keeps the probe side of a hash join where it is.
+//!
+//! When the inputs of a stage are there, the stage planner looks at their true sizes and swaps the
+//! sides of a join whose build side is the larger. The order of the probe side, which the join had
+//! kept, is lost then, and with it what a window or a merge above counts on. Nothing is swapped whose
+//! size is unknown, and of [`ProbeSideExec`] nothing is known but that it is its input.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+};
+
+use crate::codec::NodeCodec;
+
+/// The operator; see the module.
+#[derive(Debug)]
+pub(crate) struct ProbeSideExec {
+    input: Arc<dyn ExecutionPlan>,
+}
+
+impl ProbeSideExec {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        ProbeSideExec { input }
+    }
+}
+
+impl DisplayAs for ProbeSideExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "ProbeSideExec")
+    }
+}
+
+impl ExecutionPlan for ProbeSideExec {
+    fn name(&self) -> &str {
+        "ProbeSideExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => Ok(Arc::new(ProbeSideExec::new(input))),
+            _ => exec_err!("ProbeSideExec has one input"),
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.input.execute(partition, context)
+    }
+}
+
+/// The operator has nothing to tell but itself.
+pub(crate) static PROBE_SIDE: NodeCodec = NodeCodec {
+    name: "probe_side",
+    encode: |node, _| Ok(node.is::<ProbeSideExec>().then(Vec::new)),
+    decode: |_, children, _| match children {
+        [input] => Ok(Arc::new(ProbeSideExec::new(Arc::clone(input)))),
+        _ => exec_err!("ProbeSideExec has one input"),
+    },
+};
