@@ -54,6 +54,20 @@ struct Cell {
 
 const OVERFLOWN: i64 = -1;
 
+impl Cell {
+    /// Adds a value; false, and nothing is changed, if it does not fit or an earlier one did not.
+    #[inline(always)]
+    fn add(&mut self, value: i128) -> bool {
+        let (sum, overflows) = self.sum.overflowing_add(value);
+        if overflows || self.count == OVERFLOWN {
+            return false;
+        }
+        self.sum = sum;
+        self.count += 1;
+        true
+    }
+}
+
 /// Sums of unscaled integers, a cell for each group (one for the plain accumulator).
 struct ExactSum {
     cells: Vec<Cell>,
@@ -71,25 +85,22 @@ impl ExactSum {
     }
 
     fn add(&mut self, group: usize, value: i128) -> Result<()> {
+        if self.cells[group].add(value) { Ok(()) } else { self.refuse(group, value) }
+    }
+
+    /// What becomes of a group that a value could not be added to.
+    #[cold]
+    fn refuse(&mut self, group: usize, value: i128) -> Result<()> {
         let cell = &mut self.cells[group];
         if cell.count == OVERFLOWN {
             return Ok(());
         }
-        match cell.sum.checked_add(value) {
-            Some(sum) => {
-                cell.sum = sum;
-                cell.count += 1;
-                Ok(())
-            }
-            None if self.strict => {
-                let exact = i256::from_i128(cell.sum).wrapping_add(i256::from_i128(value));
-                fail(self.out_of_range(&exact.to_string()))
-            }
-            None => {
-                cell.count = OVERFLOWN;
-                Ok(())
-            }
+        if self.strict {
+            let exact = i256::from_i128(cell.sum).wrapping_add(i256::from_i128(value));
+            return fail(self.out_of_range(&exact.to_string()));
         }
+        cell.count = OVERFLOWN;
+        Ok(())
     }
 
     /// Calls `add` for every value that is not null and passes the filter.
@@ -102,9 +113,13 @@ impl ExactSum {
         macro_rules! each {
             ($t:ty) => {{
                 let values = values.as_primitive::<$t>();
+                let nulls = values.nulls();
                 for (i, v) in values.values().iter().enumerate() {
-                    if values.is_valid(i) && keep(i) {
-                        self.add(group(i), i128::from(*v))?;
+                    if nulls.is_none_or(|nulls| nulls.is_valid(i)) && keep(i) {
+                        let (group, value) = (group(i), i128::from(*v));
+                        if !self.cells[group].add(value) {
+                            self.refuse(group, value)?;
+                        }
                     }
                 }
             }};

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Decimal128Array, Int64Array};
+use arrow::compute::binary;
 use arrow::datatypes::{DataType as Arrow, Decimal128Type, i256};
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
+use datafusion::scalar::ScalarValue;
 use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero};
 use spark::Error;
@@ -48,6 +50,9 @@ fn scale_of(ty: &Arrow) -> Result<i32> {
 }
 
 fn run(args: &KernelArgs, kind: Kind) -> Result<ColumnarValue> {
+    if let Some(exact) = roomy(args, kind)? {
+        return Ok(exact);
+    }
     let (l, r) = (args.array(0)?, args.array(1)?);
     let Arrow::Decimal128(precision, scale) = *args.return_type() else {
         return internal_err!("decimal arithmetic that yields {}", args.return_type());
@@ -69,6 +74,71 @@ fn run(args: &KernelArgs, kind: Kind) -> Result<ColumnarValue> {
         }
     }
     Ok(ColumnarValue::Array(Arc::new(out.finish().with_precision_and_scale(precision, scale)?)))
+}
+
+/// An operand of [`roomy`] arithmetic: one value for every row, or each row's own.
+enum Operand<'a> {
+    One(i128),
+    Each(&'a Decimal128Array),
+}
+
+impl<'a> Operand<'a> {
+    fn of(value: &'a ColumnarValue) -> Option<Self> {
+        match value {
+            ColumnarValue::Scalar(ScalarValue::Decimal128(Some(v), ..)) => Some(Operand::One(*v)),
+            ColumnarValue::Scalar(_) => None,
+            ColumnarValue::Array(array) => array.as_primitive_opt::<Decimal128Type>().map(Operand::Each),
+        }
+    }
+
+    /// `op` row by row; none if no operand has rows, or their numbers of rows differ.
+    fn with(self, other: Self, op: impl Fn(i128, i128) -> i128) -> Option<Decimal128Array> {
+        match (self, other) {
+            (Operand::Each(l), Operand::Each(r)) => binary(l, r, op).ok(),
+            (Operand::Each(l), Operand::One(r)) => Some(l.unary(|l| op(l, r))),
+            (Operand::One(l), Operand::Each(r)) => Some(r.unary(|r| op(l, r))),
+            (Operand::One(_), Operand::One(_)) => None,
+        }
+    }
+}
+
+/// Sums and products whose type has room for every result of the operands' types, and for every
+/// digit of it: no value needs to be looked at. What a null hides may be anything, so it wraps.
+fn roomy(args: &KernelArgs, kind: Kind) -> Result<Option<ColumnarValue>> {
+    let (left, right) = (args.value(0)?, args.value(1)?);
+    let (Arrow::Decimal128(lp, ls), Arrow::Decimal128(rp, rs)) = (left.data_type(), right.data_type()) else {
+        return Ok(None);
+    };
+    let Arrow::Decimal128(precision, scale) = *args.return_type() else {
+        return Ok(None);
+    };
+    let digits = |p: u8, s: i8| i32::from(p) - i32::from(s);
+    let (kept, needed) = match kind {
+        Kind::Add | Kind::Subtract => (ls.max(rs), digits(lp, ls).max(digits(rp, rs)) + 1 + i32::from(ls.max(rs))),
+        Kind::Multiply => (ls.saturating_add(rs), i32::from(lp) + i32::from(rp)),
+        Kind::Divide | Kind::Remainder | Kind::Pmod => return Ok(None),
+    };
+    if kept != scale || needed > i32::from(precision) {
+        return Ok(None);
+    }
+    let (Some(l), Some(r)) = (Operand::of(left), Operand::of(right)) else {
+        return Ok(None);
+    };
+    let factor = |s: i8| small_power(i32::from(scale) - i32::from(s));
+    let computed = match (kind, factor(ls), factor(rs)) {
+        // Numbers of at most 18 digits fit 64 bits, and a product of such is one instruction.
+        (Kind::Multiply, ..) if lp.max(rp) <= 18 => l.with(r, |l, r| i128::from(l as i64) * i128::from(r as i64)),
+        (Kind::Multiply, ..) => l.with(r, i128::wrapping_mul),
+        (Kind::Add, Some(1), Some(1)) => l.with(r, i128::wrapping_add),
+        (Kind::Subtract, Some(1), Some(1)) => l.with(r, i128::wrapping_sub),
+        (Kind::Add, Some(lf), Some(rf)) => l.with(r, |l, r| l.wrapping_mul(lf).wrapping_add(r.wrapping_mul(rf))),
+        (_, Some(lf), Some(rf)) => l.with(r, |l, r| l.wrapping_mul(lf).wrapping_sub(r.wrapping_mul(rf))),
+        _ => None,
+    };
+    match computed {
+        Some(values) => Ok(Some(ColumnarValue::Array(Arc::new(values.with_precision_and_scale(precision, scale)?)))),
+        None => Ok(None),
+    }
 }
 
 /// Why there is no result.
@@ -254,10 +324,45 @@ fn low_bits(value: &BigInt) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::KernelUdf;
 
     fn check(kind: Kind, l: (i128, i32), r: (i128, i32), precision: u8, scale: i32, expected: Option<i128>) {
         let shape = Shape { left: l.1, right: r.1, precision, scale };
         assert_eq!(compute(kind, l.0, r.0, &shape).ok(), expected, "{} {}", l.0, r.0);
+    }
+
+    /// The results of the roomy way and of the careful one, over columns and constants.
+    #[test]
+    fn roomy_arithmetic_agrees_with_the_careful_one() {
+        let column = |values: &[Option<i128>], p, s| {
+            let array = Decimal128Array::from_iter(values.iter().copied()).with_precision_and_scale(p, s);
+            ColumnarValue::Array(Arc::new(array.expect("type")))
+        };
+        let values = [Some(0), Some(1), Some(-250), None, Some(999_999), Some(-999_999)];
+        let others = [Some(7), Some(-3), None, None, Some(99_999), Some(99_999)];
+        for (kind, kernel, ls, rs, precision, scale) in [
+            (Kind::Add, &ADD, 2, 2, 7, 2),
+            (Kind::Add, &ADD, 2, 0, 9, 2),
+            (Kind::Subtract, &SUBTRACT, 0, 3, 10, 3),
+            (Kind::Subtract, &SUBTRACT, 2, 2, 7, 2),
+            (Kind::Multiply, &MULTIPLY, 2, 2, 12, 4),
+        ] {
+            let right = [column(&others, 5, rs), ColumnarValue::Scalar(ScalarValue::Decimal128(Some(-42), 5, rs))];
+            for right in right {
+                let shape = Shape { left: i32::from(ls), right: i32::from(rs), precision, scale: i32::from(scale) };
+                let constant = matches!(right, ColumnarValue::Scalar(_));
+                let each = values.iter().zip(&others).map(|(l, r)| {
+                    let r = if constant { Some(-42) } else { *r };
+                    l.zip(r).and_then(|(l, r)| compute(kind, l, r, &shape).ok())
+                });
+                let expected = column(&each.collect::<Vec<_>>(), precision, scale).into_array(values.len());
+                let udf = KernelUdf::new(kernel, Arrow::Decimal128(precision, scale), Default::default());
+                let args = vec![column(&values, 6, ls), right];
+                let args = KernelArgs { args: &args, rows: values.len(), udf: &udf };
+                let found = roomy(&args, kind).expect("arithmetic").expect("room").into_array(values.len());
+                assert_eq!(&found.expect("array"), &expected.expect("array"), "scales {ls} {rs}");
+            }
+        }
     }
 
     #[test]

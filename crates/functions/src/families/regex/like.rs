@@ -1,7 +1,12 @@
 //! `like`, `ilike` and their forms over several patterns.
 
+use std::sync::Arc;
+
+use arrow::array::{Array, BooleanArray};
+use arrow::buffer::BooleanBuffer;
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
+use memchr::memmem::Finder;
 use spark::types::DataType;
 use spark::{Error, Result as SparkResult};
 
@@ -113,7 +118,13 @@ pub enum Matcher {
     Exact(String),
     Prefix(String),
     Suffix(String),
-    Contains(String),
+    Contains(Finder<'static>),
+    /// Literals in order, any text between them: the first where the text starts, the last where it ends.
+    Pieces {
+        prefix: String,
+        inner: Vec<Finder<'static>>,
+        suffix: String,
+    },
     General(Vec<Token>),
 }
 
@@ -153,12 +164,23 @@ impl Matcher {
             return Matcher::Exact(exact);
         }
         let special = match tokens.as_slice() {
-            [Token::Any, inner @ .., Token::Any] => literal(inner).map(Matcher::Contains),
+            [Token::Any, inner @ .., Token::Any] => literal(inner).map(|l| Matcher::Contains(finder(&l))),
             [Token::Any, rest @ ..] => literal(rest).map(Matcher::Suffix),
             [rest @ .., Token::Any] => literal(rest).map(Matcher::Prefix),
             _ => None,
         };
-        special.unwrap_or(Matcher::General(tokens))
+        if let Some(special) = special {
+            return special;
+        }
+        let pieces: Option<Vec<String>> = tokens.split(|t| *t == Token::Any).map(literal).collect();
+        match pieces.as_deref() {
+            Some([prefix, inner @ .., suffix]) => Matcher::Pieces {
+                prefix: prefix.clone(),
+                inner: inner.iter().map(|piece| finder(piece)).collect(),
+                suffix: suffix.clone(),
+            },
+            _ => Matcher::General(tokens),
+        }
     }
 
     /// True if all of `s` fits the pattern.
@@ -167,10 +189,29 @@ impl Matcher {
             Matcher::Exact(p) => s == p,
             Matcher::Prefix(p) => s.starts_with(p.as_str()),
             Matcher::Suffix(p) => s.ends_with(p.as_str()),
-            Matcher::Contains(p) => s.contains(p.as_str()),
+            Matcher::Contains(p) => p.find(s.as_bytes()).is_some(),
+            Matcher::Pieces { prefix, inner, suffix } => pieces(prefix, inner, suffix, s),
             Matcher::General(tokens) => general(tokens, s),
         }
     }
+}
+
+fn finder(literal: &str) -> Finder<'static> {
+    Finder::new(literal).into_owned()
+}
+
+/// The leftmost place of each piece in turn leaves the most room for the next.
+fn pieces(prefix: &str, inner: &[Finder<'_>], suffix: &str, s: &str) -> bool {
+    let Some(mut rest) = s.strip_prefix(prefix).and_then(|s| s.strip_suffix(suffix)).map(str::as_bytes) else {
+        return false;
+    };
+    inner.iter().all(|piece| match piece.find(rest) {
+        Some(at) => {
+            rest = &rest[at + piece.needle().len()..];
+            true
+        }
+        None => false,
+    })
 }
 
 /// Greedy with one place to step back to: linear in practice, never exponential.
@@ -223,6 +264,11 @@ fn eval(args: &KernelArgs, lower: bool) -> Result<ColumnarValue> {
     let (text, pattern) = (Text::of(args, 0)?, Text::of(args, 1)?);
     let (escape, ignore_case) = settings(args);
     let lower = lower || ignore_case;
+    if let (Text::Column(text), Text::Const(Some(pattern)), false) = (&text, &pattern, lower) {
+        let matcher = compile(pattern, escape, false)?;
+        let matches = BooleanBuffer::collect_bool(text.len(), |row| matcher.matches(text.value(row)));
+        return Ok(ColumnarValue::Array(Arc::new(BooleanArray::new(matches, text.nulls().cloned()))));
+    }
     let mut last: Option<(String, Matcher)> = None;
     let mut lowered = String::new();
     rows::booleans(args, |row| {
@@ -285,6 +331,11 @@ mod tests {
             ("a\\_c", "abc", false),
             ("%a%b%", "xaxbx", true),
             ("a%b_", "aXbYbZ", true),
+            ("%ab%ba%", "abba", true),
+            ("%ab%ba%", "aba", false),
+            ("ab%ba", "aba", false),
+            ("a%b%c", "a-bb-c", true),
+            ("a%b%c", "acb", false),
             ("", "", true),
             ("%", "", true),
             ("_", "😀", true),
