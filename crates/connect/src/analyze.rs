@@ -5,7 +5,6 @@ use proto::spark_connect::analyze_plan_request::explain::ExplainMode;
 use proto::spark_connect::analyze_plan_request::{self as request, Analyze};
 use proto::spark_connect::analyze_plan_response::{self as response, Result as Answer};
 use scheduler::cache::StorageLevel;
-use serde_json::Value as Json;
 use spark::{DataType, Plan, Result, StructType};
 
 use crate::from_proto::{Pending, Reader, invalid, on_plan_stack};
@@ -146,39 +145,10 @@ fn level_message(level: StorageLevel) -> pb::StorageLevel {
 
 /// A schema from `StructType.json`.
 fn schema_from_json(text: &TextReader, json: &str) -> Result<StructType> {
-    let malformed = || {
-        spark::Error::new(spark::ErrorKind::IllegalArgument, "INVALID_JSON_DATA_TYPE")
+    match text.json_type(json) {
+        Some(DataType::Struct(schema)) => Ok(schema),
+        _ => Err(spark::Error::new(spark::ErrorKind::IllegalArgument, "INVALID_JSON_DATA_TYPE")
             .param("invalidType", json)
-            .with_message("The text is not the JSON form of a schema.")
-    };
-    let value: Json = serde_json::from_str(json).map_err(|_| malformed())?;
-    match type_from_json(text, &value).ok_or_else(malformed)? {
-        DataType::Struct(schema) => Ok(schema),
-        _ => Err(malformed()),
-    }
-}
-
-fn type_from_json(text: &TextReader, value: &Json) -> Option<DataType> {
-    if let Some(name) = value.as_str() {
-        return text.data_type(name).ok();
-    }
-    let inner = |key: &str| type_from_json(text, value.get(key)?);
-    let flag = |key: &str| value.get(key).and_then(Json::as_bool);
-    match value.get("type")?.as_str()? {
-        "array" => Some(DataType::array(inner("elementType")?, flag("containsNull")?)),
-        "map" => Some(DataType::map(inner("keyType")?, inner("valueType")?, flag("valueContainsNull")?)),
-        "udt" => Some(DataType::Udt { json: value.to_string().into(), sql_type: inner("sqlType")?.into() }),
-        "struct" => {
-            let fields = value.get("fields")?.as_array()?.iter().map(|f| {
-                Some(spark::StructField {
-                    name: f.get("name")?.as_str()?.to_string(),
-                    data_type: type_from_json(text, f.get("type")?)?,
-                    nullable: f.get("nullable")?.as_bool()?,
-                    metadata: spark::Metadata::from_json(f.get("metadata").unwrap_or(&Json::Null)),
-                })
-            });
-            Some(DataType::Struct(StructType::new(fields.collect::<Option<_>>()?)))
-        }
-        _ => None,
+            .with_message("The text is not the JSON form of a schema.")),
     }
 }

@@ -31,6 +31,11 @@ impl TextReader {
         sql::parse_data_type(text, &self.options)
     }
 
+    /// A type in the form of `DataType.json`, if the text is one.
+    pub fn json_type(&self, text: &str) -> Option<DataType> {
+        sql::parse_json_type(text, &self.options)
+    }
+
     /// Columns such as `a INT, b STRING`.
     pub fn schema(&self, text: &str) -> Result<StructType> {
         sql::parse_table_schema(text, &self.options)

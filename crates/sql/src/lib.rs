@@ -10,6 +10,7 @@ mod error;
 mod expr;
 mod function;
 mod interval;
+mod json_type;
 mod keywords;
 mod lexer;
 mod literal;
@@ -36,6 +37,7 @@ use spark::{DataType, Expr, Plan, Result, StructType};
 
 pub use datetime::{Zone, parse_date, parse_time, parse_timestamp};
 pub use interval::{Interval, parse_multi_units as parse_interval};
+pub use json_type::parse_json_type;
 pub use keywords::Kw;
 pub use options::{IdentifierResolver, ParameterValues, ParseOptions};
 pub use statement::Statement;

@@ -44,6 +44,9 @@ const SHA1: Kernel = Kernel::new("sha1", |a| hex_digest(a, |b| ::hex::encode(Sha
 const SHA2: Kernel = Kernel::new("sha2", sha2_kernel);
 const CRC32: Kernel = Kernel::new("crc32", crc32_kernel);
 
+/// The kernel of `xxhash64`.
+pub const XXHASH: &Kernel = &KERNELS[1];
+
 /// Where `hash` and `xxhash64` start.
 pub const SEED: i32 = 42;
 
@@ -386,8 +389,13 @@ fn murmur3_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     Ok(ColumnarValue::Array(Arc::new(Int32Array::from(murmur3(&args.arrays()?, args.rows)?))))
 }
 
+/// `xxhash64` of the columns of every row.
+pub fn xxhash64(columns: &[ArrayRef], rows: usize) -> DfResult<Vec<i64>> {
+    hash_rows::<XxHash64>(columns, rows, i64::from(SEED))
+}
+
 fn xxhash64_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
-    let hashes = hash_rows::<XxHash64>(&args.arrays()?, args.rows, i64::from(SEED))?;
+    let hashes = xxhash64(&args.arrays()?, args.rows)?;
     Ok(ColumnarValue::Array(Arc::new(Int64Array::from(hashes))))
 }
 

@@ -20,6 +20,7 @@ use crate::types::to_arrow;
 pub const FUNCTIONS: &[Function] = &[
     Function { name: "struct", build: Build::Scalar(structure) },
     Function { name: "named_struct", build: Build::Scalar(named_struct) },
+    Function { name: "unwrap_udt", build: Build::Scalar(unwrap_udt) },
 ];
 
 /// Kernels of this file.
@@ -55,6 +56,17 @@ fn structure(call: Call) -> Result<Typed> {
     let name = call.display_name();
     let args = call.args;
     Ok(struct_of(names, args).named(name))
+}
+
+/// The value of a user-defined type as the type that it is stored in.
+fn unwrap_udt(call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    let arg = &call.args[0];
+    match &arg.ty {
+        DataType::Udt { sql_type, .. } => Ok(Typed::new(arg.expr.clone(), (**sql_type).clone(), arg.nullable, name)),
+        _ => Err(call.unexpected_type(0, "\"USER DEFINED TYPE\"")),
+    }
 }
 
 fn named_struct(call: Call) -> Result<Typed> {

@@ -48,7 +48,7 @@ const NORM: Kernel = Kernel::new("vector_norm", norm_kernel);
 const NORMALIZE: Kernel = Kernel::new("vector_normalize", normalize_kernel);
 
 /// Nothing but an array of floats will do.
-fn expect_vector(call: &Call, i: usize) -> Result<()> {
+pub(crate) fn expect_vector(call: &Call, i: usize) -> Result<()> {
     match &call.args[i].ty {
         DataType::Array { element, .. } if **element == DataType::Float => Ok(()),
         _ => Err(call.unexpected_type(i, "\"ARRAY<FLOAT>\"")),

@@ -134,8 +134,25 @@ fn lead_lag(mut call: Call) -> Result<Typed> {
 }
 
 fn nth_value(mut call: Call) -> Result<Typed> {
-    call.arity(2..=2)?;
-    let name = call.display_name();
+    call.arity(2..=3)?;
+    let mut ignore_nulls = call.ignore_nulls.unwrap_or(false);
+    if let Some(third) = call.args.get(2) {
+        match third.literal() {
+            Some(ScalarValue::Boolean(Some(v))) => ignore_nulls = *v,
+            _ => {
+                return Err(Error::analysis("INVALID_PARAMETER_VALUE.BOOLEAN")
+                    .param("parameter", "`ignoreNulls`")
+                    .param("functionName", "`nth_value`")
+                    .param("invalidValue", format!("\"{}\"", third.name))
+                    .at(call.origin.as_ref()));
+            }
+        }
+        call.args.truncate(2);
+    }
+    let mut name = call.display_name();
+    if ignore_nulls && !name.ends_with("ignore nulls") {
+        name.push_str(" ignore nulls");
+    }
     let required = call.args[1].ty.clone();
     call.expect(1, Expected::Type(DataType::Long))?;
     let n = constant(&call, 1, "offset", &required)?;
@@ -143,7 +160,6 @@ fn nth_value(mut call: Call) -> Result<Typed> {
         return Err(out_of_range(&call, "offset", "(0, 9223372036854775807]", format!("{n}L")));
     }
     let ty = call.args[0].ty.clone();
-    let ignore_nulls = call.ignore_nulls.unwrap_or(false);
     let args = vec![call.args[0].expr.clone(), lit(n)];
     Ok(Typed::new(window(df::nth_value::nth_value_udwf(), args, ignore_nulls), ty, true, name))
 }

@@ -42,7 +42,8 @@ impl Cells {
         }
         let more = cells.len() > rows;
         cells.truncate(rows);
-        let header = schema.fields.iter().map(|f| shorten(escape(&f.name), truncate)).collect();
+        // Only values are cut: a name is always shown whole.
+        let header = schema.fields.iter().map(|f| escape(&f.name)).collect();
         Cells { header, rows: cells, more, asked: rows, truncate }
     }
 

@@ -1,18 +1,16 @@
-//! `percentile_approx` with the Greenwald-Khanna summary that Spark keeps, and `approx_count_distinct`.
+//! `percentile_approx` with the Greenwald-Khanna summary that Spark keeps.
 
 use arrow::array::ArrayRef;
 use datafusion::common::Result as DfResult;
-use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::lit;
 use datafusion::scalar::ScalarValue;
 use serde::{Deserialize, Serialize};
 use spark::types::DataType;
 use spark::{Error, Result};
 
-use super::basic::as_type;
 use super::collect::{Collect, Finished};
+use super::kernel;
 use super::percentile::{doubles, fractions, one_or_many};
-use super::{builtin, kernel};
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
@@ -24,7 +22,6 @@ use crate::typed::Typed;
 pub const FUNCTIONS: &[Function] = &[
     Function { name: "percentile_approx", build: Build::Aggregate(percentile_approx) },
     Function { name: "approx_percentile", build: Build::Aggregate(percentile_approx) },
-    Function { name: "approx_count_distinct", build: Build::Aggregate(count_distinct) },
 ];
 
 /// Kernels of this file.
@@ -75,44 +72,6 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
     let args = vec![call.args[0].expr.clone()];
     let expr = kernel(&call, &KERNELS[0], call.options().with_extra(extra), args, &ty);
     Ok(Typed::new(expr, ty, true, name))
-}
-
-fn count_distinct(mut call: Call) -> Result<Typed> {
-    call.arity(1..=2)?;
-    if call.args.len() == 2 {
-        call.expect(1, Expected::Type(DataType::Double))?;
-        match fold::evaluate(&call.args[1])? {
-            ScalarValue::Float64(Some(v)) if v > 0.0 && v <= 0.39 => {}
-            _ => {
-                return Err(Error::analysis("FAILED_FUNCTION_CALL")
-                    .param("funcName", "`approx_count_distinct`")
-                    .with_message("The relative error must be a constant between 0 and 0.39.")
-                    .at(call.origin.as_ref()));
-            }
-        }
-        call.args.truncate(1);
-    }
-    let arg = match call.args[0].ty {
-        // What the sketch does not hash as it is goes by its text.
-        DataType::Integer | DataType::Long | DataType::Short | DataType::Byte | DataType::Date => {
-            as_type(call.args[0].expr.clone(), &DataType::Long)
-        }
-        DataType::Timestamp | DataType::TimestampNtz | DataType::String { .. } | DataType::Binary => {
-            call.args[0].expr.clone()
-        }
-        DataType::Null => lit(ScalarValue::Utf8(None)),
-        _ => {
-            crate::cast::explicit(&call.args[0], &DataType::STRING, spark::expr::CastMode::Legacy, call.settings)?.expr
-        }
-    };
-    let arg = if call.args[0].ty == DataType::Date {
-        as_type(as_type(call.args[0].expr.clone(), &DataType::Integer), &DataType::Long)
-    } else {
-        arg
-    };
-    let sketch = builtin(&call, df::approx_distinct::approx_distinct_udaf(), vec![arg], false);
-    let expr = as_type(sketch, &DataType::Long);
-    Ok(call.finish(expr, DataType::Long, false))
 }
 
 /// A value with the rows it stands for: at least `g`, at most `g + delta`.

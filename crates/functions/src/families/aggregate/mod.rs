@@ -4,12 +4,14 @@ pub mod approx;
 pub mod basic;
 pub mod best;
 pub mod collect;
+pub mod distinct;
 pub mod extreme;
 pub mod first;
 pub mod lists;
 pub mod moments;
 pub mod percentile;
 pub mod sum;
+pub mod vector;
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `skewness` and `kurtosis` by running central moments; correlation, covariance and regression by
-//! DataFusion's accumulators; bitwise aggregates.
+//! `skewness`, `kurtosis` and `corr` by running central moments, with Spark's rounding; covariance and
+//! regression by DataFusion's accumulators; bitwise aggregates.
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType as Arrow, Float64Type};
@@ -22,7 +22,7 @@ use crate::typed::Typed;
 pub const FUNCTIONS: &[Function] = &[
     Function { name: "skewness", build: Build::Aggregate(moment) },
     Function { name: "kurtosis", build: Build::Aggregate(moment) },
-    Function { name: "corr", build: Build::Aggregate(pair) },
+    Function { name: "corr", build: Build::Aggregate(corr) },
     Function { name: "covar_pop", build: Build::Aggregate(pair) },
     Function { name: "covar_samp", build: Build::Aggregate(pair) },
     Function { name: "regr_avgx", build: Build::Aggregate(pair) },
@@ -50,6 +50,12 @@ pub const KERNELS: &[AggregateKernel] = &[
         state: |_| vec![Arrow::Float64],
         groups: None,
     },
+    AggregateKernel {
+        name: "corr",
+        accumulator: |_| Ok(Box::new(CoMoments::default())),
+        state: |_| vec![Arrow::Float64; 6],
+        groups: None,
+    },
 ];
 
 fn moment(mut call: Call) -> Result<Typed> {
@@ -67,12 +73,18 @@ fn product(mut call: Call) -> Result<Typed> {
     Ok(finish(call, &KERNELS[2], DataType::Double, true).named(name))
 }
 
+fn corr(mut call: Call) -> Result<Typed> {
+    call.arity(2..=2)?;
+    let name = call.display_name();
+    call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
+    Ok(finish(call, &KERNELS[3], DataType::Double, true).named(name))
+}
+
 fn pair(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
     call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
     let udaf = match call.name.as_str() {
-        "corr" => df::correlation::corr_udaf(),
         "covar_pop" => df::covariance::covar_pop_udaf(),
         "covar_samp" => df::covariance::covar_samp_udaf(),
         "regr_avgx" => df::regr::regr_avgx_udaf(),
@@ -130,10 +142,14 @@ impl Moments {
         if o.n == 0.0 {
             return;
         }
+        if self.n == 0.0 {
+            *self = Moments { ..*o };
+            return;
+        }
         let (n1, n2) = (self.n, o.n);
         let n = n1 + n2;
         let delta = o.mean - self.mean;
-        let per = if n == 0.0 { 0.0 } else { delta / n };
+        let per = delta / n;
         let m4 = self.m4
             + o.m4
             + per * per * per * delta * n1 * n2 * (n1 * n1 - n1 * n2 + n2 * n2)
@@ -159,8 +175,20 @@ impl Moments {
 }
 
 impl Accumulator for Moments {
+    /// The halves of a batch are added apart and merged, which rounds less than one long run, and as
+    /// Spark does with the partitions of a small table.
     fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
-        values[0].as_primitive::<Float64Type>().iter().flatten().for_each(|x| self.add(x));
+        let values: Vec<f64> = values[0].as_primitive::<Float64Type>().iter().flatten().collect();
+        if let [one] = values.as_slice() {
+            self.add(*one);
+            return Ok(());
+        }
+        let (first, second) = values.split_at(values.len() / 2);
+        for half in [first, second] {
+            let mut moments = Moments { fourth: self.fourth, ..Default::default() };
+            half.iter().for_each(|x| moments.add(*x));
+            self.merge(&moments);
+        }
         Ok(())
     }
 
@@ -188,6 +216,90 @@ impl Accumulator for Moments {
         for row in 0..states[0].len() {
             let [n, mean, m2, m3, m4] = [0, 1, 2, 3, 4].map(|i| column(i).value(row));
             self.merge(&Moments { n, mean, m2, m3, m4, fourth: self.fourth });
+        }
+        Ok(())
+    }
+}
+
+/// Count, means, and central moments of pairs.
+#[derive(Debug, Default, Clone, Copy)]
+struct CoMoments {
+    n: f64,
+    x: f64,
+    y: f64,
+    xy: f64,
+    xx: f64,
+    yy: f64,
+}
+
+impl CoMoments {
+    fn add(&mut self, x: f64, y: f64) {
+        let n = self.n + 1.0;
+        let (dx, dy) = (x - self.x, y - self.y);
+        let (mean_x, mean_y) = (self.x + dx / n, self.y + dy / n);
+        self.xy += dx * (y - mean_y);
+        self.xx += dx * (x - mean_x);
+        self.yy += dy * (y - mean_y);
+        (self.n, self.x, self.y) = (n, mean_x, mean_y);
+    }
+
+    fn merge(&mut self, o: &CoMoments) {
+        if o.n == 0.0 {
+            return;
+        }
+        if self.n == 0.0 {
+            *self = *o;
+            return;
+        }
+        let (n1, n2) = (self.n, o.n);
+        let n = n1 + n2;
+        let (dx, dy) = (o.x - self.x, o.y - self.y);
+        let (per_x, per_y) = (dx / n, dy / n);
+        *self = CoMoments {
+            n,
+            x: self.x + per_x * n2,
+            y: self.y + per_y * n2,
+            xy: self.xy + o.xy + dx * per_y * n1 * n2,
+            xx: self.xx + o.xx + dx * per_x * n1 * n2,
+            yy: self.yy + o.yy + dy * per_y * n1 * n2,
+        };
+    }
+
+    fn correlation(&self) -> Option<f64> {
+        let spread = (self.xx * self.yy).sqrt();
+        (self.n > 1.0 && spread != 0.0).then(|| self.xy / spread)
+    }
+}
+
+impl Accumulator for CoMoments {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        let (xs, ys) = (values[0].as_primitive::<Float64Type>(), values[1].as_primitive::<Float64Type>());
+        for (x, y) in xs.iter().zip(ys) {
+            if let (Some(x), Some(y)) = (x, y) {
+                self.add(x, y);
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        Ok(ScalarValue::Float64(self.correlation()))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        let parts = [self.n, self.x, self.y, self.xy, self.xx, self.yy];
+        Ok(parts.map(|v| ScalarValue::Float64(Some(v))).to_vec())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        let column = |i: usize| states[i].as_primitive::<Float64Type>();
+        for row in 0..states[0].len() {
+            let [n, x, y, xy, xx, yy] = [0, 1, 2, 3, 4, 5].map(|i| column(i).value(row));
+            self.merge(&CoMoments { n, x, y, xy, xx, yy });
         }
         Ok(())
     }
@@ -225,6 +337,40 @@ impl Accumulator for Product {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_of_a_batch_round_as_in_spark() {
+        for (values, fourth, expect) in [
+            (vec![1.0, 1.0, 2.0], true, -1.5),
+            (vec![1.0, 1.0, 2.0], false, 0.7071067811865475),
+            (vec![1.0, 1.0, 2.0, 5.0, 9.0], true, -0.8631858661304226),
+            (vec![1.0, 1.0, 2.0, 5.0, 9.0], false, 0.8340916669618882),
+        ] {
+            let mut moments = Moments { fourth, ..Default::default() };
+            let batch: ArrayRef = std::sync::Arc::new(arrow::array::Float64Array::from(values.clone()));
+            moments.update_batch(&[batch]).expect("added");
+            assert_eq!(moments.evaluate().expect("a value"), ScalarValue::Float64(Some(expect)), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn correlation_in_one_go_and_merged() {
+        for (pairs, expect) in [
+            ((0..20).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect::<Vec<_>>(), Some(1.0)),
+            (vec![(1.0, 1.0), (1.0, 2.0)], None),
+            (vec![(1.0, 1.0)], None),
+            (vec![], None),
+        ] {
+            let of = |pairs: &[(f64, f64)]| {
+                let mut moments = CoMoments::default();
+                pairs.iter().for_each(|(x, y)| moments.add(*x, *y));
+                moments
+            };
+            let (mut a, b) = (of(&pairs[..pairs.len() / 2]), of(&pairs[pairs.len() / 2..]));
+            a.merge(&b);
+            assert_eq!((of(&pairs).correlation(), a.correlation()), (expect, expect), "{pairs:?}");
+        }
+    }
 
     #[test]
     fn kurtosis_in_one_go_and_merged() {

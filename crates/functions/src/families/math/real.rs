@@ -10,6 +10,7 @@ use datafusion::scalar::ScalarValue;
 use spark::Result;
 use spark::types::DataType;
 
+use super::logarithm::ln;
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::families::rows;
@@ -150,9 +151,9 @@ fn width_bucket(mut call: Call) -> Result<Typed> {
 fn real(name: &str) -> Option<fn(f64) -> Option<f64>> {
     Some(match name {
         "acos" => |x| Some(x.acos()),
-        "acosh" => |x| Some((x + (x * x - 1.0).sqrt()).ln()),
+        "acosh" => |x| Some(ln(x + (x * x - 1.0).sqrt())),
         "asin" => |x| Some(x.asin()),
-        "asinh" => |x| Some(if x.is_infinite() { x } else { (x.abs() + (x * x + 1.0).sqrt()).ln().copysign(x) }),
+        "asinh" => |x| Some(if x.is_infinite() { x } else { ln(x.abs() + (x * x + 1.0).sqrt()).copysign(x) }),
         "atan" => |x| Some(x.atan()),
         "atanh" => |x| Some(0.5 * (x.ln_1p() - (-x).ln_1p())),
         "cbrt" => |x| Some(x.cbrt()),
@@ -163,10 +164,11 @@ fn real(name: &str) -> Option<fn(f64) -> Option<f64>> {
         "degrees" => |x| Some(x * (180.0 / std::f64::consts::PI)),
         "exp" => |x| Some(exp(x)),
         "expm1" => |x| Some(x.exp_m1()),
-        "ln" => |x| (x > 0.0).then(|| x.ln()),
-        "log10" => |x| (x > 0.0).then(|| x.log10()),
-        "log1p" => |x| (x > -1.0).then(|| x.ln_1p()),
-        "log2" => |x| (x > 0.0).then(|| x.ln() / 2f64.ln()),
+        // There is a value for what is not a number, and none below the asymptote.
+        "ln" => |x| above(x, 0.0).then(|| ln(x)),
+        "log10" => |x| above(x, 0.0).then(|| x.log10()),
+        "log1p" => |x| above(x, -1.0).then(|| x.ln_1p()),
+        "log2" => |x| above(x, 0.0).then(|| ln(x) / ln(2.0)),
         "radians" => |x| Some(x / 180.0 * std::f64::consts::PI),
         "rint" => |x| Some(x.round_ties_even()),
         "sec" => |x| Some(1.0 / x.cos()),
@@ -178,6 +180,10 @@ fn real(name: &str) -> Option<fn(f64) -> Option<f64>> {
         "tanh" => |x| Some(x.tanh()),
         _ => return None,
     })
+}
+
+fn above(x: f64, asymptote: f64) -> bool {
+    x.is_nan() || x > asymptote
 }
 
 /// `e^x` as the C library behind `StrictMath` computes it: argument reduction and a rational
@@ -259,7 +265,7 @@ fn binary_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
         "atan2" => |y, x| Some((y + 0.0).atan2(x + 0.0)),
         "hypot" => |x, y| Some(x.hypot(y)),
         "pow" => |x, y| Some(pow(x, y)),
-        "log" => |base, x| (base > 0.0 && x > 0.0).then(|| x.ln() / base.ln()),
+        "log" => |base, x| (above(base, 0.0) && above(x, 0.0)).then(|| ln(x) / ln(base)),
         other => return internal_err!("no mathematical function {other}"),
     };
     let out: Float64Array = a.iter().zip(b).map(|(a, b)| function(a?, b?)).collect();
@@ -326,6 +332,10 @@ mod tests {
             assert_eq!(real(name).and_then(|f| f(x)), Some(expected), "{name}({x})");
         }
         assert_eq!(real("ln").and_then(|f| f(0.0)), None);
+        assert_eq!(real("log2").and_then(|f| f(3.0)), Some(1.584_962_500_721_156));
+        for name in ["ln", "log2", "log10", "log1p"] {
+            assert!(real(name).and_then(|f| f(f64::NAN)).is_some_and(f64::is_nan), "{name}");
+        }
     }
 
     #[test]

@@ -144,7 +144,7 @@ pub fn schema_argument(call: &Call, i: usize) -> Result<DataType> {
     }
 }
 
-/// Reads a type, or a list of columns as a struct type.
+/// Reads a type, a list of columns as a struct type, or a type in its JSON form.
 ///
 /// # Errors
 /// What the parser raises for the type.
@@ -156,6 +156,9 @@ pub fn parse_schema(text: &str) -> Result<DataType> {
     };
     if let Ok(schema) = sql::parse_table_schema(text, &options) {
         return Ok(DataType::Struct(schema));
+    }
+    if let Some(ty) = sql::parse_json_type(text, &options) {
+        return Ok(ty);
     }
     // What follows a type's name is reported rather than that there is no such type.
     let mut words = text.split_whitespace();
