@@ -13,6 +13,9 @@ use functions::error::from_datafusion;
 use spark::types::{DataType, Metadata, StructField, StructType};
 use spark::{Error, Result};
 
+/// The name of the hidden column of a scan of files.
+pub(crate) const METADATA: &str = "_metadata";
+
 /// A column of an analysed relation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Attr {
@@ -76,6 +79,8 @@ pub(crate) struct Rel {
 pub(crate) enum Made {
     /// Its input's other columns are out of reach.
     Opaque,
+    /// A scan of files, with the columns that say which file a row is from.
+    Files { metadata: Attr, name: Attr },
     /// A projection: `exprs` make the columns of `plan`, in order.
     Project { input: Rel, exprs: Vec<Expr> },
     /// One input whose columns all pass through.
@@ -206,7 +211,18 @@ impl Rel {
                 };
                 Some(Rel { plan, made: Rc::new(Made::Pass { input }), ..self.clone() })
             }
-            Made::Opaque | Made::Aggregate(_) => None,
+            Made::Opaque | Made::Files { .. } | Made::Aggregate(_) => None,
+        }
+    }
+
+    /// Which file a row is from, if all rows come from one scan of files: `_metadata`, and the file's name.
+    pub fn files(&self) -> Option<(&Attr, &Attr)> {
+        let mut rel = self;
+        loop {
+            match &*rel.made {
+                Made::Files { metadata, name } => return Some((metadata, name)),
+                _ => rel = rel.below()?,
+            }
         }
     }
 
@@ -214,7 +230,7 @@ impl Rel {
     pub fn below(&self) -> Option<&Rel> {
         match &*self.made {
             Made::Project { input, .. } | Made::Pass { input } => Some(input),
-            Made::Opaque | Made::Aggregate(_) => None,
+            Made::Opaque | Made::Files { .. } | Made::Aggregate(_) => None,
         }
     }
 }

@@ -54,6 +54,7 @@ static NODES: &[&NodeCodec] = &[
     &row_scan::ROW_SCAN,
     &crate::probe_side::PROBE_SIDE,
     &crate::row_position::ROW_POSITION,
+    &crate::kept_order::KEPT_ORDER,
 ];
 
 /// What a [`NodeCodec`] needs to encode expressions.

@@ -229,13 +229,19 @@ fn with_position(expr: &Arc<dyn PhysicalExpr>, width: usize) -> Result<Transform
     })
 }
 
-/// `base` with this pass before all others and [`ShortCircuit`](crate::short_circuit::ShortCircuit)
-/// after them; applying it twice changes nothing.
+/// `base` with this pass, [`SmallAggregate`](crate::small_aggregate::SmallAggregate) and
+/// [`KeptOrder`](crate::kept_order::KeptOrder) before all others and
+/// [`ShortCircuit`](crate::short_circuit::ShortCircuit) after them; applying it twice changes nothing.
 pub fn with_row_rules(
     base: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
 ) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(RowPosition);
+    let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] = [
+        Arc::new(RowPosition),
+        Arc::new(crate::small_aggregate::SmallAggregate),
+        Arc::new(crate::kept_order::KeptOrder),
+    ];
     let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(crate::short_circuit::ShortCircuit);
-    let others = base.iter().filter(|rule| rule.name() != first.name() && rule.name() != last.name()).cloned();
-    std::iter::once(Arc::clone(&first)).chain(others).chain(std::iter::once(Arc::clone(&last))).collect()
+    let names: Vec<&str> = first.iter().chain([&last]).map(|rule| rule.name()).collect();
+    let others: Vec<_> = base.iter().filter(|rule| !names.contains(&rule.name())).cloned().collect();
+    first.iter().cloned().chain(others).chain([Arc::clone(&last)]).collect()
 }

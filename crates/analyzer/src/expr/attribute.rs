@@ -10,7 +10,7 @@ use spark::{Error, Result};
 
 use crate::context::Analyzer;
 use crate::expr::Scope;
-use crate::scope::{Attr, Rel, Tree};
+use crate::scope::{Attr, METADATA, Rel, Tree};
 use crate::world::{Answer, Need};
 
 /// A name matched against columns: the column, and the rest of the name.
@@ -41,6 +41,9 @@ impl Analyzer<'_> {
         }
         if let Some(found) = self.match_columns(parts, &scope.rel.hidden, scope)? {
             return self.matched(found);
+        }
+        if let Some(typed) = self.file_metadata(parts, scope)? {
+            return Ok(typed);
         }
         if let Some(typed) = self.lateral_alias(parts, scope)? {
             return Ok(typed);
@@ -103,6 +106,18 @@ impl Analyzer<'_> {
     pub fn qualifies(&self, written: &[String], qualifier: &[String]) -> bool {
         written.len() <= qualifier.len()
             && written.iter().rev().zip(qualifier.iter().rev()).all(|(a, b)| self.same_name(a, b))
+    }
+
+    /// `_metadata` of the files below, alone or behind the name of the relation.
+    fn file_metadata(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
+        let at = parts.iter().take(2).position(|p| self.same_name(p, METADATA));
+        let Some((at, (metadata, _))) = at.zip(scope.rel.files()) else { return Ok(None) };
+        let qualifier = &parts[..at];
+        if at > 0 && !scope.rel.output.iter().any(|a| self.qualifies(qualifier, &a.qualifier)) {
+            return Ok(None);
+        }
+        let found = Match { attr: metadata.clone(), rest: parts[at + 1..].to_vec() };
+        self.matched(found).map(Some)
     }
 
     /// An output of the select list by name, where those come first.
@@ -250,6 +265,9 @@ impl Analyzer<'_> {
             if let Some(typed) = self.lateral_alias(&attribute.parts, scope)? {
                 return Ok(typed);
             }
+        }
+        if matched && let Some(typed) = self.file_metadata(&attribute.parts, scope)? {
+            return Ok(typed);
         }
         Err(if matched {
             self.unresolved(&attribute.parts, scope)

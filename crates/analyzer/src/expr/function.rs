@@ -25,6 +25,11 @@ impl<'w> Analyzer<'w> {
         match name.as_str() {
             "struct" => return self.structure(f, scope),
             "grouping" | "grouping_id" => return self.grouping_call(&name, f, scope),
+            "input_file_name" | "input_file_block_start" | "input_file_block_length" if f.args.is_empty() => {
+                if let Some(typed) = self.input_file(&name, scope)? {
+                    return Ok(typed.named(format!("{name}()")));
+                }
+            }
             _ => {}
         }
         let Some(function) = registry::function(&name) else {
@@ -48,6 +53,16 @@ impl<'w> Analyzer<'w> {
                 .param("expression", format!("\"{}\"", self.call_of(&name, f, scope)?.display_name()))
                 .at(scope.origin.as_ref())),
         }
+    }
+
+    /// What `input_file_name()` and its kin say of the file that a row is from; `None` if there is none.
+    fn input_file(&mut self, name: &str, scope: &Scope) -> Result<Option<Typed>> {
+        let Some((metadata, file)) = scope.rel.files() else { return Ok(None) };
+        let typed = match name.strip_prefix("input_file_") {
+            Some("name") | None => file.typed(),
+            Some(block) => self.fields_of(metadata.typed(), &[format!("file_{block}")])?,
+        };
+        Ok(Some(typed))
     }
 
     /// `int(x)`, `string(x)`, …: a cast under the name of its argument.
@@ -115,19 +130,25 @@ impl<'w> Analyzer<'w> {
 
     /// Arguments with stars written out; `count(*)` counts rows.
     fn expand_args(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Vec<Expr>> {
-        if !f.args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
-            return Ok(f.args.clone());
+        // A star may come as text.
+        let args = f.args.iter().map(|a| match a {
+            Expr::Text(text) => self.parse_expression(text),
+            _ => Ok(a.clone()),
+        });
+        let args = args.collect::<Result<Vec<Expr>>>()?;
+        if !args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
+            return Ok(args);
         }
-        if let [only] = f.args.as_slice()
+        if let [only] = args.as_slice()
             && name == "count"
             && !f.distinct
             && matches!(only.unpositioned(), Expr::Star(s) if s.target.is_empty() && s.except.is_empty())
         {
             return Ok(vec![Expr::Literal(spark::Literal::Integer(1))]);
         }
-        if name == "count" && f.args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(s) if !s.target.is_empty())) {
-            let table = f.args.iter().find_map(|a| match a.unpositioned() {
-                Expr::Star(s) if !s.target.is_empty() => Some(s.target.join(".")),
+        if name == "count" && args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(s) if !s.target.is_empty())) {
+            let table = args.iter().find_map(|a| match a.unpositioned() {
+                Expr::Star(s) if !s.target.is_empty() => Some(quoted(&s.target)),
                 _ => None,
             });
             return Err(Error::analysis("INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT")
@@ -135,10 +156,10 @@ impl<'w> Analyzer<'w> {
                 .at(scope.origin.as_ref()));
         }
         let mut out = Vec::new();
-        for arg in &f.args {
-            match self.star_columns(arg, scope)? {
+        for arg in args {
+            match self.star_columns(&arg, scope)? {
                 Some(columns) => out.extend(columns.into_iter().map(|(_, attr, _)| self.bound(attr))),
-                None => out.push(arg.clone()),
+                None => out.push(arg),
             }
         }
         Ok(out)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{FieldRef, Schema};
 use arrow::ipc::reader::StreamReader;
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::{MemTable, provider_as_source};
@@ -14,14 +14,17 @@ use functions::error::from_datafusion;
 use functions::types::{schema_from_arrow, to_arrow};
 use functions::{coerce, fold};
 use spark::plan::{DataSource, Options};
-use spark::types::{DataType, StructField, StructType};
+use spark::types::{DataType, Metadata, StructField, StructType};
 use spark::{Error, Expr, Plan, Result};
 
 use crate::context::Analyzer;
 use crate::expr::Scope;
 use crate::expr::attribute::quoted;
-use crate::scope::{Attr, Made, Rel, project};
+use crate::scope::{Attr, METADATA, Made, Rel, project};
 use crate::world::{Answer, Need, Query, Table};
+
+/// The column of a scan of files that `input_file_name()` shows.
+const FILE_NAME: &str = "#input_file_name";
 
 impl Analyzer<'_> {
     /// A table, view or CTE by name.
@@ -131,7 +134,8 @@ impl Analyzer<'_> {
         schema: &StructType,
         qualifier: &[String],
     ) -> Result<Rel> {
-        let names: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
+        let source_schema = source.schema();
+        let names: Vec<String> = source_schema.fields().iter().map(|f| f.name().clone()).collect();
         let reference = TableReference::bare(label);
         let scan = TableScanBuilder::new(reference.clone(), source).build().map_err(from_datafusion)?;
         let output: Vec<Attr> = schema
@@ -146,13 +150,48 @@ impl Analyzer<'_> {
                 metadata: f.metadata.clone(),
             })
             .collect();
-        let exprs = output
-            .iter()
-            .zip(names)
-            .map(|(a, name)| DfExpr::Column(Column::new(Some(reference.clone()), name)).alias(a.column_name()))
-            .collect();
+        let column = |name: &str| DfExpr::Column(Column::new(Some(reference.clone()), name));
+        let mut exprs: Vec<DfExpr> =
+            output.iter().zip(&names).map(|(a, name)| column(name).alias(a.column_name())).collect();
+        let arrow = source_schema.fields();
+        let made = match arrow.get(output.len()..).filter(|b| b.iter().any(|f| f.name() == FILE_NAME)) {
+            Some(behind) => self.file_columns(behind, qualifier, &column, &mut exprs)?,
+            None => Made::Opaque,
+        };
         let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
-        Ok(Rel::new(plan, output, Made::Opaque, &[]))
+        Ok(Rel::new(plan, output, made, &[]))
+    }
+
+    /// The columns behind those of a table that say which file a row is from; `exprs` gets what they are.
+    fn file_columns(
+        &mut self,
+        fields: &[FieldRef],
+        qualifier: &[String],
+        column: &dyn Fn(&str) -> DfExpr,
+        exprs: &mut Vec<DfExpr>,
+    ) -> Result<Made> {
+        let types = schema_from_arrow(&Schema::new(fields.to_vec()))?;
+        let (mut names, mut values, mut file) = (Vec::new(), Vec::new(), None);
+        for field in types.fields {
+            let typed = functions::Typed::new(column(&field.name), field.data_type, false, field.name.as_str());
+            match field.name.strip_prefix("#file_") {
+                Some(short) => {
+                    names.push(format!("file_{short}"));
+                    values.push(typed);
+                }
+                None => file = Some(typed),
+            }
+        }
+        let file = file.ok_or_else(|| Error::internal("a scan of files has their names"))?;
+        let marks = serde_json::json!({ "__metadata_col": METADATA, "__file_source_metadata_col": true });
+        let mut metadata = functions::families::structs::struct_of(names, values);
+        metadata.metadata = Metadata::from_json(&marks);
+        let mut attr = |name: &str, typed: functions::Typed| {
+            let attr = Attr { qualifier: qualifier.to_vec(), ..self.fresh_attr(name.to_string(), &typed) };
+            exprs.push(typed.expr.alias(attr.column_name()));
+            attr
+        };
+        Ok(Made::Files { metadata: attr(METADATA, metadata), name: attr(FILE_NAME, file) })
     }
 
     /// Rows in memory; columns are of the canonical types of `schema`.

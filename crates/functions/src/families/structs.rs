@@ -9,6 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr};
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
+use super::aggregate::basic::as_type;
 use super::rows::{finish, row_count};
 use crate::call::Call;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
@@ -64,7 +65,11 @@ fn unwrap_udt(call: Call) -> Result<Typed> {
     let name = call.display_name();
     let arg = &call.args[0];
     match &arg.ty {
-        DataType::Udt { sql_type, .. } => Ok(Typed::new(arg.expr.clone(), (**sql_type).clone(), arg.nullable, name)),
+        DataType::Udt { sql_type, .. } => {
+            // A column of its own, no longer the one that it is read from.
+            let expr = as_type(arg.expr.clone(), sql_type);
+            Ok(Typed::new(expr, (**sql_type).clone(), arg.nullable, name))
+        }
         _ => Err(call.unexpected_type(0, "\"USER DEFINED TYPE\"")),
     }
 }

@@ -1,6 +1,7 @@
 //! Reading: files of every format and ranges, as tables whose Arrow schema is the canonical one of
 //! their Spark schema.
 
+mod file_columns;
 pub mod listing;
 pub mod options;
 pub mod parquet;
@@ -57,6 +58,7 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     let partitions = partitions::infer(&listed, &request)?;
     let format = Format::new(&request)?;
     let files = partitions.keep(listed.files);
+    let files = files.into_iter().map(|file| file_columns::with_values(file, &listed.store)).collect::<Vec<_>>();
     let data_schema = match &request.schema {
         Some(schema) => checked(&request, schema)?,
         None => format.infer(state, &listed.store, &files, &request).await?,

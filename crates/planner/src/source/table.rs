@@ -21,10 +21,10 @@ use datafusion::physical_plan::empty::EmptyExec;
 use spark::types::{StructField, StructType};
 use spark::{Error, Result};
 
-use super::ReadRequest;
 use super::parquet::Parquet;
 use super::partitions::arrow_fields;
 use super::rows::{self, RowFormat, RowSource};
+use super::{ReadRequest, file_columns};
 
 /// How the bytes of a file become rows.
 #[derive(Debug, Clone)]
@@ -150,8 +150,8 @@ impl FileTable {
         format: Format,
     ) -> Self {
         let partition_fields = arrow_fields(partitions);
-        let table_schema =
-            TableSchema::builder(arrow_schema(data)).with_table_partition_cols(partition_fields.clone()).build();
+        let behind = partition_fields.iter().cloned().chain(file_columns::fields()).collect::<Vec<_>>();
+        let table_schema = TableSchema::builder(arrow_schema(data)).with_table_partition_cols(behind).build();
         FileTable {
             store,
             files,
@@ -199,11 +199,7 @@ impl FileTable {
 
     /// URLs of the files as Spark's `inputFiles` gives them.
     pub fn input_files(&self) -> Vec<String> {
-        let prefix = match self.store.as_str() {
-            "file:///" => "file:///".to_string(),
-            other => format!("{}/", other.trim_end_matches('/')),
-        };
-        self.files.iter().map(|f| format!("{prefix}{}", f.object_meta.location)).collect()
+        self.files.iter().map(|f| file_columns::url(&self.store, f.object_meta.location.as_ref())).collect()
     }
 
     /// The files that can hold rows passing `filters`, by their partition columns.

@@ -144,7 +144,7 @@ fn sql_keywords(call: Call) -> Result<Generator> {
 
 /// The keywords; none is reserved.
 fn eval_keywords(args: &KernelArgs) -> DfResult<ColumnarValue> {
-    let words = StringArray::from_iter_values(KEYWORDS.lines());
+    let words: StringArray = KEYWORDS.lines().map(Some).collect();
     let total = words.len();
     let reserved = BooleanArray::from(vec![false; total]);
     let rows = StructArray::try_new(row_fields(args)?, vec![Arc::new(words), Arc::new(reserved)], None)?;
@@ -227,7 +227,7 @@ fn eval_window_starts(args: &KernelArgs) -> DfResult<ColumnarValue> {
         if let Some(t) = time {
             let last = t - (t - start).rem_euclid(slide);
             let overlapping = (length + slide - 1) / slide;
-            for i in (0..overlapping).rev() {
+            for i in 0..overlapping {
                 let from = last - i * slide;
                 if t >= from && t < from + length {
                     starts.push(from);
