@@ -3,17 +3,19 @@
 //! The subquery is computed once for every distinct combination of the outer values it uses: these
 //! values (the *domain*) are joined to its leaves and carried up through every operator, and the result
 //! is joined back to the outer rows. After T. Neumann and A. Kemper, "Unnesting Arbitrary Queries",
-//! BTW 2015. DataFusion's rules come first, as their plans are cheaper: see [`is_hard`].
+//! BTW 2015. In filters DataFusion's rules come first, as their plans are cheaper: see [`is_hard`]. It plans
+//! `EXISTS` and `IN` nowhere else, so that in other places all of them are computed here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, NullEquality};
-use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::builder::unnest_with_options;
+use datafusion::logical_expr::expr::{Exists, InSubquery, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, Filter, Join, JoinConstraint, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Sort,
-    Subquery, Union, binary_expr, lit,
+    Subquery, Union, Unnest, Window, binary_expr, lit, not, when,
 };
 use datafusion::scalar::ScalarValue;
 use functions::error::from_datafusion;
@@ -35,17 +37,30 @@ struct Domain {
     columns: Vec<String>,
 }
 
+/// Where expressions with subqueries stand.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Place {
+    /// A filter's predicate: DataFusion plans most subqueries there.
+    Filter,
+    /// Anywhere else.
+    Value,
+}
+
 impl Analyzer<'_> {
     /// `rel` with a column for each subquery in `exprs` that DataFusion could not plan; the expressions
     /// refer to those columns.
     ///
     /// # Errors
     /// If a subquery has an operator that the domain cannot be carried through.
-    pub fn lift_subqueries(&mut self, rel: &Rel, exprs: &mut [Expr]) -> Result<Rel> {
+    pub fn lift_subqueries(&mut self, rel: &Rel, exprs: &mut [Expr], place: Place) -> Result<Rel> {
         let mut out = rel.clone();
         for expr in exprs {
             let mut failure = None;
-            let rewritten = expr.clone().transform_down(|e| match self.lift(&out, &e) {
+            let start = match place {
+                Place::Filter => self.settled(rel, expr)?,
+                Place::Value => expr.clone(),
+            };
+            let rewritten = start.transform_down(|e| match self.lift(&out, &e, place) {
                 Ok(Some((wider, column))) => {
                     out = wider;
                     Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
@@ -64,7 +79,7 @@ impl Analyzer<'_> {
         Ok(out)
     }
 
-    fn lift(&mut self, rel: &Rel, expr: &Expr) -> Result<Option<(Rel, Expr)>> {
+    fn lift(&mut self, rel: &Rel, expr: &Expr, place: Place) -> Result<Option<(Rel, Expr)>> {
         match expr {
             Expr::ScalarSubquery(s) if is_hard(&s.subquery, false) && yields_one_row(&s.subquery) => {
                 let pushed = self.unnested(rel, s)?;
@@ -72,7 +87,11 @@ impl Analyzer<'_> {
                 let (rel, column) = self.join_back(rel, pushed, &value)?;
                 Ok(Some((rel, column)))
             }
-            Expr::Exists(e) if is_hard(&e.subquery.subquery, true) => {
+            Expr::Exists(e) if place == Place::Value && !uses_outer(&e.subquery.subquery) => {
+                let found = self.any_row(&e.subquery.subquery)?;
+                Ok(Some((rel.clone(), if e.negated { not(found) } else { found })))
+            }
+            Expr::Exists(e) if place == Place::Value || is_hard(&e.subquery.subquery, true) => {
                 let pushed = self.unnested(rel, &e.subquery)?;
                 let flag = format!("#{}", self.fresh_id());
                 let mut exprs: Vec<Expr> = pushed.map.values().map(column).collect();
@@ -81,8 +100,81 @@ impl Analyzer<'_> {
                 let (rel, column) = self.join_back(rel, Pushed { plan, map: pushed.map }, &flag)?;
                 Ok(Some((rel, if e.negated { column.is_null() } else { column.is_not_null() })))
             }
+            Expr::InSubquery(i) if place == Place::Value || needs_tests(i) => {
+                let found = test(rel, i, Outcome::True)?;
+                let unknown = test(rel, i, Outcome::Null)?;
+                let case = when(found, lit(true))
+                    .when(unknown, lit(ScalarValue::Boolean(None)))
+                    .otherwise(lit(false))
+                    .map_err(from_datafusion)?;
+                let mut exprs = [if i.negated { not(case) } else { case }];
+                let rel = self.lift_subqueries(rel, &mut exprs, Place::Value)?;
+                let [value] = exprs;
+                Ok(Some((rel, value)))
+            }
             _ => Ok(None),
         }
+    }
+
+    /// A filter in which every `IN` that DataFusion would not plan is the test for what makes the filter
+    /// true, where it stands alone.
+    fn settled(&mut self, rel: &Rel, predicate: &Expr) -> Result<Expr> {
+        let mut out = Vec::new();
+        for conjunct in conjuncts(predicate) {
+            let (inner, denied) = match conjunct {
+                Expr::Not(inner) => (inner.as_ref(), true),
+                other => (other, false),
+            };
+            out.push(match inner {
+                Expr::InSubquery(i) if needs_tests(i) => match i.negated != denied {
+                    false => test(rel, i, Outcome::True)?,
+                    true => not(test(rel, i, Outcome::NotFalse)?),
+                },
+                _ => conjunct.clone(),
+            });
+        }
+        Ok(out.into_iter().reduce(Expr::and).unwrap_or_else(|| predicate.clone()))
+    }
+
+    /// True if a plan without outer columns has rows.
+    fn any_row(&mut self, plan: &LogicalPlan) -> Result<Expr> {
+        let one =
+            LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(1i64))), input: Arc::new(plan.clone()) });
+        let (count, flag) = (format!("#{}", self.fresh_id()), format!("#{}", self.fresh_id()));
+        let counted = datafusion::functions_aggregate::count::count(lit(1i64)).alias(count.clone());
+        let aggregate = Aggregate::try_new(Arc::new(one), vec![], vec![counted]).map_err(from_datafusion)?;
+        let has = column(&count).gt(lit(0i64)).alias(flag);
+        let plan = project(vec![has], &LogicalPlan::Aggregate(aggregate))?;
+        Ok(Expr::ScalarSubquery(crate::expr::subquery::make(plan, &[])))
+    }
+
+    /// The plan of a scalar subquery as one that has one row, or fails.
+    ///
+    /// # Errors
+    /// If the plan cannot be built: a defect.
+    pub fn one_value(&mut self, plan: LogicalPlan, ty: &spark::DataType) -> Result<LogicalPlan> {
+        if yields_one_row(&plan) {
+            return Ok(plan);
+        }
+        let [value, count, result] = [0; 3].map(|_| format!("#{}", self.fresh_id()));
+        let name = plan.schema().field(0).name().clone();
+        let first = datafusion::functions_aggregate::first_last::first_value(column(name), vec![]);
+        let rows = datafusion::functions_aggregate::count::count(lit(1i64));
+        let aggregates = vec![first.alias(value.clone()), rows.alias(count.clone())];
+        let aggregate = Aggregate::try_new(Arc::new(plan), vec![], aggregates).map_err(from_datafusion)?;
+        let checked = functions::families::one_row::only_row(column(value), column(count), ty);
+        project(vec![checked.alias(result)], &LogicalPlan::Aggregate(aggregate))
+    }
+
+    /// The right side of a lateral join as rows of its own, and what they have in common with the rows
+    /// of `left`.
+    ///
+    /// # Errors
+    /// If the domain cannot be carried through an operator of the right side.
+    pub fn lateral_side(&mut self, left: &Rel, subquery: &Subquery) -> Result<(LogicalPlan, Option<Expr>)> {
+        let pushed = self.unnested(left, subquery)?;
+        let on = pushed.map.iter().map(|(outer, inner)| same(column(outer), column(inner))).reduce(Expr::and);
+        Ok((pushed.plan, on))
     }
 
     fn unnested(&mut self, rel: &Rel, subquery: &Subquery) -> Result<Pushed> {
@@ -149,6 +241,8 @@ impl Analyzer<'_> {
             LogicalPlan::Limit(l) => self.push_limit(l, domain),
             LogicalPlan::Join(j) => self.push_join(j, domain),
             LogicalPlan::Union(u) => self.push_union(u, domain),
+            LogicalPlan::Window(w) => self.push_window(w, domain),
+            LogicalPlan::Unnest(u) => self.push_unnest(u, domain),
             other => Err(Error::analysis(
                 "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SUBQUERY_IN_JOIN_CONDITION",
             )
@@ -159,27 +253,51 @@ impl Analyzer<'_> {
     fn push_aggregate(&mut self, a: &Aggregate, domain: &Domain) -> Result<Pushed> {
         let below = self.push(&a.input, domain)?;
         let mut group = a.group_expr.iter().map(|e| bind(e.clone(), &below.map)).collect::<Result<Vec<_>>>()?;
-        let aggregates = a.aggr_expr.iter().map(|e| bind(e.clone(), &below.map)).collect::<Result<Vec<_>>>()?;
-        group.extend(below.map.values().map(column));
-        let aggregate = Aggregate::try_new(Arc::new(below.plan), group, aggregates).map_err(from_datafusion)?;
-        let grouped = Pushed { plan: LogicalPlan::Aggregate(aggregate), map: below.map };
-        if !a.group_expr.is_empty() {
-            return Ok(grouped);
+        let mut aggregates = a.aggr_expr.iter().map(|e| bind(e.clone(), &below.map)).collect::<Result<Vec<_>>>()?;
+        let (input, map) = if a.group_expr.is_empty() {
+            // Without grouping there is a row even where no input row is: an aggregate over no rows.
+            let all = self.instance(domain)?;
+            let present = format!("#{}", self.fresh_id());
+            let mut exprs: Vec<Expr> = below.plan.schema().fields().iter().map(|f| column(f.name())).collect();
+            exprs.push(lit(true).alias(present.clone()));
+            let marked = project(exprs, &below.plan)?;
+            let on = domain.columns.iter().map(|c| same(column(&all.map[c]), column(&below.map[c])));
+            let joined = join(all.plan, marked, JoinType::Left, on.reduce(Expr::and))?;
+            aggregates = aggregates.into_iter().map(|e| where_present(e, &present)).collect::<Result<Vec<_>>>()?;
+            (joined, all.map)
+        } else {
+            (below.plan, below.map)
+        };
+        group.extend(map.values().map(column));
+        let aggregate = Aggregate::try_new(Arc::new(input), group, aggregates).map_err(from_datafusion)?;
+        Ok(Pushed { plan: LogicalPlan::Aggregate(aggregate), map })
+    }
+
+    /// Window functions see the rows of one combination of outer values.
+    fn push_window(&mut self, w: &Window, domain: &Domain) -> Result<Pushed> {
+        let below = self.push(&w.input, domain)?;
+        let mut exprs: Vec<Expr> = below.plan.schema().fields().iter().map(|f| column(f.name())).collect();
+        let mut windows = Vec::new();
+        for window in &w.window_expr {
+            let name = window.schema_name().to_string();
+            let bound = bind(window.clone(), &below.map)?;
+            let Expr::WindowFunction(mut f) = bound.unalias() else {
+                return Err(Error::internal("a window operator computes window functions"));
+            };
+            f.params.partition_by.extend(below.map.values().map(column));
+            let wider = Expr::WindowFunction(f);
+            exprs.push(column(wider.schema_name().to_string()).alias(name));
+            windows.push(wider);
         }
-        // Without grouping there is a row even where no input row is; counts are 0 there.
-        let all = self.instance(domain)?;
-        let on = domain.columns.iter().map(|c| same(column(&all.map[c]), column(&grouped.map[c])));
-        let joined = join(all.plan, grouped.plan, JoinType::Left, on.reduce(Expr::and))?;
-        let mut exprs: Vec<Expr> = all.map.values().map(column).collect();
-        for e in &a.aggr_expr {
-            let name = e.schema_name().to_string();
-            let counts = matches!(e.clone().unalias(), Expr::AggregateFunction(f) if f.func.name() == "count");
-            exprs.push(match counts {
-                true => datafusion::functions::core::expr_fn::coalesce(vec![column(&name), lit(0i64)]).alias(name),
-                false => column(&name),
-            });
-        }
-        Ok(Pushed { plan: project(exprs, &joined)?, map: all.map })
+        let plan = LogicalPlanBuilder::window_plan(below.plan, windows).map_err(from_datafusion)?;
+        Ok(Pushed { plan: project(exprs, &plan)?, map: below.map })
+    }
+
+    fn push_unnest(&mut self, u: &Unnest, domain: &Domain) -> Result<Pushed> {
+        let below = self.push(&u.input, domain)?;
+        let plan =
+            unnest_with_options(below.plan, u.exec_columns.clone(), u.options.clone()).map_err(from_datafusion)?;
+        Ok(Pushed { plan, map: below.map })
     }
 
     /// A limit for each combination of outer values: rows are numbered within it.
@@ -274,9 +392,113 @@ fn hard_below(plan: &LogicalPlan, only_equalities: bool) -> bool {
             plan,
             LogicalPlan::Aggregate(_) | LogicalPlan::Limit(_) | LogicalPlan::Distinct(_) | LogicalPlan::Window(_)
         );
-    let blocked = matches!(plan, LogicalPlan::Union(_) | LogicalPlan::Limit(_) | LogicalPlan::Window(_))
-        || matches!(plan, LogicalPlan::Join(j) if j.join_type != JoinType::Inner);
+    let blocked = match plan {
+        LogicalPlan::Union(_) | LogicalPlan::Limit(_) | LogicalPlan::Window(_) | LogicalPlan::Unnest(_) => true,
+        LogicalPlan::Join(j) => j.join_type != JoinType::Inner,
+        LogicalPlan::Aggregate(a) => !exists_only_plain(a),
+        _ => false,
+    };
     own_is_hard || blocked || plan.inputs().iter().any(|i| hard_below(i, strict))
+}
+
+/// True for aggregates whose value over no rows DataFusion knows: null, or 0 for `count`.
+fn exists_only_plain(a: &Aggregate) -> bool {
+    a.aggr_expr.iter().all(|e| match e.clone().unalias() {
+        Expr::AggregateFunction(f) => matches!(f.func.name(), "count" | "sum" | "avg" | "min" | "max"),
+        _ => false,
+    })
+}
+
+/// What a test of membership asks of the comparison.
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    True,
+    Null,
+    NotFalse,
+}
+
+/// True for an `IN` that DataFusion's rules would leave as it is: of several columns, or too correlated.
+fn needs_tests(i: &InSubquery) -> bool {
+    i.subquery.subquery.schema().fields().len() > 1 || is_hard(&i.subquery.subquery, true)
+}
+
+/// `EXISTS (rows of the subquery for which the comparison has that outcome)`.
+fn test(rel: &Rel, i: &InSubquery, outcome: Outcome) -> Result<Expr> {
+    let plan = &i.subquery.subquery;
+    let rights: Vec<Expr> = plan.schema().fields().iter().map(|f| column(f.name())).collect();
+    let lefts = match (rights.len(), i.expr.as_ref()) {
+        (1, left) => vec![left.clone()],
+        // Several columns are packed as a struct: names and values in turn.
+        (_, Expr::ScalarFunction(f)) => f.args.iter().skip(1).step_by(2).cloned().collect(),
+        _ => return Err(Error::internal("several columns are compared as a struct")),
+    };
+    let mut outer = i.subquery.outer_ref_columns.clone();
+    let mut all: Option<Expr> = None;
+    for (left, right) in lefts.into_iter().zip(rights) {
+        let equal = binary_expr(right, Operator::Eq, as_outer(left, rel, &mut outer)?);
+        all = Some(match all {
+            None => equal,
+            Some(before) => before.and(equal),
+        });
+    }
+    let equal = all.unwrap_or_else(|| lit(true));
+    let predicate = match outcome {
+        Outcome::True => equal,
+        Outcome::Null => equal.is_null(),
+        Outcome::NotFalse => equal.is_not_false(),
+    };
+    let filter = Filter::try_new(predicate, plan.clone()).map_err(from_datafusion)?;
+    let subquery = Subquery {
+        subquery: Arc::new(LogicalPlan::Filter(filter)),
+        outer_ref_columns: outer,
+        spans: i.subquery.spans.clone(),
+    };
+    Ok(Expr::Exists(Exists::new(subquery, false)))
+}
+
+/// An expression over `rel` as one of its subqueries sees it.
+fn as_outer(expr: Expr, rel: &Rel, outer: &mut Vec<Expr>) -> Result<Expr> {
+    expr.transform(|e| match e {
+        Expr::Column(c) => {
+            let field = rel.plan.schema().field_with_unqualified_name(&c.name)?;
+            let seen = Expr::OuterReferenceColumn(field.clone().into(), c);
+            if !outer.contains(&seen) {
+                outer.push(seen.clone());
+            }
+            Ok(Transformed::yes(seen))
+        }
+        other => Ok(Transformed::no(other)),
+    })
+    .map(|t| t.data)
+    .map_err(from_datafusion)
+}
+
+/// An aggregate of the rows where `present` is not null only.
+fn where_present(aggregate: Expr, present: &str) -> Result<Expr> {
+    aggregate
+        .transform_down(|e| match e {
+            Expr::AggregateFunction(mut f) => {
+                let here = column(present).is_not_null();
+                f.params.filter = Some(Box::new(match f.params.filter.take() {
+                    Some(filter) => here.and(*filter),
+                    None => here,
+                }));
+                Ok(Transformed::new(Expr::AggregateFunction(f), true, TreeNodeRecursion::Jump))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+        .map(|t| t.data)
+        .map_err(from_datafusion)
+}
+
+/// True if the plan has a row whatever its input: an aggregation without groups.
+pub(crate) fn always_has_a_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(p) => always_has_a_row(&p.input),
+        LogicalPlan::Sort(s) => always_has_a_row(&s.input),
+        LogicalPlan::Aggregate(a) => a.group_expr.is_empty(),
+        _ => false,
+    }
 }
 
 /// An equality between an inner and an outer column, or a condition without outer columns.

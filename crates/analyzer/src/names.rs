@@ -47,6 +47,22 @@ pub(crate) fn literal(literal: &Literal, settings: &Settings) -> String {
     }
 }
 
+/// The literal as SQL text.
+pub(crate) fn literal_sql(value: &Literal, settings: &Settings) -> String {
+    let all = |values: &[Literal]| values.iter().map(|v| literal_sql(v, settings)).collect::<Vec<_>>().join(", ");
+    match value {
+        Literal::Null(ty) if *ty == DataType::Null => "NULL".into(),
+        Literal::Null(ty) => format!("CAST(NULL AS {})", ty.sql()),
+        Literal::String(v) => format!("'{}'", v.replace('\\', "\\\\").replace('\'', "\\'")),
+        Literal::Byte(v) => format!("{v}Y"),
+        Literal::Short(v) => format!("{v}S"),
+        Literal::Long(v) => format!("{v}L"),
+        Literal::Decimal { .. } => format!("{}BD", literal(value, settings)),
+        Literal::Array { values, .. } => format!("ARRAY({})", all(values)),
+        _ => literal(value, settings),
+    }
+}
+
 /// The literal cast to a string.
 fn text(literal: &Literal, settings: &Settings) -> String {
     let cast_to_string = || {

@@ -22,7 +22,7 @@ pub fn with_context(error: DataFusionError, context: Option<&Arc<QueryContext>>)
     let Some(context) = context else { return error };
     match error {
         DataFusionError::External(inner) => match inner.downcast::<Error>() {
-            Ok(spark) => external(spark.or_context(context)),
+            Ok(spark) => external(if is_placed(&spark) { spark.or_context(context) } else { *spark }),
             Err(inner) => DataFusionError::External(inner),
         },
         DataFusionError::ArrowError(e, b) => match arrow_condition(&e) {
@@ -31,6 +31,28 @@ pub fn with_context(error: DataFusionError, context: Option<&Arc<QueryContext>>)
         },
         other => other,
     }
+}
+
+/// True for the conditions that Spark reports with the place of the expression: those of arithmetic, casts
+/// and lookups. What other functions find wrong with a value has none.
+fn is_placed(error: &Error) -> bool {
+    const PLACED: [&str; 13] = [
+        "ARITHMETIC_OVERFLOW",
+        "CAST_INVALID_INPUT",
+        "CAST_OVERFLOW",
+        "DIVIDE_BY_ZERO",
+        "INTERVAL_ARITHMETIC_OVERFLOW",
+        "INTERVAL_DIVIDED_BY_ZERO",
+        "INTERNAL_ERROR",
+        "INVALID_ARRAY_INDEX",
+        "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
+        "MAP_KEY_DOES_NOT_EXIST",
+        "NUMERIC_VALUE_OUT_OF_RANGE",
+        "REMAINDER_BY_ZERO",
+        "USER_RAISED_EXCEPTION",
+    ];
+    let class = error.condition().split('.').next().unwrap_or_default();
+    PLACED.contains(&class)
 }
 
 /// The Spark error behind an Arrow error, if Spark has a condition for it.

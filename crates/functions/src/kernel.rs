@@ -134,6 +134,39 @@ impl KernelUdf {
     }
 }
 
+/// `expr` with the casts that Spark put around its arguments, or that it is itself, placed at `origin`,
+/// where they have no place yet.
+pub fn placed(expr: Expr, origin: &spark::Origin) -> Expr {
+    placed_below(expr, origin, 2)
+}
+
+fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
+    match expr {
+        Expr::ScalarFunction(mut call) => {
+            let unplaced = (call.func.inner().as_ref() as &dyn std::any::Any)
+                .downcast_ref::<KernelUdf>()
+                .filter(|udf| udf.options.context.is_none() && udf.kernel.name == crate::cast::convert::CAST.name);
+            if let Some(udf) = unplaced {
+                let options = Options { context: Some(Arc::new(QueryContext::from(origin))), ..udf.options.clone() };
+                let placed = KernelUdf {
+                    fingerprint: udf.fingerprint,
+                    ..KernelUdf::new(udf.kernel, udf.return_type.clone(), options)
+                };
+                call.func = Arc::new(ScalarUDF::new_from_impl(placed));
+            }
+            if levels > 0 {
+                call.args = call.args.into_iter().map(|a| placed_below(a, origin, levels - 1)).collect();
+            }
+            Expr::ScalarFunction(call)
+        }
+        Expr::AggregateFunction(mut call) if levels > 0 => {
+            call.params.args = call.params.args.into_iter().map(|a| placed_below(a, origin, levels - 1)).collect();
+            Expr::AggregateFunction(call)
+        }
+        other => other,
+    }
+}
+
 /// A number for a call. An argument that is a kernel's call itself adds its own number, so that
 /// building a deep expression costs its depth and not the square of it.
 fn fingerprint(udf: &KernelUdf, args: &[Expr]) -> u64 {

@@ -53,10 +53,9 @@ impl Session {
             [catalog, namespace, name] if catalog.eq_ignore_ascii_case(SESSION_CATALOG) => {
                 Ok(Place { namespace: namespace.clone(), name: name.clone() })
             }
-            [catalog, _, _] => Err(catalog_not_found(catalog)),
             _ => Err(Error::analysis("REQUIRES_SINGLE_PART_NAMESPACE")
                 .param("sessionCatalog", SESSION_CATALOG)
-                .param("namespace", crate::catalog::shown(&name[..name.len().saturating_sub(1)]))
+                .param("identifier", crate::catalog::shown(name))
                 .with_message("A name has at most a catalog, a schema and a name.")),
         }
     }

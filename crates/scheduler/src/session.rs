@@ -91,6 +91,7 @@ impl Session {
             default_collation: view.get("spark.sql.session.collation.default").map(Arc::from),
             now_micros: chrono::Utc::now().timestamp_micros(),
             seed: rand::random(),
+            parallelism: self.engine.shared().config.threads.max(1),
             current_catalog: Arc::clone(&names.catalog),
             current_database: Arc::clone(&names.database),
             current_user: self.user.as_str().into(),
@@ -120,13 +121,13 @@ impl Session {
         let plan = self.with_kept(plan).await?;
         match &plan.node {
             Node::ShowString { input, rows, truncate, vertical } => {
-                let cells = self.cells(input, *rows, *truncate).await?;
+                let cells = self.cells(input, *rows, *truncate, op).await?;
                 let text = if *vertical { cells.vertical() } else { cells.horizontal() };
-                one_string("show_string", &text)
+                Ok(QueryResult { observed: Arc::clone(&op.observed), ..one_string("show_string", &text)? })
             }
             Node::HtmlString { input, rows, truncate } => {
-                let cells = self.cells(input, *rows, *truncate).await?;
-                one_string("html_string", &cells.html())
+                let cells = self.cells(input, *rows, *truncate, op).await?;
+                Ok(QueryResult { observed: Arc::clone(&op.observed), ..one_string("html_string", &cells.html())? })
             }
             Node::Tail { input, limit } => self.tail(input, (*limit).max(0) as usize, op).await,
             Node::Command(_) | Node::Catalog(_) | Node::Sql { .. } | Node::WithRelations { .. } => {
@@ -176,9 +177,20 @@ impl Session {
         settings: Settings,
         limit: usize,
     ) -> Result<(Analyzed, Vec<RecordBatch>)> {
+        self.collect_for(plan, settings, limit, &OperationContext::detached()).await
+    }
+
+    /// [`Self::collect`] as a part of an operation, which is told what was observed.
+    async fn collect_for(
+        self: &Arc<Self>,
+        plan: &Plan,
+        settings: Settings,
+        limit: usize,
+        op: &OperationContext,
+    ) -> Result<(Analyzed, Vec<RecordBatch>)> {
         let analyzed = self.analyze(plan, settings).await?;
         let prepared = route(&self.engine, &analyzed.plan, self.wish()?).await?;
-        let mut rows = prepared.start("collect", &OperationContext::detached()).await?;
+        let mut rows = prepared.start("collect", op).await?;
         let (mut batches, mut count) = (Vec::new(), 0);
         while count < limit
             && let Some(batch) = rows.next().await
@@ -187,10 +199,15 @@ impl Session {
             count += batch.num_rows();
             batches.push(batch);
         }
+        drop(rows);
+        if !analyzed.observations.is_empty() {
+            let taps = planner::observe::taps(&prepared.plan);
+            query::gather(&self.engine, &analyzed.observations, &taps, self.wish()?, op).await;
+        }
         Ok((analyzed, batches))
     }
 
-    async fn cells(self: &Arc<Self>, input: &Plan, rows: i32, truncate: i32) -> Result<Cells> {
+    async fn cells(self: &Arc<Self>, input: &Plan, rows: i32, truncate: i32, op: &OperationContext) -> Result<Cells> {
         // One row more than shown says whether there are more.
         let rows = rows.clamp(0, i32::MAX - 16);
         let limited = Plan::from(Node::Limit {
@@ -199,7 +216,7 @@ impl Session {
         });
         let settings = self.settings();
         let zone = Arc::clone(&settings.time_zone);
-        let (analyzed, batches) = self.collect(&limited, settings, rows as usize + 1).await?;
+        let (analyzed, batches) = self.collect_for(&limited, settings, rows as usize + 1, op).await?;
         Ok(Cells::new(&batches, &analyzed.columns, &analyzed.schema, rows as usize, truncate.max(0) as usize, &zone))
     }
 
@@ -299,9 +316,8 @@ impl Session {
 
     /// A user's function; none is built in here.
     pub(crate) fn find_function(&self, name: &[String]) -> Result<Answer> {
-        let Some(last) = name.last() else { return Ok(Answer::NotFound) };
-        Ok(match self.names.lock().functions.get(&last.to_lowercase()) {
-            Some(function) => Answer::SqlFunction(Arc::clone(function)),
+        Ok(match crate::command::user_function(self, name)? {
+            Some(function) => Answer::SqlFunction(function),
             None => Answer::NotFound,
         })
     }

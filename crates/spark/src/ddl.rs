@@ -196,6 +196,8 @@ pub struct SqlFunction {
     pub body: FunctionBody,
     /// The text of the body.
     pub text: String,
+    /// The text of the whole statement.
+    pub statement: String,
     pub deterministic: Option<bool>,
     pub contains_sql: Option<bool>,
     pub comment: Option<String>,

@@ -30,7 +30,7 @@ impl Parser<'_> {
         if self.eat_kw(Kw::AS) {
             return self.class_function(mark, name, temporary, replace, if_not_exists);
         }
-        self.sql_function(name, temporary, replace, if_not_exists)
+        self.sql_function(mark, name, temporary, replace, if_not_exists)
     }
 
     /// `AS 'class' [USING JAR 'path', …]`.
@@ -63,6 +63,7 @@ impl Parser<'_> {
     /// `(params) [RETURNS type|TABLE(…)] characteristics RETURN expression|query`.
     fn sql_function(
         &mut self,
+        mark: usize,
         name: Vec<String>,
         temporary: bool,
         replace: bool,
@@ -78,6 +79,7 @@ impl Parser<'_> {
             returns,
             body: FunctionBody::Expression(spark::Expr::Default),
             text: String::new(),
+            statement: String::new(),
             deterministic: None,
             contains_sql: None,
             comment: None,
@@ -85,10 +87,7 @@ impl Parser<'_> {
             replace,
             if_not_exists,
         };
-        self.function_characteristics(&mut function)?;
-        if self.at_kw(Kw::AS) && self.sym_at(1, "$") {
-            return Err(Error::unsupported("a function in another language"));
-        }
+        self.function_characteristics(mark, &mut function)?;
         self.expect_kw(Kw::RETURN)?;
         let start = self.mark();
         function.body = if self.query_begins(0) && !self.at_sym("(") {
@@ -97,6 +96,7 @@ impl Parser<'_> {
             FunctionBody::Expression(self.expression()?)
         };
         function.text = self.source_since(start).to_string();
+        function.statement = self.source_since(mark).to_string();
         Ok(Command::CreateSqlFunction(Box::new(function)))
     }
 
@@ -136,11 +136,11 @@ impl Parser<'_> {
         Ok(FunctionReturn::Table(fields))
     }
 
-    fn function_characteristics(&mut self, function: &mut SqlFunction) -> Result<()> {
+    fn function_characteristics(&mut self, mark: usize, function: &mut SqlFunction) -> Result<()> {
         loop {
             if self.eat_kw(Kw::LANGUAGE) {
                 let language = self.identifier()?;
-                if !language.eq_ignore_ascii_case("sql") {
+                if !language.eq_ignore_ascii_case("sql") && !self.at_kw(Kw::AS) {
                     return Err(Error::unsupported(format!("a function in the language {language}")));
                 }
             } else if self.eat_kw(Kw::SPECIFIC) {
@@ -154,7 +154,11 @@ impl Parser<'_> {
             } else if self.eat_kws(&[Kw::READS, Kw::SQL, Kw::DATA]) {
                 function.contains_sql = Some(false);
             } else if self.at_kw(Kw::NO) || self.at_kw(Kw::MODIFIES) {
-                return Err(Error::unsupported("NO SQL and MODIFIES SQL DATA"));
+                let words = if self.at_kw(Kw::NO) { "NO SQL" } else { "MODIFIES SQL DATA" };
+                return Err(self
+                    .error(mark, "_LEGACY_ERROR_TEMP_0035")
+                    .param("message", format!("SQL function with {words} is not supported"))
+                    .with_message(format!("A function with {words} is not supported")));
             } else if self.eat_kw(Kw::COMMENT) {
                 function.comment = Some(self.string()?);
             } else if self.at_kw(Kw::CALLED) {

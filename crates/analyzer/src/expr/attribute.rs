@@ -95,7 +95,11 @@ impl Analyzer<'_> {
             }
             match found.as_slice() {
                 [] => {}
-                [attr] => return Ok(Some(Match { attr: (*attr).clone(), rest: fields.to_vec() })),
+                // A column goes by the spelling with which it was asked for.
+                [attr] => {
+                    let attr = Attr { name: name.clone(), ..(*attr).clone() };
+                    return Ok(Some(Match { attr, rest: fields.to_vec() }));
+                }
                 many => return Err(ambiguous(parts, many).at(scope.origin.as_ref())),
             }
         }
@@ -134,7 +138,7 @@ impl Analyzer<'_> {
         match found.as_slice() {
             [] => Ok(None),
             [typed] => {
-                let typed = (*typed).clone().named(first.clone());
+                let typed = (*typed).clone().named(format!("lateralAliasReference({first})"));
                 self.fields_of(typed, fields).map(Some)
             }
             many => Err(Error::analysis("AMBIGUOUS_LATERAL_COLUMN_ALIAS")
@@ -189,7 +193,8 @@ impl Analyzer<'_> {
     }
 
     fn function_without_parentheses(&mut self, parts: &[String], scope: &mut Scope) -> Result<Option<Typed>> {
-        const NAMES: [&str; 10] = [
+        const NAMES: [&str; 11] = [
+            "localtime",
             "current_date",
             "current_timestamp",
             "current_user",
@@ -211,20 +216,30 @@ impl Analyzer<'_> {
         self.function(&call, scope).map(Some)
     }
 
+    /// A session variable, perhaps with fields behind its name.
     fn variable(&mut self, parts: &[String]) -> Result<Option<Typed>> {
-        match self.ask_found(Need::Variable(parts.to_vec()))? {
-            Answer::Variable(literal) => {
+        let is = |i: usize, word: &str| parts.get(i).is_some_and(|p| p.eq_ignore_ascii_case(word));
+        let prefixes = [(is(0, "system") && is(1, "session")).then_some(3), is(0, "session").then_some(2), Some(1)];
+        for taken in prefixes.into_iter().flatten().filter(|n| *n <= parts.len()) {
+            if let Answer::Variable(literal) = self.ask_found(Need::Variable(parts[..taken].to_vec()))? {
                 let expr = functions::scalar::literal_expr(literal)?;
-                let name = parts.last().cloned().unwrap_or_default();
-                Ok(Some(Typed::new(expr, literal.data_type(), literal.is_null(), name)))
+                let shown = crate::names::literal_sql(literal, &self.settings);
+                let name = format!("variablereference(system.session.{}={shown})", parts[taken - 1].to_lowercase());
+                let typed = Typed::new(expr, literal.data_type(), literal.is_null(), name);
+                return self.fields_of(typed, &parts[taken..]).map(Some);
             }
-            _ => Ok(None),
         }
+        Ok(None)
     }
 
     /// `UNRESOLVED_COLUMN` with the nearest names.
     pub fn unresolved(&self, parts: &[String], scope: &Scope) -> Error {
-        let suggestions = suggestions(parts, &scope.rel.output);
+        let mut suggestions = suggestions(parts, &scope.rel.output);
+        if let (true, Some(parameters)) = (suggestions.is_empty(), self.constants.last()) {
+            let mut names: Vec<&str> = parameters.keys().map(String::as_str).filter(|n| !n.contains('.')).collect();
+            names.sort_unstable();
+            suggestions = nearest(parts.last().map(String::as_str).unwrap_or_default(), &names);
+        }
         let name = quoted(parts);
         let error = if suggestions.is_empty() {
             Error::analysis("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION").param("objectName", &name)
@@ -372,6 +387,15 @@ pub(crate) fn suggestions(parts: &[String], columns: &[Attr]) -> Vec<String> {
     scored.sort();
     scored.dedup_by(|a, b| a.2 == b.2);
     scored.into_iter().take(5).map(|(_, _, name)| name).collect()
+}
+
+/// Up to three names by their edit distance from `wanted`, quoted.
+pub(crate) fn nearest(wanted: &str, names: &[&str]) -> Vec<String> {
+    let wanted = wanted.to_lowercase();
+    let mut scored: Vec<(usize, usize)> =
+        names.iter().enumerate().map(|(i, n)| (edit_distance(&wanted, &n.to_lowercase()), i)).collect();
+    scored.sort_unstable();
+    scored.into_iter().take(3).map(|(_, i)| quote_identifier(names[i])).collect()
 }
 
 fn distinct_qualifiers(columns: &[Attr]) -> usize {

@@ -1,6 +1,7 @@
 //! Calls: arguments, higher-order functions, aggregates' modifiers, and the functions only the analyzer
 //! can type (`grouping`, `struct` with its field names).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use datafusion::logical_expr::Expr as DfExpr;
@@ -13,6 +14,7 @@ use spark::{Error, Expr, Result};
 use crate::context::{Analyzer, LambdaVariable};
 use crate::expr::Scope;
 use crate::expr::attribute::quoted;
+use crate::relation::aggregate::contains_aggregate;
 use crate::world::{Answer, Need};
 
 impl<'w> Analyzer<'w> {
@@ -45,9 +47,22 @@ impl<'w> Analyzer<'w> {
                 let call = self.call_of(&name, f, scope)?;
                 build_call(call, *build)
             }
-            Build::Aggregate(build) | Build::Window(build) => {
-                let call = self.call_of(&name, f, scope)?;
+            Build::Aggregate(build) => {
+                let call = self.aggregate_call(&name, f, scope)?;
                 build_call(call, *build)
+            }
+            Build::Window(build) => {
+                let is_over = std::mem::replace(&mut scope.in_window, false);
+                let call = self.call_of(&name, f, scope);
+                scope.in_window = is_over;
+                let typed = build_call(call?, *build)?;
+                if !is_over {
+                    return Err(Error::analysis("WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE")
+                        .param("funcName", format!("\"{}\"", typed.name))
+                        .with_message(format!("{} is a window function and needs an OVER.", typed.name))
+                        .at(scope.origin.as_ref()));
+                }
+                Ok(typed)
             }
             Build::Generator(_) => Err(Error::analysis("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS")
                 .param("expression", format!("\"{}\"", self.call_of(&name, f, scope)?.display_name()))
@@ -63,6 +78,43 @@ impl<'w> Analyzer<'w> {
             Some(block) => self.fields_of(metadata.typed(), &[format!("file_{block}")])?,
         };
         Ok(Some(typed))
+    }
+
+    /// The call of an aggregate, which has none inside its arguments or its filter.
+    fn aggregate_call(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Call<'w>> {
+        let is_over = std::mem::replace(&mut scope.in_window, false);
+        let call = self.call_of(name, f, scope);
+        scope.in_window = is_over;
+        let call = call?;
+        if let Some(filter) = &call.filter {
+            let sub = if contains_aggregate(&filter.expr) {
+                Some("CONTAINS_AGGREGATE")
+            } else if crate::expr::window::contains_window(&filter.expr) {
+                Some("CONTAINS_WINDOW_FUNCTION")
+            } else if filter.expr.is_volatile() {
+                Some("NON_DETERMINISTIC")
+            } else {
+                None
+            };
+            if let Some(sub) = sub {
+                let bare = call.display_name();
+                let bare = bare.split(" FILTER (WHERE").next().unwrap_or_default();
+                return Err(Error::analysis(format!("INVALID_AGGREGATE_FILTER.{sub}"))
+                    .param("filterExpr", format!("\"{}\"", filter.name))
+                    .param("aggExpr", format!("\"{bare}\""))
+                    .at(scope.origin.as_ref()));
+            }
+        }
+        if !is_over && call.args.iter().any(|a| crate::expr::window::contains_window(&a.expr)) {
+            return Err(Error::analysis("_LEGACY_ERROR_TEMP_1031")
+                .with_message("A window function cannot stand inside an aggregate; compute it in a subquery."));
+        }
+        if !is_over && call.args.iter().any(|a| contains_aggregate(&a.expr)) {
+            return Err(Error::analysis("NESTED_AGGREGATE_FUNCTION")
+                .with_message("An aggregate cannot stand inside another; compute the inner one in a subquery.")
+                .at(scope.origin.as_ref()));
+        }
+        Ok(call)
     }
 
     /// `int(x)`, `string(x)`, …: a cast under the name of its argument.
@@ -95,11 +147,14 @@ impl<'w> Analyzer<'w> {
     }
 
     /// The call with its arguments typed.
-    fn call_of(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Call<'w>> {
-        let args = self.expand_args(name, f, scope)?;
+    pub fn call_of(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Call<'w>> {
+        let args = by_position(name, self.expand_args(name, f, scope)?).map_err(|e| e.at(scope.origin.as_ref()))?;
+        if let Some(error) = missing_parameter(name, &args) {
+            return Err(error.at(scope.origin.as_ref()));
+        }
         let mut typed = Vec::with_capacity(args.len());
         let mut names = Vec::with_capacity(args.len());
-        for arg in &args {
+        for arg in args.iter() {
             match arg.unpositioned() {
                 Expr::NamedArgument { name, value } => {
                     names.push(name.clone());
@@ -129,7 +184,14 @@ impl<'w> Analyzer<'w> {
     }
 
     /// Arguments with stars written out; `count(*)` counts rows.
-    fn expand_args(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Vec<Expr>> {
+    fn expand_args<'f>(&mut self, name: &str, f: &'f UnresolvedFunction, scope: &mut Scope) -> Result<Cow<'f, [Expr]>> {
+        let is_written_out = |a: &Expr| match a {
+            Expr::Text(_) => false,
+            other => !matches!(other.unpositioned(), Expr::Star(_) | Expr::Regex { .. }),
+        };
+        if f.args.iter().all(is_written_out) {
+            return Ok(Cow::Borrowed(&f.args));
+        }
         // A star may come as text.
         let args = f.args.iter().map(|a| match a {
             Expr::Text(text) => self.parse_expression(text),
@@ -137,14 +199,14 @@ impl<'w> Analyzer<'w> {
         });
         let args = args.collect::<Result<Vec<Expr>>>()?;
         if !args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
-            return Ok(args);
+            return Ok(args.into());
         }
         if let [only] = args.as_slice()
             && name == "count"
             && !f.distinct
             && matches!(only.unpositioned(), Expr::Star(s) if s.target.is_empty() && s.except.is_empty())
         {
-            return Ok(vec![Expr::Literal(spark::Literal::Integer(1))]);
+            return Ok(vec![Expr::Literal(spark::Literal::Integer(1))].into());
         }
         if name == "count" && args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(s) if !s.target.is_empty())) {
             let table = args.iter().find_map(|a| match a.unpositioned() {
@@ -162,7 +224,7 @@ impl<'w> Analyzer<'w> {
                 None => out.push(arg),
             }
         }
-        Ok(out)
+        Ok(out.into())
     }
 
     /// `(a, b)`: a struct, printed with its names.
@@ -292,12 +354,17 @@ impl<'w> Analyzer<'w> {
         }
     }
 
+    /// Where unqualified names are looked for, as Spark prints it.
+    pub fn search_path(&self) -> String {
+        let current = format!("`{}`.`{}`", self.settings.current_catalog, self.settings.current_database);
+        format!("[`system`.`builtin`, `system`.`session`, {current}]")
+    }
+
     /// `UNRESOLVED_ROUTINE`.
     pub fn unresolved_routine(&self, name: &[String]) -> Error {
-        let current = format!("`{}`.`{}`", self.settings.current_catalog, self.settings.current_database);
         Error::analysis("UNRESOLVED_ROUTINE")
             .param("routineName", quoted(name))
-            .param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
+            .param("searchPath", self.search_path())
             .with_message(format!("There is no function {}.", quoted(name)))
     }
 }
@@ -313,6 +380,96 @@ pub(crate) fn builtin_name(parts: &[String]) -> Option<String> {
         _ => return None,
     };
     Some(name.to_lowercase())
+}
+
+/// True for a name of a function that is built in.
+pub(crate) fn is_builtin(parts: &[String]) -> bool {
+    builtin_name(parts).is_some_and(|name| registry::function(&name).is_some() || cast_target(&name).is_some())
+}
+
+/// Parameters of the functions whose arguments can be named; how many of them have no default.
+const SIGNATURES: &[(&str, usize, &[&str])] = &[
+    ("mask", 1, &["str", "upperChar", "lowerChar", "digitChar", "otherChar"]),
+    ("count_min_sketch", 3, &["column", "epsilon", "confidence", "seed"]),
+    ("explode", 1, &["collection"]),
+    ("explode_outer", 1, &["collection"]),
+    ("posexplode", 1, &["collection"]),
+    ("posexplode_outer", 1, &["collection"]),
+    ("inline", 1, &["input"]),
+    ("inline_outer", 1, &["input"]),
+    ("variant_explode", 1, &["input"]),
+    ("variant_explode_outer", 1, &["input"]),
+];
+
+/// Checks the named arguments of a built-in function; they stay named, for the function to place.
+fn by_position<'f>(name: &str, args: Cow<'f, [Expr]>) -> Result<Cow<'f, [Expr]>> {
+    let is_named = |e: &Expr| matches!(e.unpositioned(), Expr::NamedArgument { .. });
+    if name == "struct" || !args.iter().any(is_named) {
+        return Ok(args);
+    }
+    let routine = spark::types::quote_identifier(name);
+    let Some((_, _, parameters)) = SIGNATURES.iter().find(|(n, _, _)| *n == name) else {
+        return Err(Error::analysis("NAMED_PARAMETERS_NOT_SUPPORTED").param("functionName", routine));
+    };
+    check_named(&routine, parameters, &args)?;
+    Ok(args)
+}
+
+/// Checks named arguments against the parameters there are.
+///
+/// # Errors
+/// `UNEXPECTED_POSITIONAL_ARGUMENT`, `UNRECOGNIZED_PARAMETER_NAME`, `DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT.*`.
+pub(crate) fn check_named(routine: &str, parameters: &[&str], args: &[Expr]) -> Result<()> {
+    let is_named = |e: &Expr| matches!(e.unpositioned(), Expr::NamedArgument { .. });
+    let positional = args.iter().take_while(|a| !is_named(a)).count();
+    let mut seen: Vec<String> = Vec::new();
+    for arg in args.iter().skip(positional) {
+        let Expr::NamedArgument { name: given, .. } = arg.unpositioned() else {
+            let before = seen.last().cloned().unwrap_or_default();
+            return Err(Error::analysis("UNEXPECTED_POSITIONAL_ARGUMENT")
+                .param("routineName", routine)
+                .param("parameterName", spark::types::quote_identifier(&before)));
+        };
+        let Some(at) = parameters.iter().position(|p| p.eq_ignore_ascii_case(given)) else {
+            let near = crate::expr::attribute::nearest(given, parameters);
+            return Err(Error::analysis("UNRECOGNIZED_PARAMETER_NAME")
+                .param("routineName", routine)
+                .param("argumentName", spark::types::quote_identifier(given))
+                .param("proposal", near.join(" ")));
+        };
+        let twice = if at < positional {
+            Some("BOTH_POSITIONAL_AND_NAMED")
+        } else if seen.iter().any(|s| s.eq_ignore_ascii_case(given)) {
+            Some("DOUBLE_NAMED_ARGUMENT_REFERENCE")
+        } else {
+            None
+        };
+        if let Some(sub) = twice {
+            return Err(Error::analysis(format!("DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT.{sub}"))
+                .param("routineName", routine)
+                .param("parameterName", spark::types::quote_identifier(given)));
+        }
+        seen.push(given.clone());
+    }
+    Ok(())
+}
+
+/// The argument that a function with named parameters cannot do without.
+fn missing_parameter(name: &str, args: &[Expr]) -> Option<Error> {
+    let (_, required, parameters) = SIGNATURES.iter().find(|(n, _, _)| *n == name)?;
+    let is_there = |i: usize, p: &str| {
+        args.get(i).is_some_and(|a| !matches!(a.unpositioned(), Expr::NamedArgument { .. }))
+            || args
+                .iter()
+                .any(|a| matches!(a.unpositioned(), Expr::NamedArgument { name, .. } if name.eq_ignore_ascii_case(p)))
+    };
+    let (i, missing) = parameters.iter().take(*required).enumerate().find(|(i, p)| !is_there(*i, p))?;
+    Some(
+        Error::analysis("REQUIRED_PARAMETER_NOT_FOUND")
+            .param("routineName", spark::types::quote_identifier(name))
+            .param("parameterName", spark::types::quote_identifier(missing))
+            .param("index", i.to_string()),
+    )
 }
 
 /// The type that a function named after it casts to.
@@ -341,24 +498,20 @@ fn build_call(call: Call, build: fn(Call) -> Result<Typed>) -> Result<Typed> {
 }
 
 fn refuse_modifiers(f: &UnresolvedFunction, name: &str) -> Result<()> {
-    let error = |sub: &str| {
+    let error = |sub: &str, syntax: &str| {
         Error::analysis(format!("INVALID_SQL_SYNTAX.{sub}"))
-            .param("funcName", spark::types::quote_identifier(name))
-            .param("functionName", spark::types::quote_identifier(name))
+            .param("prettyName", spark::types::quote_identifier(name))
+            .param("syntax", syntax)
     };
     if f.distinct || f.filter.is_some() {
         let syntax = if f.distinct { "DISTINCT" } else { "FILTER CLAUSE" };
-        return Err(Error::analysis("FUNCTION_WITH_UNSUPPORTED_SYNTAX")
-            .param("prettyName", spark::types::quote_identifier(name))
-            .param("syntax", syntax));
+        return Err(error("FUNCTION_WITH_UNSUPPORTED_SYNTAX", syntax));
     }
     if f.ignore_nulls == Some(true) {
-        return Err(Error::analysis("FUNCTION_WITH_UNSUPPORTED_SYNTAX")
-            .param("prettyName", spark::types::quote_identifier(name))
-            .param("syntax", "IGNORE NULLS"));
+        return Err(error("FUNCTION_WITH_UNSUPPORTED_SYNTAX", "IGNORE NULLS"));
     }
     if !f.within_group.is_empty() {
-        return Err(error("FUNCTION_WITH_UNSUPPORTED_SYNTAX"));
+        return Err(error("FUNCTION_WITH_UNSUPPORTED_SYNTAX", "WITHIN GROUP (ORDER BY ...)"));
     }
     Ok(())
 }

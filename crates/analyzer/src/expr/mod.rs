@@ -28,13 +28,15 @@ pub(crate) struct Scope<'a> {
     pub selected: Vec<(String, Typed)>,
     /// The clause, for errors.
     pub clause: &'static str,
+    /// True inside the function of an `OVER`, which may be a window function.
+    pub in_window: bool,
     /// Where the expression stands.
     pub origin: Option<Arc<Origin>>,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(rel: &'a Rel, clause: &'static str) -> Self {
-        Scope { rel, aliases: Vec::new(), selected: Vec::new(), clause, origin: None }
+        Scope { rel, aliases: Vec::new(), selected: Vec::new(), clause, in_window: false, origin: None }
     }
 }
 
@@ -91,7 +93,9 @@ impl Analyzer<'_> {
         let outer = scope.origin.replace(origin.clone());
         let result = self.resolve(child, scope).map_err(|e| e.at(Some(origin)));
         scope.origin = outer;
-        result
+        let mut typed = result?;
+        typed.expr = functions::kernel::placed(typed.expr, origin);
+        Ok(typed)
     }
 
     fn literal(&mut self, literal: &spark::Literal) -> Result<Typed> {

@@ -6,11 +6,13 @@ use datafusion::common::Spans;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Subquery as DfSubquery};
 use functions::Typed;
+use functions::families::collation::{is_collated, key_expr};
 use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
 use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
 use crate::context::{Analyzer, OuterScope};
+use crate::decorrelate::always_has_a_row;
 use crate::expr::Scope;
 use crate::scope::{Attr, Rel};
 
@@ -26,6 +28,9 @@ impl Analyzer<'_> {
             SubqueryKind::Exists => {
                 let (rel, used) = self.inner(&plan, scope)?;
                 let name = format!("exists({})", outer_names(&used));
+                if always_has_a_row(&rel.plan) {
+                    return Ok(Typed::new(datafusion::logical_expr::lit(true), DataType::Boolean, false, name));
+                }
                 let expr = DfExpr::Exists(Exists::new(make(rel.plan, &used), false));
                 Ok(Typed::new(expr, DataType::Boolean, false, name))
             }
@@ -71,7 +76,8 @@ impl Analyzer<'_> {
             .at(scope.origin.as_ref()));
         };
         let name = format!("scalarsubquery({})", outer_names(&used));
-        let expr = DfExpr::ScalarSubquery(make(rel.exact_plan()?, &used));
+        let plan = self.one_value(rel.exact_plan()?, &column.ty)?;
+        let expr = DfExpr::ScalarSubquery(make(plan, &used));
         Ok(Typed::new(expr, column.ty.clone(), true, name))
     }
 
@@ -81,22 +87,28 @@ impl Analyzer<'_> {
             typed.push(self.resolve(value, scope)?);
         }
         let (rel, used) = self.inner(plan, scope)?;
+        let printed: Vec<String> = typed.iter().map(|t| t.name.clone()).collect();
+        let head = match printed.as_slice() {
+            [one] => one.clone(),
+            many => {
+                let named: Vec<String> =
+                    many.iter().enumerate().map(|(i, n)| format!("{}, {n}", member_name(&values[i], i, n))).collect();
+                format!("named_struct({})", named.join(", "))
+            }
+        };
+        let name = format!("({head} IN (listquery({})))", outer_names(&used));
         if typed.len() != rel.output.len() {
             let left: Vec<String> = typed.iter().map(|t| format!("\"{}\"", t.name)).collect();
             let right: Vec<String> = rel.output.iter().map(|a| format!("\"{}\"", a.name)).collect();
             return Err(Error::analysis("DATATYPE_MISMATCH.IN_SUBQUERY_LENGTH_MISMATCH")
-                .param("sqlExpr", "\"IN\"")
+                .param("sqlExpr", format!("\"{name}\""))
                 .param("leftLength", typed.len().to_string())
-                .param("leftColumns", format!("[{}]", left.join(", ")))
+                .param("leftColumns", left.join(", "))
                 .param("rightLength", rel.output.len().to_string())
-                .param("rightColumns", format!("[{}]", right.join(", ")))
+                .param("rightColumns", right.join(", "))
                 .at(scope.origin.as_ref()));
         }
-        let printed: Vec<String> = typed.iter().map(|t| t.name.clone()).collect();
-        let head =
-            if printed.len() == 1 { printed[0].clone() } else { format!("named_struct({})", printed.join(", ")) };
-        let name = format!("({head} IN (listquery({})))", outer_names(&used));
-        let (left, inner) = self.in_operands(typed, &rel, scope)?;
+        let (left, inner) = self.in_operands(typed, &rel, &name, scope)?;
         let nullable = left.nullable || inner.output.iter().any(|a| a.nullable);
         let subquery = make(inner.exact_plan()?, &used);
         let expr = DfExpr::InSubquery(InSubquery::new(Box::new(left.expr), subquery, false));
@@ -104,34 +116,42 @@ impl Analyzer<'_> {
     }
 
     /// Both sides of an `IN` cast to their common type; several columns become one struct.
-    fn in_operands(&mut self, typed: Vec<Typed>, rel: &Rel, scope: &Scope) -> Result<(Typed, Rel)> {
+    fn in_operands(&mut self, typed: Vec<Typed>, rel: &Rel, name: &str, scope: &Scope) -> Result<(Typed, Rel)> {
         let mut left = Vec::new();
         let mut right = Vec::new();
         for (value, column) in typed.iter().zip(&rel.output) {
             let Some(common) = functions::coerce::wider_type(&value.ty, &column.ty, &self.settings) else {
+                let types =
+                    |all: Vec<&DataType>| all.iter().map(|t| format!("\"{}\"", t.sql())).collect::<Vec<_>>().join(", ");
                 return Err(Error::analysis("DATATYPE_MISMATCH.IN_SUBQUERY_DATA_TYPE_MISMATCH")
-                    .param("leftType", format!("\"{}\"", value.ty.sql()))
-                    .param("rightType", format!("\"{}\"", column.ty.sql()))
+                    .param("sqlExpr", format!("\"{name}\""))
+                    .param("mismatchedColumns", format!("(\"{}\", \"{}\")", value.name, column.name))
+                    .param("leftType", types(typed.iter().map(|t| &t.ty).collect()))
+                    .param("rightType", types(rel.output.iter().map(|a| &a.ty).collect()))
                     .at(scope.origin.as_ref()));
             };
-            left.push(functions::coerce::cast_implicitly(value, &common, &self.settings));
-            right.push(functions::coerce::cast_implicitly(&column.typed(), &common, &self.settings));
+            let keyed = |mut typed: Typed| {
+                // Strings with a collation are equal if their keys are.
+                if is_collated(&common) {
+                    typed.expr = key_expr(typed.expr, &common);
+                }
+                typed
+            };
+            left.push(keyed(functions::coerce::cast_implicitly(value, &common, &self.settings)));
+            right.push(keyed(functions::coerce::cast_implicitly(&column.typed(), &common, &self.settings)));
         }
         if let ([l], [r]) = (left.as_slice(), right.as_slice()) {
             return Ok((l.clone(), self.single_column(rel, r.clone())?));
         }
-        let pack = |this: &mut Self, values: Vec<Typed>| {
-            let mut args = Vec::new();
-            for (i, value) in values.into_iter().enumerate() {
-                args.push(this.literal_string(&format!("col{}", i + 1)));
-                args.push(value);
-            }
-            this.call("named_struct", args)
-        };
-        let l = pack(self, left)?;
-        let r = pack(self, right)?;
-        let inner = self.single_column(rel, r)?;
-        Ok((l, inner))
+        // The left side is packed; the right side stays a list of columns, compared one by one.
+        let mut args = Vec::new();
+        for (i, value) in left.into_iter().enumerate() {
+            args.push(self.literal_string(&format!("col{}", i + 1)));
+            args.push(value);
+        }
+        let left = self.call("named_struct", args)?;
+        let values = right.into_iter().map(|r| (r.clone(), None, r.name)).collect();
+        Ok((left, self.project_values(rel, values)?))
     }
 
     /// `SELECT value FROM rel`.
@@ -151,6 +171,14 @@ pub(crate) fn make(plan: LogicalPlan, used: &[Attr]) -> DfSubquery {
         })
         .collect();
     DfSubquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() }
+}
+
+/// The name of member `i` of a row, as `named_struct` gets it.
+fn member_name(value: &Expr, i: usize, printed: &str) -> String {
+    match value.unpositioned() {
+        Expr::Attribute(_) => printed.rsplit('.').next().unwrap_or(printed).to_string(),
+        _ => format!("col{}", i + 1),
+    }
 }
 
 fn outer_names(used: &[Attr]) -> String {

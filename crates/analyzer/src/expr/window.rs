@@ -42,8 +42,15 @@ impl Analyzer<'_> {
     /// # Errors
     /// `MISSING_WINDOW_SPECIFICATION`, `DATATYPE_MISMATCH.*FRAME*`, and what is wrong inside.
     pub fn window(&mut self, function: &Expr, window: &WindowRef, scope: &mut Scope) -> Result<Typed> {
-        let spec = self.window_spec(window)?;
-        let typed = self.resolve(function, scope)?;
+        let spec = self.window_spec(window).map_err(|e| match window {
+            WindowRef::Named(_) => e.at(scope.origin.as_ref()),
+            WindowRef::Spec(_) => e,
+        })?;
+        self.refuse_modifiers_of_windows(function)?;
+        let before = std::mem::replace(&mut scope.in_window, true);
+        let typed = self.resolve(function, scope);
+        scope.in_window = before;
+        let typed = typed?;
         let mut partition = Vec::new();
         for expr in &spec.partition_by {
             partition.push(self.resolve(expr, scope)?);
@@ -51,11 +58,16 @@ impl Analyzer<'_> {
         let order = self.orders(&spec.order_by, scope)?;
         let is_window = contains_window(&typed.expr);
         if is_window && order.is_empty() && needs_order(&typed.expr) {
-            return Err(Error::analysis("WINDOW_FUNCTION_AND_FRAME_MISMATCH")
+            return Err(Error::analysis("WINDOW_FUNCTION_FRAME_NOT_ORDERED")
+                .param("wf_name", typed.name.split('(').next().unwrap_or_default().to_lowercase())
+                .param("wf_expr", &typed.name)
                 .with_message(format!("{} needs an ORDER BY in its window.", typed.name)));
         }
-        let (frame, frame_name) = self.frame(spec.frame.as_ref(), &order, &typed, scope)?;
+        let (frame, frame_name) = self.frame(spec.frame.as_ref(), &partition, &order, &typed, scope)?;
+        let frame_name = fixed_frame(&typed).unwrap_or(frame_name);
+        refuse_window_of(&typed, &order, spec.frame.as_ref())?;
         let name = window_name(&typed, &partition, &order, &frame_name);
+        refuse_distinct(&typed, &name)?;
         let params = |p: WindowFunctionParams| WindowFunctionParams {
             partition_by: partition.iter().map(|t| t.expr.clone()).collect(),
             order_by: order.iter().map(Order::sort).collect(),
@@ -69,6 +81,25 @@ impl Analyzer<'_> {
                 .at(scope.origin.as_ref()));
         }
         Ok(Typed::new(expr, typed.ty, typed.nullable, name))
+    }
+
+    /// Window functions of their own take neither `FILTER` nor `DISTINCT`.
+    fn refuse_modifiers_of_windows(&self, function: &Expr) -> Result<()> {
+        let Expr::Function(f) = function.unpositioned() else { return Ok(()) };
+        let Some(name) = crate::expr::function::builtin_name(&f.name) else { return Ok(()) };
+        let is_window =
+            functions::registry::function(&name).is_some_and(|f| matches!(f.build, functions::Build::Window(_)));
+        let syntax = match (f.distinct, f.filter.is_some()) {
+            (true, _) => "DISTINCT",
+            (_, true) => "FILTER CLAUSE",
+            _ => return Ok(()),
+        };
+        if !is_window || (f.filter.is_some() && name == "nth_value") {
+            return Ok(());
+        }
+        Err(Error::analysis("INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX")
+            .param("prettyName", spark::types::quote_identifier(&name))
+            .param("syntax", syntax))
     }
 
     /// Types a list of orderings.
@@ -138,21 +169,22 @@ impl Analyzer<'_> {
     fn frame(
         &mut self,
         frame: Option<&WindowFrame>,
+        partition: &[Typed],
         order: &[Order],
         function: &Typed,
         scope: &mut Scope,
     ) -> Result<(DfFrame, String)> {
         let Some(frame) = frame else { return Ok(default_frame(order, function)) };
         let units = if frame.is_rows { WindowFrameUnits::Rows } else { WindowFrameUnits::Range };
-        let (start, start_name) = self.bound_of(&frame.lower, frame.is_rows, true, order, scope)?;
-        let (end, end_name) = self.bound_of(&frame.upper, frame.is_rows, false, order, scope)?;
+        let printed = self.printed_frame(frame, scope)?;
+        self.check_bounds(frame, &printed, scope)?;
         let unbounded = matches!(frame.lower, FrameBound::UnboundedPreceding)
             && matches!(frame.upper, FrameBound::UnboundedFollowing);
-        if !frame.is_rows && order.is_empty() && !unbounded {
-            return Err(Error::analysis("DATATYPE_MISMATCH.RANGE_FRAME_WITHOUT_ORDER")
-                .param("sqlExpr", format!("\"(RANGE BETWEEN {start_name} AND {end_name})\"")));
+        if !frame.is_rows && !unbounded {
+            self.check_range(frame, &printed, partition, order, scope)?;
         }
-        let units_name = if frame.is_rows { "ROWS" } else { "RANGE" };
+        let start = self.bound_of(&frame.lower, frame.is_rows, order, scope)?;
+        let end = self.bound_of(&frame.upper, frame.is_rows, order, scope)?;
         let mut frame = DfFrame::new_bounds(units, start, end);
         if order.is_empty() && units == WindowFrameUnits::Range {
             frame = DfFrame::new_bounds(
@@ -161,53 +193,156 @@ impl Analyzer<'_> {
                 WindowFrameBound::Following(ScalarValue::UInt64(None)),
             );
         }
-        Ok((frame, format!("{units_name} BETWEEN {start_name} AND {end_name}")))
+        Ok((frame, printed))
+    }
+
+    /// `ROWS BETWEEN … AND …`.
+    fn printed_frame(&mut self, frame: &WindowFrame, scope: &mut Scope) -> Result<String> {
+        let units = if frame.is_rows { "ROWS" } else { "RANGE" };
+        let (lower, upper) = (self.printed_bound(&frame.lower, scope)?, self.printed_bound(&frame.upper, scope)?);
+        Ok(format!("{units} BETWEEN {lower} AND {upper}"))
+    }
+
+    fn printed_bound(&mut self, bound: &FrameBound, scope: &mut Scope) -> Result<String> {
+        Ok(match bound {
+            FrameBound::UnboundedPreceding => "UNBOUNDED PRECEDING".into(),
+            FrameBound::UnboundedFollowing => "UNBOUNDED FOLLOWING".into(),
+            FrameBound::CurrentRow => "CURRENT ROW".into(),
+            FrameBound::Preceding(e) => format!("{} PRECEDING", self.resolve(e, scope)?.name),
+            FrameBound::Following(e) => format!("{} FOLLOWING", self.resolve(e, scope)?.name),
+            FrameBound::Value(e) => {
+                let typed = self.resolve(e, scope)?;
+                if !typed.foldable() {
+                    return Ok(format!("{} FOLLOWING", typed.name));
+                }
+                let scalar = fold::evaluate(&typed)?;
+                match is_negative(&scalar) {
+                    true => format!("{} PRECEDING", scalar.arithmetic_negate().map_err(from_datafusion)?),
+                    false => format!("{scalar} FOLLOWING"),
+                }
+            }
+        })
+    }
+
+    /// What Spark asks of both bounds before it looks at the order.
+    fn check_bounds(&mut self, frame: &WindowFrame, printed: &str, scope: &mut Scope) -> Result<()> {
+        let mut values = Vec::new();
+        for (location, bound) in [("lower", &frame.lower), ("upper", &frame.upper)] {
+            let (expr, negate) = match bound {
+                FrameBound::Value(e) | FrameBound::Following(e) => (e, false),
+                FrameBound::Preceding(e) => (e, true),
+                FrameBound::CurrentRow => {
+                    values.push(Some(0.0));
+                    continue;
+                }
+                _ => {
+                    values.push(None);
+                    continue;
+                }
+            };
+            let typed = self.resolve(expr, scope)?;
+            let mismatch = |sub: &str| {
+                Error::analysis(format!("DATATYPE_MISMATCH.{sub}"))
+                    .param("sqlExpr", format!("\"{printed}\""))
+                    .param("location", location)
+            };
+            if !typed.foldable() {
+                return Err(mismatch("SPECIFIED_WINDOW_FRAME_WITHOUT_FOLDABLE")
+                    .param("expression", format!("\"{}\"", typed.name)));
+            }
+            let required = if frame.is_rows { ROW_BOUND } else { RANGE_BOUND };
+            if !bound_type_fits(&typed.ty, frame.is_rows) {
+                return Err(mismatch("SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE")
+                    .param("exprType", format!("\"{}\"", typed.ty.sql()))
+                    .param("expectedType", required));
+            }
+            let scalar = fold::evaluate(&typed)?;
+            let number = scalar.cast_to(&arrow_schema::DataType::Float64).ok().and_then(|v| match v {
+                ScalarValue::Float64(n) => n,
+                _ => None,
+            });
+            values.push(number.map(|n| if negate { -n } else { n }));
+        }
+        let invalid = match (&frame.lower, &frame.upper) {
+            (FrameBound::UnboundedFollowing, _) | (_, FrameBound::UnboundedPreceding) => true,
+            _ => false,
+        };
+        if invalid {
+            let bound = |this: &mut Self, b: &FrameBound, scope: &mut Scope| match b {
+                FrameBound::Preceding(e) => this.resolve(e, scope).map(|t| format!("(- {})", t.name)),
+                FrameBound::Following(e) | FrameBound::Value(e) => this.resolve(e, scope).map(|t| t.name),
+                other => this.printed_bound(other, scope),
+            };
+            return Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_INVALID_BOUND")
+                .param("sqlExpr", format!("\"{printed}\""))
+                .param("upper", format!("\"{}\"", bound(self, &frame.upper, scope)?))
+                .param("lower", format!("\"{}\"", bound(self, &frame.lower, scope)?)));
+        }
+        if let [Some(lower), Some(upper)] = values.as_slice()
+            && lower > upper
+        {
+            return Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WRONG_COMPARISON")
+                .param("sqlExpr", format!("\"{printed}\""))
+                .param("comparison", "less than or equal"));
+        }
+        Ok(())
+    }
+
+    /// A range frame needs one ordering of a type that its bounds can be added to.
+    fn check_range(
+        &mut self,
+        frame: &WindowFrame,
+        printed: &str,
+        partition: &[Typed],
+        order: &[Order],
+        scope: &mut Scope,
+    ) -> Result<()> {
+        let spec = format!("\"({})\"", spec_name(partition, order, printed));
+        let error = |sub: &str| Error::analysis(format!("DATATYPE_MISMATCH.{sub}")).param("sqlExpr", &spec);
+        let mut bounds = Vec::new();
+        for bound in [&frame.lower, &frame.upper] {
+            if let FrameBound::Value(e) | FrameBound::Following(e) | FrameBound::Preceding(e) = bound {
+                bounds.push(self.resolve(e, scope)?.ty);
+            }
+        }
+        match order {
+            [] => Err(error("RANGE_FRAME_WITHOUT_ORDER")),
+            [_] if bounds.is_empty() => Ok(()),
+            [one] => match bounds.iter().find(|ty| !range_adds(&one.typed.ty, ty)) {
+                None => Ok(()),
+                Some(ty) => Err(error("RANGE_FRAME_INVALID_TYPE")
+                    .param("orderSpecType", format!("\"{}\"", one.typed.ty.sql()))
+                    .param("valueBoundaryType", format!("\"{}\"", ty.sql()))),
+            },
+            _ if bounds.is_empty() => Ok(()),
+            many => Err(error("RANGE_FRAME_MULTI_ORDER")
+                .param("orderSpec", many.iter().map(Order::name).collect::<Vec<_>>().join(","))),
+        }
     }
 
     fn bound_of(
         &mut self,
         bound: &FrameBound,
         is_rows: bool,
-        is_lower: bool,
         order: &[Order],
         scope: &mut Scope,
-    ) -> Result<(WindowFrameBound, String)> {
-        let (value, negate, printed) = match bound {
-            FrameBound::UnboundedPreceding => {
-                return Ok((WindowFrameBound::Preceding(ScalarValue::UInt64(None)), "UNBOUNDED PRECEDING".into()));
-            }
-            FrameBound::UnboundedFollowing => {
-                return Ok((WindowFrameBound::Following(ScalarValue::UInt64(None)), "UNBOUNDED FOLLOWING".into()));
-            }
-            FrameBound::CurrentRow => return Ok((WindowFrameBound::CurrentRow, "CURRENT ROW".into())),
-            FrameBound::Value(e) => (e, false, None),
-            FrameBound::Preceding(e) => (e, true, Some("PRECEDING")),
-            FrameBound::Following(e) => (e, false, Some("FOLLOWING")),
+    ) -> Result<WindowFrameBound> {
+        let (value, negate) = match bound {
+            FrameBound::UnboundedPreceding => return Ok(WindowFrameBound::Preceding(ScalarValue::UInt64(None))),
+            FrameBound::UnboundedFollowing => return Ok(WindowFrameBound::Following(ScalarValue::UInt64(None))),
+            FrameBound::CurrentRow => return Ok(WindowFrameBound::CurrentRow),
+            FrameBound::Value(e) | FrameBound::Following(e) => (e, false),
+            FrameBound::Preceding(e) => (e, true),
         };
         let typed = self.resolve(value, scope)?;
-        if !typed.foldable() {
-            return Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WITHOUT_FOLDABLE")
-                .param("sqlExpr", format!("\"{}\"", typed.name))
-                .param("location", if is_lower { "lower" } else { "upper" })
-                .param("expression", format!("\"{}\"", typed.name)));
-        }
-        let scalar = fold::evaluate(&self.bound_type(typed.clone(), is_rows, order))?;
+        let scalar = fold::evaluate(&self.bound_type(typed, is_rows, order))?;
         let negative = is_negative(&scalar);
-        let preceding = negative != negate;
         let magnitude = if negative { scalar.arithmetic_negate().map_err(from_datafusion)? } else { scalar };
-        let name = match printed {
-            Some(word) => format!("{} {word}", typed.name),
-            None => {
-                let word = if preceding { "PRECEDING" } else { "FOLLOWING" };
-                format!("{magnitude} {word}")
-            }
-        };
         let magnitude = if is_rows { to_u64(&magnitude) } else { magnitude };
-        let bound = match preceding {
+        Ok(match negative != negate {
             true => WindowFrameBound::Preceding(magnitude),
             false => WindowFrameBound::Following(magnitude),
-        };
-        Ok((bound, name))
+        })
     }
 
     /// The bound's value in the type that the frame compares with.
@@ -215,6 +350,15 @@ impl Analyzer<'_> {
         let target = match (is_rows, order.first().map(|o| &o.typed.ty)) {
             (true, _) => DataType::Long,
             (false, Some(ty)) if ty.is_numeric() => ty.clone(),
+            // A date is moved by days.
+            (false, Some(DataType::Date)) if typed.ty.is_numeric() => {
+                let days = coerce::cast_implicitly(&typed, &DataType::Integer, &self.settings);
+                let days = fold::integer(&days).and_then(|n| i32::try_from(n).ok());
+                let value = ScalarValue::IntervalDayTime(
+                    days.map(|days| arrow::datatypes::IntervalDayTime { days, milliseconds: 0 }),
+                );
+                return Typed { expr: DfExpr::Literal(value, None), ..typed };
+            }
             _ => return typed,
         };
         coerce::cast_implicitly(&typed, &target, &self.settings)
@@ -248,7 +392,104 @@ fn default_frame(order: &[Order], function: &Typed) -> (DfFrame, String) {
     (frame, "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW".into())
 }
 
+const ROW_BOUND: &str = "\"INT\"";
+const RANGE_BOUND: &str = "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")";
+
+/// True if a bound may have that type.
+fn bound_type_fits(ty: &DataType, is_rows: bool) -> bool {
+    match is_rows {
+        true => matches!(ty, DataType::Integer | DataType::Short | DataType::Byte),
+        false => {
+            ty.is_numeric()
+                || matches!(
+                    ty,
+                    DataType::CalendarInterval | DataType::DayTimeInterval { .. } | DataType::YearMonthInterval { .. }
+                )
+        }
+    }
+}
+
+/// True if a bound of type `bound` can be added to an ordering of type `order`.
+fn range_adds(order: &DataType, bound: &DataType) -> bool {
+    let is_interval = matches!(
+        bound,
+        DataType::CalendarInterval | DataType::DayTimeInterval { .. } | DataType::YearMonthInterval { .. }
+    );
+    match order {
+        DataType::Date => {
+            matches!(bound, DataType::Integer | DataType::Short | DataType::Byte)
+                || matches!(bound, DataType::YearMonthInterval { .. })
+                || matches!(bound, DataType::DayTimeInterval { start, end }
+                    if *start == 0 && *end == 0)
+        }
+        DataType::Timestamp | DataType::TimestampNtz => is_interval,
+        DataType::DayTimeInterval { .. } => matches!(bound, DataType::DayTimeInterval { .. }),
+        DataType::YearMonthInterval { .. } => matches!(bound, DataType::YearMonthInterval { .. }),
+        _ => bound.is_numeric(),
+    }
+}
+
+/// Aggregates whose value is that of all rows: their windows have neither order nor frame.
+fn refuse_window_of(function: &Typed, order: &[Order], frame: Option<&WindowFrame>) -> Result<()> {
+    let name = function.name.split('(').next().unwrap_or_default();
+    let whole = matches!(name, "median" | "percentile_cont" | "percentile_disc" | "percentile" | "listagg" | "mode")
+        && (function.name.contains(" WITHIN GROUP (") || name == "median")
+        && name != "mode";
+    let framed = frame.is_some_and(|f| {
+        !matches!((&f.lower, &f.upper), (FrameBound::UnboundedPreceding, FrameBound::UnboundedFollowing))
+    });
+    if whole && (!order.is_empty() || framed) {
+        return Err(Error::analysis("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC")
+            .param("aggFunc", format!("\"{}\"", function.name))
+            .with_message(format!("{} is over all rows of a partition: no ORDER BY and no frame.", function.name)));
+    }
+    Ok(())
+}
+
+/// Distinct aggregates have no windows.
+fn refuse_distinct(function: &Typed, name: &str) -> Result<()> {
+    let distinct = function.expr.exists(|e| Ok(matches!(e, DfExpr::AggregateFunction(f) if f.params.distinct)));
+    let printed = function.name.split_once('(').is_some_and(|(_, rest)| rest.starts_with("DISTINCT "));
+    if printed || distinct.unwrap_or(false) {
+        return Err(Error::analysis("DISTINCT_WINDOW_FUNCTION_UNSUPPORTED")
+            .param("windowExpr", format!("\"{name}\""))
+            .with_message("A distinct aggregate cannot be computed over a window."));
+    }
+    Ok(())
+}
+
+/// The frame that Spark prints for `lead` and `lag`: the row at the offset.
+fn fixed_frame(function: &Typed) -> Option<String> {
+    let (name, rest) = function.name.split_once('(')?;
+    if !matches!(name, "lead" | "lag") {
+        return None;
+    }
+    let offset = lead_offset(&function.expr)?;
+    let offset = if name == "lag" { offset.checked_neg()? } else { offset };
+    let _ = rest;
+    Some(format!("ROWS BETWEEN {offset} FOLLOWING AND {offset} FOLLOWING"))
+}
+
+/// The offset argument of a `lead` or `lag`.
+fn lead_offset(expr: &DfExpr) -> Option<i64> {
+    let mut offset = None;
+    let _ = expr.apply(|e| {
+        if let DfExpr::WindowFunction(w) = e
+            && let Some(DfExpr::Literal(ScalarValue::Int64(n), _)) = w.params.args.get(1)
+        {
+            offset = *n;
+        }
+        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+    });
+    offset
+}
+
 fn window_name(function: &Typed, partition: &[Typed], order: &[Order], frame: &str) -> String {
+    format!("{} OVER ({})", function.name, spec_name(partition, order, frame))
+}
+
+/// `PARTITION BY … ORDER BY … frame`.
+fn spec_name(partition: &[Typed], order: &[Order], frame: &str) -> String {
     let mut parts = Vec::new();
     if !partition.is_empty() {
         let names: Vec<&str> = partition.iter().map(|t| t.name.as_str()).collect();
@@ -259,7 +500,7 @@ fn window_name(function: &Typed, partition: &[Typed], order: &[Order], frame: &s
         parts.push(format!("ORDER BY {}", names.join(", ")));
     }
     parts.push(frame.to_string());
-    format!("{} OVER ({})", function.name, parts.join(" "))
+    parts.join(" ")
 }
 
 /// Puts the window into every aggregate and window function of `expr` that has none yet.

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Aggregate as DfAggregate, Expr as DfExpr, Filter, GroupingSet, LogicalPlan};
-use functions::Typed;
 use functions::error::from_datafusion;
 use functions::families::collation::{is_collated, key_expr};
+use functions::{Generator, Typed};
 use spark::expr::UnresolvedFunction;
 use spark::plan::{Aggregate, GroupKind};
 use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
 use crate::context::Analyzer;
+use crate::decorrelate::Place;
 use crate::expr::Scope;
 use crate::expr::function::builtin_name;
 use crate::expr::list::Item;
@@ -38,6 +39,8 @@ pub(crate) struct Grouped {
     pub values: Vec<(Typed, Option<Attr>, String)>,
     /// `HAVING` over the aggregation.
     pub having: Option<DfExpr>,
+    /// Generators among `values`, by their place: there stand the lists they take apart.
+    pub generators: Vec<(usize, Generator, Vec<String>)>,
     /// Attributes of the output, kept when the aggregation is built again.
     pub output: Vec<Attr>,
 }
@@ -64,12 +67,45 @@ pub(crate) fn contains_aggregate(expr: &DfExpr) -> bool {
     found
 }
 
+/// The aggregates of an expression that Spark would list for an operator that takes none.
+pub(crate) fn aggregates_printed(typed: &Typed) -> String {
+    format!("\"{}\"", first_call(&typed.name, &typed.expr).unwrap_or_else(|| typed.name.clone()))
+}
+
+/// The first aggregate call in the printed form of `expr`.
+fn first_call(printed: &str, expr: &DfExpr) -> Option<String> {
+    let mut name = None;
+    let _ = expr.apply(|e| {
+        if let DfExpr::AggregateFunction(f) = e {
+            name.get_or_insert(f.func.name().to_string());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    let start = printed.find(&format!("{}(", name?))?;
+    let mut depth = 0i32;
+    for (i, c) in printed[start..].char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(printed[start..=start + i].to_string()),
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 impl Analyzer<'_> {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
         if let GroupKind::Pivot { column, values } = &aggregate.kind {
             return self.api_pivot(aggregate, column, values);
         }
-        let grouped = self.grouped(aggregate)?;
+        let grouped = self.grouped(aggregate).map_err(|e| match (&aggregate.kind, e.condition()) {
+            (GroupKind::All, "MISSING_AGGREGATION" | "MISSING_GROUP_BY") => {
+                Error::analysis("UNRESOLVED_ALL_IN_GROUP_BY")
+                    .with_message("GROUP BY ALL finds no grouping that covers what is selected beside aggregates.")
+            }
+            _ => e,
+        })?;
         self.build_grouped(grouped)
     }
 
@@ -83,15 +119,27 @@ impl Analyzer<'_> {
     }
 
     fn grouped(&mut self, aggregate: &Aggregate) -> Result<Grouped> {
-        let rel = self.relation(&aggregate.input)?;
+        let mut rel = self.relation(&aggregate.input)?;
+        let mut grouping = aggregate.grouping.clone();
+        let mut aggregates = aggregate.aggregates.clone();
+        let mut session = None;
+        let both: Vec<Expr> = grouping.iter().chain(&aggregates).cloned().collect();
+        if let Some(mut windowed) = self.time_windows(&rel, &both)? {
+            aggregates = windowed.exprs.split_off(grouping.len());
+            grouping = windowed.exprs;
+            (rel, session) = (windowed.rel, windowed.is_session.then_some(windowed.attr));
+        }
         let mut scope = Scope::new(&rel, "GROUP BY");
         let mut exprs = Vec::new();
         if aggregate.prepend_grouping {
-            exprs.extend(aggregate.grouping.iter().filter(|g| analytic(g).is_none()).cloned());
+            exprs.extend(grouping.iter().filter(|g| analytic(g).is_none()).cloned());
         }
-        exprs.extend(aggregate.aggregates.iter().cloned());
+        exprs.extend(aggregates);
         let items = self.select_list(&exprs, &mut scope)?;
-        let (keys, sets) = self.keys(&aggregate.kind, &aggregate.grouping, &items, &rel)?;
+        let (keys, sets) = self.keys(&aggregate.kind, &grouping, &items, &rel)?;
+        if let Some(session) = session.filter(|s| keys.iter().any(|k| k.expr == s.expr())) {
+            rel = self.merge_sessions(rel, &session, &keys)?;
+        }
         self.group_items(rel, keys, sets, items)
     }
 
@@ -232,17 +280,16 @@ impl Analyzer<'_> {
     fn alias_key(&mut self, expr: &Expr, items: &[Item]) -> Option<Typed> {
         let Expr::Attribute(a) = expr.unpositioned() else { return None };
         let [name] = a.parts.as_slice() else { return None };
-        if !self.settings.group_by_aliases || !self.needs.is_empty() {
-            // A variable of that name may have been asked for; an alias settles it.
-            if !self.settings.group_by_aliases {
-                return None;
-            }
-            self.needs.retain(|n| !matches!(n, crate::Need::Variable(v) if v == &a.parts));
+        if !self.settings.group_by_aliases {
+            return None;
         }
-        items.iter().find_map(|item| match item {
+        let found = items.iter().find_map(|item| match item {
             Item::Value { typed, name: n, .. } if self.same_name(n, name) => Some(typed.clone()),
             _ => None,
-        })
+        })?;
+        // A variable of that name may have been asked for; an alias settles it.
+        self.needs.retain(|n| !matches!(n, crate::Need::Variable(v) if v == &a.parts));
+        Some(found)
     }
 
     /// The aggregation of a typed select list.
@@ -275,11 +322,18 @@ impl Analyzer<'_> {
             selected: Vec::new(),
             values: Vec::new(),
             having: None,
+            generators: Vec::new(),
             output: Vec::new(),
         };
         for item in items {
-            let Item::Value { mut typed, attr, name } = item else {
-                return Err(Error::unsupported("a generator beside aggregates"));
+            let (mut typed, attr, name) = match item {
+                Item::Value { typed, attr, name } => (typed, attr, name),
+                Item::Generator { generator, names } => {
+                    let list = Typed::new(generator.list.clone(), DataType::Null, true, generator.name.clone());
+                    let name = generator.name.clone();
+                    grouped.generators.push((grouped.values.len(), generator, names));
+                    (list, None, name)
+                }
             };
             grouped.selected.push((name.clone(), typed.clone()));
             typed.expr = self.over_groups(typed.expr.clone(), &mut grouped)?;
@@ -295,6 +349,22 @@ impl Analyzer<'_> {
 
     /// `expr` with keys and aggregates replaced by columns of the aggregation.
     pub(super) fn over_groups(&mut self, expr: DfExpr, grouped: &mut Grouped) -> Result<DfExpr> {
+        self.try_over_groups(expr, grouped)?.map_err(|name| missing_aggregation(&name, grouped))
+    }
+
+    /// [`Analyzer::over_groups`] of a clause that sees the output `shown`: a column that is neither is
+    /// not there at all.
+    pub(super) fn over_output(&mut self, expr: DfExpr, grouped: &mut Grouped, shown: &Rel) -> Result<DfExpr> {
+        self.try_over_groups(expr, grouped)?.map_err(|column| {
+            let found = grouped.input.output.iter().chain(&grouped.input.hidden).find(|a| a.column_name() == column);
+            let name = found.map_or(column, |a| a.name.clone());
+            self.unresolved(&[name], &Scope::new(shown, "HAVING"))
+        })
+    }
+
+    /// The expression over the aggregation, or the first column that it has no business with.
+    fn try_over_groups(&mut self, expr: DfExpr, grouped: &mut Grouped) -> Result<std::result::Result<DfExpr, String>> {
+        check_grouping_calls(&expr, grouped)?;
         let mut missing: Option<String> = None;
         let rewritten = expr.transform_down(|e| {
             if let Some(key) = grouped.keys.iter().find(|k| k.expr == e) {
@@ -313,9 +383,9 @@ impl Analyzer<'_> {
             }
         });
         if let Some(name) = missing {
-            return Err(missing_aggregation(&name, grouped));
+            return Ok(Err(name));
         }
-        rewritten.map(|t| t.data).map_err(from_datafusion)
+        rewritten.map(|t| Ok(t.data)).map_err(from_datafusion)
     }
 
     fn aggregate_column(&mut self, expr: DfExpr, grouped: &mut Grouped) -> DfExpr {
@@ -334,15 +404,19 @@ impl Analyzer<'_> {
     /// Builds the plan: keys, aggregation, `HAVING`, select list.
     pub(super) fn build_grouped(&mut self, mut grouped: Grouped) -> Result<Rel> {
         let plan = self.aggregate_plan(&grouped)?;
-        let plan = match &grouped.having {
-            Some(having) => {
-                LogicalPlan::Filter(Filter::try_new(having.clone(), Arc::new(plan)).map_err(from_datafusion)?)
-            }
-            None => plan,
-        };
         let keys: Vec<Attr> = grouped.keys.iter().map(|k| k.attr.clone()).collect();
-        let below = Rel::new(plan, keys, Made::Opaque, &[&grouped.input]);
+        let mut below = Rel::new(plan, keys, Made::Opaque, &[&grouped.input]);
+        if let Some(having) = &grouped.having {
+            let mut exprs = [having.clone()];
+            below = self.lift_subqueries(&below, &mut exprs, Place::Filter)?;
+            let [predicate] = exprs;
+            let filter = Filter::try_new(predicate, Arc::new(below.plan.clone())).map_err(from_datafusion)?;
+            below.plan = LogicalPlan::Filter(filter);
+        }
         let mut rel = self.project_values(&below, grouped.values.clone())?;
+        if !grouped.generators.is_empty() {
+            return self.taken_apart(&rel, grouped.generators);
+        }
         if !grouped.output.is_empty() {
             rel = self.keep_ids(rel, &grouped.output)?;
         }
@@ -367,6 +441,7 @@ impl Analyzer<'_> {
     }
 
     fn aggregate_plan(&mut self, grouped: &Grouped) -> Result<LogicalPlan> {
+        let grouped = &self.without_subqueries(grouped)?;
         let input = self.keyed_input(grouped)?;
         let mut columns: Vec<DfExpr> = grouped.keys.iter().map(|k| k.attr.expr()).collect();
         let mut representatives = Vec::new();
@@ -394,6 +469,27 @@ impl Analyzer<'_> {
         }
         let aggregate = DfAggregate::try_new(Arc::new(input), group, aggregates).map_err(from_datafusion)?;
         Ok(LogicalPlan::Aggregate(aggregate))
+    }
+
+    /// The aggregation with the subqueries of keys and aggregates as columns of its input.
+    fn without_subqueries(&mut self, grouped: &Grouped) -> Result<Grouped> {
+        let mut grouped = grouped.clone();
+        let mut exprs: Vec<DfExpr> = grouped.keys.iter().map(|k| k.expr.clone()).collect();
+        exprs.extend(grouped.aggregates.iter().map(|(e, _)| e.clone()));
+        if !exprs.iter().any(super::project::has_subquery) {
+            return Ok(grouped);
+        }
+        let needed = super::project::needed_columns(&exprs);
+        let source = grouped.input.with_columns(&needed).unwrap_or_else(|| grouped.input.clone());
+        grouped.input = self.lift_subqueries(&source, &mut exprs, Place::Value)?;
+        let mut exprs = exprs.into_iter();
+        for (key, expr) in grouped.keys.iter_mut().zip(exprs.by_ref()) {
+            key.expr = expr;
+        }
+        for ((aggregate, _), expr) in grouped.aggregates.iter_mut().zip(exprs) {
+            *aggregate = expr;
+        }
+        Ok(grouped)
     }
 
     /// The input with a column for each key that is not one already.
@@ -425,7 +521,10 @@ impl Analyzer<'_> {
         };
         let mut grouped = (**grouped).clone();
         let typed = self.over_selected(&grouped, "HAVING", |this, scope| this.condition(condition, scope))?;
-        let expr = self.over_groups(typed.expr, &mut grouped)?;
+        if crate::expr::window::contains_window(&typed.expr) {
+            return Err(Error::analysis("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE").param("clauseName", "HAVING"));
+        }
+        let expr = self.over_output(typed.expr, &mut grouped, &rel)?;
         grouped.having = Some(match grouped.having.take() {
             Some(before) => before.and(expr),
             None => expr,
@@ -467,6 +566,58 @@ impl Analyzer<'_> {
         let cast = datafusion::logical_expr::cast(call, functions::types::to_arrow(&ty));
         Ok(Typed::new(cast, ty, false, printed))
     }
+}
+
+/// `grouping` and `grouping_id` need grouping sets, and ask for their keys.
+fn check_grouping_calls(expr: &DfExpr, grouped: &Grouped) -> Result<()> {
+    let mut error = None;
+    let _ = expr.apply(|e| {
+        let (call, is_id) = match e {
+            DfExpr::Cast(c) => (c.expr.as_ref(), c.field.data_type() == &arrow_schema::DataType::Int64),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        if let DfExpr::AggregateFunction(f) = call
+            && f.func.name() == "grouping"
+        {
+            error = grouping_error(&f.params.args, is_id, grouped);
+        }
+        Ok(if error.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    error.map_or(Ok(()), Err)
+}
+
+fn grouping_error(args: &[DfExpr], is_id: bool, grouped: &Grouped) -> Option<Error> {
+    if grouped.sets.is_none() {
+        return Some(Error::analysis("UNSUPPORTED_GROUPING_EXPRESSION").with_message(
+            "grouping and grouping_id are about grouping sets; this query has neither those nor ROLLUP or CUBE.",
+        ));
+    }
+    let keys: Vec<String> = grouped.keys.iter().map(|k| k.attr.name.clone()).collect();
+    let known = |e: &DfExpr| grouped.keys.iter().position(|k| k.expr == *e || k.attr.expr() == *e);
+    let named = |e: &DfExpr| match e {
+        DfExpr::Column(c) => {
+            let all = grouped.input.output.iter().chain(&grouped.input.hidden);
+            all.into_iter().find(|a| a.column_name() == c.name).map_or_else(|| c.name.clone(), |a| a.name.clone())
+        }
+        other => other.to_string(),
+    };
+    if is_id {
+        let asked: Vec<Option<usize>> = args.iter().map(known).collect();
+        if args.is_empty() || asked.iter().copied().eq((0..keys.len()).map(Some)) {
+            return None;
+        }
+        return Some(
+            Error::analysis("GROUPING_ID_COLUMN_MISMATCH")
+                .param("groupingIdColumn", args.iter().map(named).collect::<Vec<_>>().join(","))
+                .param("groupByColumns", keys.join(",")),
+        );
+    }
+    let unknown = args.iter().find(|e| known(e).is_none())?;
+    Some(
+        Error::analysis("GROUPING_COLUMN_MISMATCH")
+            .param("grouping", named(unknown))
+            .param("groupingColumns", keys.join(",")),
+    )
 }
 
 /// `grouping(…)` is about keys, so its arguments are the keys' columns; without arguments, all of them.

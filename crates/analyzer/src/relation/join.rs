@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType as DfJoinType, NullEquality};
-use datafusion::logical_expr::{Join as DfJoin, JoinConstraint, LogicalPlan};
+use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::{Expr as DfExpr, Join as DfJoin, JoinConstraint, LogicalPlan};
 use functions::Typed;
 use functions::error::from_datafusion;
 use spark::plan::{Join, JoinCriteria, JoinType};
 use spark::types::DataType;
-use spark::{Error, Node, Plan, Result};
+use spark::{Error, Expr, Node, Plan, Result};
 
 use crate::context::Analyzer;
+use crate::decorrelate::Place;
 use crate::expr::Scope;
 use crate::expr::subquery::make;
 use crate::relation::aggregate::contains_aggregate;
@@ -37,19 +40,8 @@ impl Analyzer<'_> {
         match criteria {
             JoinCriteria::None => self.join_on(&left, &right, kind, None),
             JoinCriteria::On(condition) => {
-                let both = both_sides(&left, &right);
-                let mut scope = Scope::new(&both, "JOIN");
-                let typed = self.resolve(condition, &mut scope)?;
-                if typed.ty != DataType::Boolean && typed.ty != DataType::Null {
-                    return Err(Error::analysis("JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE")
-                        .param("joinCondition", format!("\"{}\"", typed.name))
-                        .param("conditionType", format!("\"{}\"", typed.ty.sql())));
-                }
-                if contains_aggregate(&typed.expr) {
-                    return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
-                        .param("invalidExprSqls", format!("\"{}\"", typed.name)));
-                }
-                let typed = self.as_condition(typed)?;
+                let typed = self.join_condition(&left, &right, condition)?;
+                let (left, right, typed) = self.lift_condition(left, right, typed)?;
                 self.join_on(&left, &right, kind, Some(typed))
             }
             JoinCriteria::Using(names) => {
@@ -73,7 +65,55 @@ impl Analyzer<'_> {
         }
     }
 
-    fn join_on(&mut self, left: &Rel, right: &Rel, kind: JoinType, condition: Option<Typed>) -> Result<Rel> {
+    fn join_condition(&mut self, left: &Rel, right: &Rel, condition: &Expr) -> Result<Typed> {
+        let both = both_sides(left, right);
+        let mut scope = Scope::new(&both, "JOIN");
+        let typed = self.resolve(condition, &mut scope)?;
+        if typed.ty != DataType::Boolean && typed.ty != DataType::Null {
+            return Err(Error::analysis("JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE")
+                .param("joinCondition", format!("\"{}\"", typed.name))
+                .param("conditionType", format!("\"{}\"", typed.ty.sql())));
+        }
+        if contains_aggregate(&typed.expr) {
+            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+                .param("operator", "Join")
+                .param("invalidExprSqls", super::aggregate::aggregates_printed(&typed)));
+        }
+        self.as_condition(typed)
+    }
+
+    /// Subqueries of a condition become columns of the side whose columns they use.
+    fn lift_condition(&mut self, left: Rel, right: Rel, condition: Typed) -> Result<(Rel, Rel, Typed)> {
+        if !super::project::has_subquery(&condition.expr) {
+            return Ok((left, right, condition));
+        }
+        let (mut left, mut right) = (left, right);
+        let mut out: Option<DfExpr> = None;
+        for part in split_conjunction_owned(condition.expr.clone()) {
+            let mut part = [part];
+            if super::project::has_subquery(&part[0]) {
+                let used = used_with_outer(&part[0]);
+                if used.iter().all(|id| left.has_column(*id)) {
+                    left = self.lift_subqueries(&left, &mut part, Place::Value)?;
+                } else if used.iter().all(|id| right.has_column(*id)) {
+                    right = self.lift_subqueries(&right, &mut part, Place::Value)?;
+                }
+            }
+            let [part] = part;
+            out = Some(match out {
+                None => part,
+                Some(before) => before.and(part),
+            });
+        }
+        let expr = out.unwrap_or(condition.expr);
+        Ok((left, right, Typed { expr, ..condition }))
+    }
+
+    /// `left JOIN right ON condition`.
+    ///
+    /// # Errors
+    /// If a recursive reference stands where the join may leave its rows out.
+    pub fn join_on(&mut self, left: &Rel, right: &Rel, kind: JoinType, condition: Option<Typed>) -> Result<Rel> {
         self.refuse_recursion(left, right, kind)?;
         let used: Vec<u64> = condition
             .as_ref()
@@ -206,11 +246,27 @@ impl Analyzer<'_> {
         }
         let scope = Scope::new(&left, "LATERAL");
         let (mut right, used) = self.inner(&join.right, &scope)?;
-        if !used.is_empty() {
-            right.plan = LogicalPlan::Subquery(make(right.exact_plan()?, &used));
-            right.made = std::rc::Rc::new(Made::Opaque);
+        let kinds = [JoinType::Inner, JoinType::Cross, JoinType::LeftOuter];
+        if used.is_empty() || !kinds.contains(&join.join_type) {
+            return self.join_rels(left, right, join.join_type, &join.criteria);
         }
-        self.join_rels(left, right, join.join_type, &join.criteria)
+        let (plan, on) = self.lateral_side(&left, &make(right.exact_plan()?, &used))?;
+        right.plan = plan;
+        right.made = std::rc::Rc::new(Made::Opaque);
+        match &join.criteria {
+            JoinCriteria::None | JoinCriteria::On(_) => {
+                let mut condition = match &join.criteria {
+                    JoinCriteria::On(condition) => Some(self.join_condition(&left, &right, condition)?),
+                    _ => None,
+                };
+                if let Some(on) = on {
+                    let both = condition.map_or_else(|| on.clone(), |c| on.clone().and(c.expr));
+                    condition = Some(Typed::new(both, DataType::Boolean, true, "lateral"));
+                }
+                self.join_on(&left, &right, join.join_type, condition)
+            }
+            criteria => self.join_rels(left, right, join.join_type, criteria),
+        }
     }
 
     /// A generator as the right side of a lateral join adds columns to the left side's rows.
@@ -236,6 +292,26 @@ impl Analyzer<'_> {
         let shown = rel.renamed(output);
         Ok(Some(shown.tagged(join.right.plan_id)))
     }
+}
+
+/// The attributes an expression uses, also inside its subqueries.
+fn used_with_outer(expr: &DfExpr) -> Vec<u64> {
+    let mut out = super::project::needed_columns(std::slice::from_ref(expr));
+    let _ = expr.apply(|e| {
+        let subquery = match e {
+            DfExpr::ScalarSubquery(s) => Some(s),
+            DfExpr::Exists(e) => Some(&e.subquery),
+            DfExpr::InSubquery(i) => Some(&i.subquery),
+            _ => None,
+        };
+        for outer in subquery.into_iter().flat_map(|s| &s.outer_ref_columns) {
+            if let DfExpr::OuterReferenceColumn(_, c) = outer {
+                out.extend(crate::scope::column_id(c));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    out
 }
 
 /// An alias with its column names around a plan.

@@ -50,8 +50,15 @@ impl Analyzer<'_> {
                 let view = view.clone();
                 self.view(&view)
             }
+            _ if name.len() > 2 && !self.same_name(&name[0], "spark_catalog") => {
+                Err(Error::analysis("REQUIRES_SINGLE_PART_NAMESPACE")
+                    .param("sessionCatalog", "spark_catalog")
+                    .param("identifier", quoted(name))
+                    .at(plan.origin.as_ref()))
+            }
             _ => Err(Error::analysis("TABLE_OR_VIEW_NOT_FOUND")
                 .param("relationName", quoted(name))
+                .param("searchPath", self.search_path())
                 .with_message(format!("There is no table or view {}.", quoted(name)))
                 .at(plan.origin.as_ref())),
         }
@@ -98,6 +105,9 @@ impl Analyzer<'_> {
     }
 
     pub(super) fn remote_relation(&mut self, id: &str) -> Result<Rel> {
+        if let Some(rel) = self.at_hand.get(id) {
+            return Ok(rel.clone());
+        }
         match self.ask_found(Need::Remote(id.to_string()))? {
             Answer::Table(table) => {
                 let table = table.clone();
@@ -267,6 +277,9 @@ impl Analyzer<'_> {
     fn inline_cell(&mut self, expr: &Expr, empty: &Rel) -> Result<functions::Typed> {
         let mut scope = Scope::new(empty, "VALUES");
         let typed = self.resolve(expr, &mut scope)?;
+        if super::project::has_subquery(&typed.expr) {
+            return Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.SCALAR_SUBQUERY_IN_VALUES"));
+        }
         if !typed.foldable() {
             return Err(Error::analysis("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE")
                 .param("expr", format!("\"{}\"", typed.name)));
@@ -282,7 +295,11 @@ impl Analyzer<'_> {
             }
         }
         let name = format!("col{}", i + 1);
-        let Some(ty) = coerce::common_type(&types, &self.settings) else {
+        // Rows of a table are not made strings, nor strings what the other rows are.
+        let strings = types.iter().filter(|t| t.is_string()).count();
+        let mixed = strings > 1 || (strings == 1 && types.iter().any(|t| !t.is_string() && *t != DataType::Null));
+        let common = if mixed { None } else { coerce::common_type(&types, &self.settings) };
+        let Some(ty) = common else {
             return Err(Error::analysis("INVALID_INLINE_TABLE.INCOMPATIBLE_TYPES_IN_INLINE_TABLE")
                 .param("colName", spark::types::quote_identifier(&name)));
         };
@@ -290,8 +307,12 @@ impl Analyzer<'_> {
         let arrow = to_arrow(&ty);
         let mut scalars = Vec::with_capacity(cells.len());
         for cell in &cells {
-            let cell = coerce::cast_implicitly(cell, &ty, &self.settings);
-            let value = fold::evaluate(&cell)?;
+            let cast = coerce::cast_implicitly(cell, &ty, &self.settings);
+            let value = fold::evaluate(&cast).map_err(|_| {
+                Error::analysis("INVALID_INLINE_TABLE.FAILED_SQL_EXPRESSION_EVALUATION")
+                    .param("sqlExpr", format!("\"{}\"", cell.name))
+                    .with_message(format!("{} cannot be computed for a row of a table.", cell.name))
+            })?;
             scalars.push(if value.is_null() { ScalarValue::try_from(&arrow).map_err(from_datafusion)? } else { value });
         }
         let array = if scalars.is_empty() {
@@ -318,6 +339,9 @@ impl Analyzer<'_> {
                 let function = function.clone();
                 self.sql_table_function(&function, args)
             }
+            _ if crate::expr::function::is_builtin(name) => {
+                Err(Error::analysis("NOT_A_TABLE_FUNCTION").param("functionName", quoted(name)))
+            }
             _ => Err(Error::analysis("UNRESOLVABLE_TABLE_VALUED_FUNCTION").param("name", quoted(name))),
         }
     }
@@ -327,10 +351,19 @@ impl Analyzer<'_> {
         let mut values = Vec::new();
         for arg in args {
             let typed = self.resolve(arg, &mut Scope::new(&empty, "FROM"))?;
-            let typed = coerce::cast_implicitly(&typed, &DataType::Long, &self.settings);
-            let value = fold::integer(&typed).ok_or_else(|| {
+            if !typed.foldable() {
+                return Err(Error::analysis("NON_FOLDABLE_ARGUMENT")
+                    .param("funcName", "`range`")
+                    .param("paramName", if args.len() == 1 || values.len() == 1 { "`end`" } else { "`start`" })
+                    .param("paramType", "\"BIGINT\""));
+            }
+            let cast = coerce::cast_implicitly(&typed, &DataType::Long, &self.settings);
+            let number = functions::fold::evaluate(&cast)?;
+            let value = (!number.is_null()).then(|| fold::integer(&cast)).flatten().ok_or_else(|| {
+                // Spark counts the step before the end here.
+                let at = if args.len() == 1 { 2 } else { values.len() + 1 };
                 Error::analysis("UNEXPECTED_INPUT_TYPE")
-                    .param("paramIndex", functions::call::ordinal(values.len() + 1))
+                    .param("paramIndex", functions::call::ordinal(at))
                     .param("functionName", "`range`")
                     .param("requiredType", "\"BIGINT\"")
                     .param("inputSql", format!("\"{}\"", typed.name))
@@ -341,6 +374,9 @@ impl Analyzer<'_> {
         match values.as_slice() {
             [end] => self.range(0, *end, 1, None),
             [start, end] => self.range(*start, *end, 1, None),
+            [_, _, 0] | [_, _, 0, _] => Err(Error::new(spark::ErrorKind::IllegalArgument, "FAILED_FUNCTION_CALL")
+                .param("funcName", "`range`")
+                .with_message("The step of a range cannot be 0.")),
             [start, end, step] => self.range(*start, *end, *step, None),
             [start, end, step, n] => self.range(*start, *end, *step, i32::try_from(*n).ok()),
             _ => Err(Error::analysis("WRONG_NUM_ARGS.WITHOUT_SUGGESTION")

@@ -8,14 +8,23 @@ mod generate;
 mod join;
 mod leaf;
 mod na;
+mod nearest;
+pub(crate) mod partitioning;
+mod observe;
+mod parse;
 mod pipe;
 mod pivot;
 mod project;
+mod sample;
 mod set_op;
 mod sort;
 mod sql;
 mod stat;
+mod time_window;
+mod tail;
+mod transpose;
 mod view;
+mod zip;
 
 use std::sync::Arc;
 
@@ -40,6 +49,7 @@ impl Analyzer<'_> {
     pub fn relation(&mut self, plan: &Plan) -> Result<Rel> {
         stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
             let rel = self.node(&plan.node, plan).map_err(|e| e.at(plan.origin.as_ref()))?;
+            let rel = self.with_join_hints(&plan.node, rel);
             Ok(rel.tagged(plan.plan_id))
         })
     }
@@ -75,7 +85,8 @@ impl Analyzer<'_> {
             Node::Offset { input, offset } => self.offset(input, offset),
             Node::Distinct { input } => self.distinct(input),
             Node::Deduplicate { within_watermark: true, .. } => {
-                Err(Error::unsupported("dropDuplicatesWithinWatermark on a relation that is not a stream"))
+                let what = "dropDuplicatesWithinWatermark is not supported with batch DataFrames/DataSets";
+                Err(Error::analysis("_LEGACY_ERROR_TEMP_3102").param("msg", what).with_message(what))
             }
             Node::Deduplicate { input, columns, all_columns, .. } => self.deduplicate(input, columns, *all_columns),
             Node::SubqueryAlias { input, alias, columns } => self.subquery_alias(input, alias, columns),
@@ -83,15 +94,15 @@ impl Analyzer<'_> {
             Node::WithWindows { input, windows } => self.with_windows(input, windows),
             Node::LateralView(view) => self.lateral_view(view),
             Node::Sample(sample) => self.sample(sample),
-            Node::Repartition { input, .. } => self.relation(input),
-            Node::RepartitionBy { input, exprs, .. } => self.repartition_by(input, exprs),
+            Node::Repartition { input, partitions, shuffle } => self.repartition(input, *partitions, *shuffle),
+            Node::RepartitionBy { input, exprs, partitions } => self.repartition_by(input, exprs, *partitions),
             Node::ToDf { input, names } => self.to_df(input, names),
             Node::WithColumns { input, columns } => self.with_columns(input, columns),
             Node::WithColumnsRenamed { input, renames } => self.with_columns_renamed(input, renames),
             Node::Drop { input, columns, names, must_exist } => self.drop_columns(input, columns, names, *must_exist),
             Node::Hint { input, name, params } => self.hint(input, name, params),
             Node::ToSchema { input, schema } => self.to_schema(input, schema),
-            Node::WithWatermark { input, .. } => self.relation(input),
+            Node::WithWatermark { input, delay, .. } => self.with_watermark(input, delay),
             Node::CollectMetrics { input, name, metrics } => self.collect_metrics(input, name, metrics, plan.plan_id),
             Node::FillNa { input, columns, values } => self.fill_na(input, columns, values),
             Node::DropNa { input, columns, min_non_nulls } => self.drop_na(input, columns, *min_non_nulls),
@@ -105,6 +116,12 @@ impl Analyzer<'_> {
                 self.approx_quantile(input, columns, probabilities, *relative_error)
             }
             Node::Parse { input, format, schema, options } => self.parse_text(input, format, schema.as_ref(), options),
+            Node::AsOfJoin(join) => self.as_of_join(join),
+            Node::NearestByJoin(join) => self.nearest_by_join(join),
+            Node::Zip { left, right } => self.zip(left, right),
+            Node::Transpose { input, index } => self.transpose(input, index),
+            Node::Tail { input, limit } => self.tail(input, *limit),
+            Node::FreqItems { input, columns, support } => self.freq_items(input, columns, *support),
             Node::Crosstab { input, col1, col2 } => self.crosstab(input, col1, col2),
             Node::PipeExtend { input, exprs } => self.pipe_extend(input, exprs),
             Node::PipeSet { input, assignments } => self.pipe_set(input, assignments),
@@ -119,12 +136,6 @@ impl Analyzer<'_> {
 fn unsupported(node: &Node) -> Error {
     let what = match node {
         Node::Unsupported { what } => what.clone(),
-        Node::AsOfJoin(_) => "an as-of join".into(),
-        Node::NearestByJoin(_) => "a nearest-by join".into(),
-        Node::Zip { .. } => "zip".into(),
-        Node::Tail { .. } => "tail below the top of a query".into(),
-        Node::Transpose { .. } => "transpose".into(),
-        Node::FreqItems { .. } => "freqItems".into(),
         Node::MapPartitions { .. } | Node::GroupMap { .. } | Node::CoGroupMap { .. } => {
             "Python code over partitions".into()
         }

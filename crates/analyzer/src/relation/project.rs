@@ -6,13 +6,15 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Distinct, DistinctOn, Expr as DfExpr, Filter, Limit, LogicalPlan, LogicalPlanBuilder};
 use functions::error::from_datafusion;
 use functions::families::collation::{is_collated, key_expr};
-use functions::{Generator, Typed, fold};
+use functions::families::random::POSITIONAL;
+use functions::operators::{Kind, Operator};
+use functions::{Generator, KernelUdf, Typed, fold};
 use spark::expr::WindowSpec;
 use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
-use crate::Observation;
 use crate::context::Analyzer;
+use crate::decorrelate::Place;
 use crate::expr::Scope;
 use crate::expr::list::Item;
 use crate::expr::window::contains_window;
@@ -30,9 +32,21 @@ impl Analyzer<'_> {
     /// # Errors
     /// As the expressions.
     pub fn project_rel(&mut self, rel: &Rel, exprs: &[Expr]) -> Result<Rel> {
+        if let Some(windowed) = self.time_windows(rel, exprs)? {
+            return self.project_windowed(&windowed.rel, &windowed.exprs);
+        }
+        self.project_windowed(rel, exprs)
+    }
+
+    /// As [`Self::project_rel`], where time windows are columns of `rel` already.
+    fn project_windowed(&mut self, rel: &Rel, exprs: &[Expr]) -> Result<Rel> {
         let mut scope = Scope::new(rel, "SELECT");
         let items = self.select_list(exprs, &mut scope)?;
-        if items.iter().any(|i| matches!(i, Item::Value { typed, .. } if contains_aggregate(&typed.expr))) {
+        let aggregates = |item: &Item| match item {
+            Item::Value { typed, .. } => contains_aggregate(&typed.expr),
+            Item::Generator { generator, .. } => contains_aggregate(&generator.list),
+        };
+        if items.iter().any(aggregates) {
             return self.global_aggregate(rel, items);
         }
         self.project_items(rel, items)
@@ -41,23 +55,10 @@ impl Analyzer<'_> {
     /// A projection of typed entries; generators and window functions get operators of their own.
     ///
     /// # Errors
-    /// `UNSUPPORTED_GENERATOR.MULTI_GENERATOR`.
+    /// `UDTF_ALIAS_NUMBER_MISMATCH`.
     pub fn project_items(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
-        let generators = items.iter().filter(|i| matches!(i, Item::Generator { .. })).count();
-        if generators > 1 {
-            let names: Vec<String> = items
-                .iter()
-                .filter_map(|i| match i {
-                    Item::Generator { generator, .. } => Some(format!("\"{}\"", generator.name)),
-                    Item::Value { .. } => None,
-                })
-                .collect();
-            return Err(Error::analysis("UNSUPPORTED_GENERATOR.MULTI_GENERATOR")
-                .param("num", generators.to_string())
-                .param("generators", names.join(", ")));
-        }
-        if generators == 1 {
-            return self.project_generator(rel, items);
+        if items.iter().any(|i| matches!(i, Item::Generator { .. })) {
+            return self.project_generators(rel, items);
         }
         let values = items.into_iter().filter_map(|i| match i {
             Item::Value { typed, attr, name } => Some((typed, attr, name)),
@@ -113,7 +114,7 @@ impl Analyzer<'_> {
             return Ok((rel, values));
         }
         let mut exprs: Vec<DfExpr> = values.iter().map(|(t, _, _)| t.expr.clone()).collect();
-        let lifted = self.lift_subqueries(&rel, &mut exprs)?;
+        let lifted = self.lift_subqueries(&rel, &mut exprs, Place::Value)?;
         for ((typed, _, _), expr) in values.iter_mut().zip(exprs) {
             typed.expr = expr;
         }
@@ -177,11 +178,27 @@ impl Analyzer<'_> {
     /// # Errors
     /// As the condition; `INVALID_WHERE_CONDITION` with aggregates.
     pub fn filter_rel(&mut self, rel: &Rel, condition: &Expr) -> Result<Rel> {
+        if let Some(windowed) = self.time_windows(rel, std::slice::from_ref(condition))?
+            && let [condition] = windowed.exprs.as_slice()
+        {
+            // Spark shows the window that a condition computes.
+            let mut rel = windowed.rel;
+            rel.output.insert(0, windowed.attr);
+            return self.filter_windowed(&rel, condition);
+        }
+        self.filter_windowed(rel, condition)
+    }
+
+    /// As [`Self::filter_rel`], where time windows are columns of `rel` already.
+    fn filter_windowed(&mut self, rel: &Rel, condition: &Expr) -> Result<Rel> {
         let (typed, source) = self.resolve_reaching(rel, "WHERE", |this, scope| this.condition(condition, scope))?;
-        if contains_aggregate(&typed.expr) || contains_window(&typed.expr) {
+        if contains_window(&typed.expr) {
+            return Err(Error::analysis("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE").param("clauseName", "WHERE"));
+        }
+        if contains_aggregate(&typed.expr) {
             return Err(Error::analysis("INVALID_WHERE_CONDITION")
                 .param("condition", format!("\"{}\"", typed.name))
-                .param("expressionList", typed.name.clone()));
+                .param("expressionList", super::aggregate::aggregates_printed(&typed).trim_matches('"')));
         }
         self.filter_typed(&source, typed, rel)
     }
@@ -192,9 +209,10 @@ impl Analyzer<'_> {
     /// If the plan cannot be built: a defect.
     pub fn filter_typed(&mut self, source: &Rel, condition: Typed, shown: &Rel) -> Result<Rel> {
         let mut exprs = [condition.expr];
-        let source = &self.lift_subqueries(source, &mut exprs)?;
+        let source = &self.lift_subqueries(source, &mut exprs, Place::Filter)?;
         let [predicate] = exprs;
-        let filter = Filter::try_new(predicate, Arc::new(source.plan.clone())).map_err(from_datafusion)?;
+        let (plan, predicate) = self.pinned(source, predicate)?;
+        let filter = Filter::try_new(predicate, Arc::new(plan)).map_err(from_datafusion)?;
         let made = Made::Pass { input: source.clone() };
         let mut out = Rel::new(LogicalPlan::Filter(filter), shown.output.clone(), made, &[shown]);
         out.hidden = shown.hidden.clone();
@@ -257,7 +275,7 @@ impl Analyzer<'_> {
         let plan = LogicalPlan::Limit(Limit {
             skip: (skip > 0).then(|| Box::new(lit(skip))),
             fetch: fetch.map(|n| Box::new(lit(n))),
-            input: Arc::new(rel.plan.clone()),
+            input: Arc::new(in_place(&rel.plan)),
         });
         Rel::new(plan, rel.output.clone(), Made::Pass { input: rel.clone() }, &[rel]).with_hidden(rel.hidden.clone())
     }
@@ -355,11 +373,9 @@ impl Analyzer<'_> {
     /// `ASSIGNMENT_ARITY_MISMATCH`-like if the number of names is wrong.
     pub fn alias_rel(&mut self, rel: &Rel, alias: &[String], columns: &[String]) -> Result<Rel> {
         if !columns.is_empty() && columns.len() != rel.output.len() {
-            return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
-                .param("operator", "SUBQUERY ALIAS")
-                .param("refNumColumns", rel.output.len().to_string())
-                .param("invalidOrdinalNum", "alias")
-                .param("invalidNumColumns", columns.len().to_string())
+            return Err(Error::analysis("ASSIGNMENT_ARITY_MISMATCH")
+                .param("numExpr", columns.len().to_string())
+                .param("numTarget", rel.output.len().to_string())
                 .with_message(format!("{} names were given to {} columns.", columns.len(), rel.output.len())));
         }
         let mut output = rel.output.clone();
@@ -380,43 +396,6 @@ impl Analyzer<'_> {
         rel
     }
 
-    pub(super) fn hint(&mut self, input: &Plan, name: &str, _params: &[Expr]) -> Result<Rel> {
-        // Join and partitioning hints ask for a strategy, not for another answer; Spark ignores those it
-        // does not know with a warning.
-        let _ = name;
-        self.relation(input)
-    }
-
-    pub(super) fn repartition_by(&mut self, input: &Plan, exprs: &[Expr]) -> Result<Rel> {
-        let rel = self.relation(input)?;
-        let mut scope = Scope::new(&rel, "DISTRIBUTE BY");
-        for expr in exprs {
-            match expr.unpositioned() {
-                Expr::DirectShufflePartitionId(inner) => self.resolve(inner, &mut scope)?,
-                _ => self.resolve(expr, &mut scope)?,
-            };
-        }
-        Ok(rel)
-    }
-
-    pub(super) fn collect_metrics(
-        &mut self,
-        input: &Plan,
-        name: &str,
-        metrics: &[Expr],
-        plan_id: Option<i64>,
-    ) -> Result<Rel> {
-        let rel = self.relation(input)?;
-        let observed = self.project_rel(&rel, metrics)?;
-        self.observations.push(Observation {
-            name: name.to_string(),
-            schema: observed.schema(),
-            plan: observed.exact_plan()?,
-            plan_id,
-        });
-        Ok(rel)
-    }
-
     /// The first rows as text, one string column for each column; the scheduler lays them out.
     pub(super) fn show(&mut self, input: &Plan, rows: i32) -> Result<Rel> {
         let rel = self.relation(input)?;
@@ -430,32 +409,57 @@ impl Analyzer<'_> {
         self.project_values(&shown, values)
     }
 
-    /// A generator among the entries of a select list.
-    fn project_generator(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
-        let mut values: Vec<Option<(Typed, Option<Attr>, String)>> = Vec::new();
-        let mut found: Option<(Generator, Vec<String>)> = None;
+    /// Generators among the entries of a select list: each row of one meets each row of the next.
+    fn project_generators(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
+        let mut source = rel.clone();
+        let mut values: Vec<(Typed, Option<Attr>, String)> = Vec::new();
         for item in items {
             match item {
-                Item::Value { typed, attr, name } => values.push(Some((typed, attr, name))),
+                Item::Value { typed, attr, name } => values.push((typed, attr, name)),
                 Item::Generator { generator, names } => {
-                    values.push(None);
-                    found = Some((generator, names));
+                    let (generated, columns) = self.generate(&source, generator, &names)?;
+                    values.extend(columns.into_iter().map(|a| (a.typed(), Some(a.clone()), a.name)));
+                    source = generated;
                 }
             }
         }
-        let Some((generator, names)) = found else {
-            return Err(Error::internal("a generator was expected"));
-        };
-        let (generated, columns) = self.generate(rel, generator, &names)?;
-        let mut out = Vec::new();
-        for value in values {
-            match value {
-                Some(value) => out.push(value),
-                None => out.extend(columns.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone()))),
-            }
-        }
-        self.project_values(&generated, out)
+        self.project_values(&source, values)
     }
+
+    /// The lists at some places of `rel` taken apart by the generators they are of.
+    ///
+    /// # Errors
+    /// `UDTF_ALIAS_NUMBER_MISMATCH`.
+    pub fn taken_apart(&mut self, rel: &Rel, generators: Vec<(usize, Generator, Vec<String>)>) -> Result<Rel> {
+        let value = |a: &Attr| Item::Value { typed: a.typed(), attr: Some(a.clone()), name: a.name.clone() };
+        let mut items: Vec<Item> = rel.output.iter().map(value).collect();
+        for (place, generator, names) in generators {
+            let list = rel.output.get(place).ok_or_else(|| Error::internal("a list was computed"))?.expr();
+            items[place] = Item::Generator { generator: Generator { list, ..generator }, names };
+        }
+        self.project_generators(rel, items)
+    }
+}
+
+/// `plan` such that a limit above it does not move below functions of a row's partition and number.
+fn in_place(plan: &LogicalPlan) -> LogicalPlan {
+    let mut below = plan;
+    while let LogicalPlan::Projection(projection) = below {
+        if projection.expr.iter().any(knows_place) {
+            return Operator::plan(Kind::InPlace, plan.clone());
+        }
+        below = &projection.input;
+    }
+    plan.clone()
+}
+
+fn knows_place(expr: &DfExpr) -> bool {
+    let found = expr.exists(|e| {
+        let DfExpr::ScalarFunction(call) = e else { return Ok(false) };
+        let udf: &dyn std::any::Any = call.func.inner().as_ref();
+        Ok(udf.downcast_ref::<KernelUdf>().is_some_and(|k| POSITIONAL.contains(&k.kernel.name)))
+    });
+    found.unwrap_or(false)
 }
 
 /// What [`Analyzer::resolve_reaching`] can carry: it knows the columns it uses.
@@ -469,6 +473,13 @@ impl Reaching for Typed {
     }
 }
 
+impl Reaching for Vec<Typed> {
+    fn columns(&self) -> Vec<u64> {
+        let exprs: Vec<DfExpr> = self.iter().map(|t| t.expr.clone()).collect();
+        needed_columns(&exprs)
+    }
+}
+
 impl Reaching for Vec<crate::expr::window::Order> {
     fn columns(&self) -> Vec<u64> {
         let exprs: Vec<DfExpr> = self.iter().map(|o| o.typed.expr.clone()).collect();
@@ -476,9 +487,10 @@ impl Reaching for Vec<crate::expr::window::Order> {
     }
 }
 
-/// True if there is a scalar or `EXISTS` subquery in `expr`.
-fn has_subquery(expr: &DfExpr) -> bool {
-    expr.exists(|e| Ok(matches!(e, DfExpr::ScalarSubquery(_) | DfExpr::Exists(_)))).unwrap_or(false)
+/// True if there is a subquery in `expr`.
+pub(crate) fn has_subquery(expr: &DfExpr) -> bool {
+    expr.exists(|e| Ok(matches!(e, DfExpr::ScalarSubquery(_) | DfExpr::Exists(_) | DfExpr::InSubquery(_))))
+        .unwrap_or(false)
 }
 
 /// The attributes that expressions use.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, Union};
 use functions::error::from_datafusion;
+use functions::families::collation::{is_collated, key_expr};
 use functions::{Typed, coerce};
 use spark::plan::{SetOp, SetOpKind};
 use spark::types::DataType;
@@ -88,6 +89,7 @@ impl Analyzer<'_> {
             for (i, attr) in rel.output.iter().enumerate() {
                 types[i] = match coerce::wider_type(&types[i], &attr.ty, &self.settings) {
                     Some(ty) => ty,
+                    None if same_structure(&types[i], &attr.ty) => continue,
                     None => return Err(incompatible(operator, n, i, attr, &types[i])),
                 };
             }
@@ -163,6 +165,9 @@ impl Analyzer<'_> {
             let exprs = rel.output.iter().zip(&output).map(|(a, o)| a.expr().alias(o.column_name())).collect();
             project(exprs, &rel.plan)
         };
+        if output.iter().any(|a| is_collated(&a.ty)) {
+            return self.by_keys(kind, all, left, right, output);
+        }
         let (l, r) = (side(left)?, side(right)?);
         let plan = match (kind, all) {
             (_, true) => return self.all_variant(kind, left, right, output),
@@ -170,7 +175,31 @@ impl Analyzer<'_> {
             _ => LogicalPlanBuilder::except(l, r, false),
         }
         .map_err(from_datafusion)?;
-        Ok(Rel::new(plan, output, Made::Opaque, &[left, right]))
+        Ok(Rel::new(unqualified(&plan)?, output, Made::Opaque, &[left, right]))
+    }
+
+    /// `INTERSECT` and `EXCEPT` of strings with a collation: rows are compared by their keys.
+    fn by_keys(&mut self, kind: SetOpKind, all: bool, left: &Rel, right: &Rel, output: Vec<Attr>) -> Result<Rel> {
+        let (left, right) = match all {
+            true => (self.numbered(left)?, self.numbered(right)?),
+            false => (self.distinct_rel(left)?, self.distinct_rel(right)?),
+        };
+        let same = |(l, r): (&Attr, &Attr)| {
+            datafusion::logical_expr::binary_expr(
+                key_expr(l.expr(), &l.ty),
+                datafusion::logical_expr::Operator::IsNotDistinctFrom,
+                key_expr(r.expr(), &r.ty),
+            )
+        };
+        let on = left.output.iter().zip(&right.output).map(same).reduce(datafusion::logical_expr::Expr::and);
+        let condition = on.map(|expr| Typed::new(expr, DataType::Boolean, false, "same"));
+        let join = match kind {
+            SetOpKind::Intersect => spark::plan::JoinType::LeftSemi,
+            _ => spark::plan::JoinType::LeftAnti,
+        };
+        let kept = self.join_on(&left, &right, join, condition)?;
+        let exprs = kept.output.iter().zip(&output).map(|(a, o)| a.expr().alias(o.column_name())).collect();
+        Ok(Rel::new(project(exprs, &kept.plan)?, output, Made::Opaque, &[&left, &right]))
     }
 
     /// `INTERSECT ALL` and `EXCEPT ALL`: occurrences are numbered on both sides, so that the n-th of one
@@ -191,7 +220,7 @@ impl Analyzer<'_> {
             _ => LogicalPlanBuilder::except(l, r, false),
         }
         .map_err(from_datafusion)?;
-        Ok(Rel::new(plan, output, Made::Opaque, &[&left, &right]))
+        Ok(Rel::new(unqualified(&plan)?, output, Made::Opaque, &[&left, &right]))
     }
 
     /// The relation with a last column that numbers equal rows.
@@ -199,7 +228,7 @@ impl Analyzer<'_> {
         let mut values: Vec<_> = rel.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
         let mut call = self.call_window("row_number")?;
         if let datafusion::logical_expr::Expr::WindowFunction(w) = &mut call.expr {
-            w.params.partition_by = rel.output.iter().map(Attr::expr).collect();
+            w.params.partition_by = rel.output.iter().map(|a| key_expr(a.expr(), &a.ty)).collect();
         }
         values.push((call, None, "n".into()));
         self.project_values(rel, values)
@@ -209,6 +238,30 @@ impl Analyzer<'_> {
     fn call_window(&mut self, _name: &str) -> Result<Typed> {
         let expr = datafusion::functions_window::expr_fn::row_number();
         Ok(Typed::new(expr, DataType::Long, false, "row_number()"))
+    }
+}
+
+/// The plan's columns without the table names that DataFusion's builder gives them.
+fn unqualified(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let exprs = plan.schema().iter().map(|(qualifier, field)| {
+        let column = datafusion::common::Column::from((qualifier, field));
+        datafusion::logical_expr::Expr::Column(column).alias(field.name())
+    });
+    project(exprs.collect(), plan)
+}
+
+/// True if two types differ in nothing but names and nullability.
+fn same_structure(a: &DataType, b: &DataType) -> bool {
+    match (a, b) {
+        (DataType::Struct(a), DataType::Struct(b)) => {
+            a.fields.len() == b.fields.len()
+                && a.fields.iter().zip(&b.fields).all(|(a, b)| same_structure(&a.data_type, &b.data_type))
+        }
+        (DataType::Array { element: a, .. }, DataType::Array { element: b, .. }) => same_structure(a, b),
+        (DataType::Map { key: ak, value: av, .. }, DataType::Map { key: bk, value: bv, .. }) => {
+            same_structure(ak, bk) && same_structure(av, bv)
+        }
+        _ => a.same_type(b),
     }
 }
 

@@ -14,16 +14,29 @@ use crate::relation::aggregate::{Grouped, contains_aggregate};
 use crate::scope::{Made, Rel};
 
 impl Analyzer<'_> {
-    pub(super) fn sort(&mut self, input: &Plan, keys: &SortKeys, _global: bool) -> Result<Rel> {
+    pub(super) fn sort(&mut self, input: &Plan, keys: &SortKeys, global: bool) -> Result<Rel> {
         let rel = self.relation(input)?;
+        let sorted = self.sort_keys(&rel, keys)?;
+        Ok(if global { sorted } else { self.sorted_within(sorted) })
+    }
+
+    fn sort_keys(&mut self, rel: &Rel, keys: &SortKeys) -> Result<Rel> {
+        if let SortKeys::Keys(keys) = keys {
+            let exprs: Vec<Expr> = keys.iter().map(|k| k.child.clone()).collect();
+            if let Some(windowed) = self.time_windows(rel, &exprs)? {
+                let keys: Vec<SortOrder> =
+                    keys.iter().zip(windowed.exprs).map(|(k, child)| SortOrder { child, ..k.clone() }).collect();
+                return self.sort_rel(&windowed.rel, &keys);
+            }
+        }
         match keys {
             SortKeys::All { ascending, nulls_first } => {
                 let columns: Vec<_> = rel.output.iter().map(|a| a.typed()).collect();
                 let orders =
                     columns.into_iter().map(|t| self.order(t, *ascending, *nulls_first)).collect::<Result<Vec<_>>>()?;
-                Ok(sorted(&rel, &rel, &orders))
+                Ok(sorted(rel, rel, &orders))
             }
-            SortKeys::Keys(keys) => self.sort_rel(&rel, keys),
+            SortKeys::Keys(keys) => self.sort_rel(rel, keys),
         }
     }
 
@@ -79,7 +92,7 @@ impl Analyzer<'_> {
         let first = grouped.values.len();
         for order in &orders {
             let mut typed = order.typed.clone();
-            typed.expr = self.over_groups(typed.expr, &mut grouped)?;
+            typed.expr = self.over_output(typed.expr, &mut grouped, rel)?;
             let name = typed.name.clone();
             grouped.values.push((typed, None, name));
         }

@@ -80,10 +80,14 @@ impl Analyzer<'_> {
     /// A call of a SQL function: its body with the parameters replaced by the arguments.
     pub fn sql_function(&mut self, function: &SqlFunction, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
         let SqlFunctionBody::Scalar { expr, returns } = &function.body else {
-            return Err(self.unresolved_routine(&f.name).at(scope.origin.as_ref()));
+            return Err(Error::analysis("NOT_A_SCALAR_FUNCTION")
+                .param("functionName", quoted(&function.name))
+                .at(scope.origin.as_ref()));
         };
-        let arguments = self.bind_arguments(function, &f.args, scope)?;
-        let names: Vec<String> = arguments.iter().map(|(_, t)| t.name.clone()).collect();
+        let arguments = self.bind_arguments(function, &f.args, scope).map_err(|e| e.at(scope.origin.as_ref()))?;
+        // Defaults at the end are not printed.
+        let given = (0..arguments.len()).rev().find(|i| is_given(function, &f.args, *i)).map_or(0, |i| i + 1);
+        let names: Vec<String> = arguments.iter().take(given).map(|(_, t)| t.name.clone()).collect();
         self.enter(&function.name)?;
         let result = self.in_parameters(arguments, function, |this, inner| this.resolve(expr, inner));
         self.views.pop();
@@ -109,6 +113,14 @@ impl Analyzer<'_> {
         let result = self.inner_of_row(&plan, &row);
         self.views.pop();
         let rel = result?;
+        if let Some(returns) = returns
+            && returns.fields.len() != rel.output.len()
+        {
+            return Err(Error::analysis("USER_DEFINED_FUNCTIONS.RETURN_COLUMN_COUNT_MISMATCH")
+                .param("outputSize", rel.output.len().to_string())
+                .param("returnParamSize", returns.fields.len().to_string())
+                .param("name", function.name.join(".")));
+        }
         match returns {
             Some(returns) => self.as_schema(&rel, returns, &function.name),
             None => Ok(rel),
@@ -162,15 +174,13 @@ impl Analyzer<'_> {
         scope: &mut Scope,
     ) -> Result<Vec<(String, Typed)>> {
         let required = function.parameters.iter().filter(|p| p.2.is_none()).count();
-        if args.len() > function.parameters.len() || args.len() < required {
-            let expected = if required == function.parameters.len() {
-                required.to_string()
-            } else {
-                format!("[{required}, {}]", function.parameters.len())
-            };
+        let parameters: Vec<&str> = function.parameters.iter().map(|p| p.0.as_str()).collect();
+        crate::expr::function::check_named(&quoted(&function.name), &parameters, args)?;
+        if args.len() > function.parameters.len() || (args.len() < required && !args.iter().any(is_named)) {
+            let expected = if args.len() < required { required } else { function.parameters.len() };
             return Err(Error::analysis("WRONG_NUM_ARGS.WITHOUT_SUGGESTION")
                 .param("functionName", quoted(&function.name))
-                .param("expectedNum", expected)
+                .param("expectedNum", expected.to_string())
                 .param("actualNum", args.len().to_string())
                 .param("docroot", "https://spark.apache.org/docs/latest"));
         }
@@ -227,6 +237,19 @@ impl Analyzer<'_> {
         self.views.push(name.to_vec());
         Ok(())
     }
+}
+
+fn is_named(arg: &Expr) -> bool {
+    matches!(arg.unpositioned(), Expr::NamedArgument { .. })
+}
+
+/// True if a call gives parameter `i` a value.
+fn is_given(function: &SqlFunction, args: &[Expr], i: usize) -> bool {
+    args.get(i).is_some_and(|a| !is_named(a))
+        || args.iter().any(|a| {
+            matches!(a.unpositioned(), Expr::NamedArgument { name, .. }
+                if function.parameters.get(i).is_some_and(|p| p.0.eq_ignore_ascii_case(name)))
+        })
 }
 
 /// The expressions that a one-row projection computes.

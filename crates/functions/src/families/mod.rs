@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod array;
+pub mod binary_row;
 pub mod bitwise;
 pub mod casting;
 pub mod collation;
@@ -20,12 +21,15 @@ pub mod lists;
 pub mod map;
 pub mod math;
 pub mod misc;
+pub mod one_row;
 pub mod operators;
+pub mod placement;
 pub mod predicate;
 pub mod random;
 pub mod recursion;
 pub mod regex;
 pub mod rows;
+pub mod sample;
 pub mod sketch;
 pub mod string;
 pub mod structs;
@@ -90,6 +94,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
     vector::FUNCTIONS,
     misc::FUNCTIONS,
     random::FUNCTIONS,
+    sample::FUNCTIONS,
     math::extreme::FUNCTIONS,
     math::number::FUNCTIONS,
     math::real::FUNCTIONS,
@@ -138,6 +143,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
 
 /// All scalar kernels.
 pub const KERNELS: &[&[Kernel]] = &[
+    one_row::KERNELS,
     recursion::KERNELS,
     crate::cast::KERNELS,
     string::base::KERNELS,
@@ -148,6 +154,7 @@ pub const KERNELS: &[&[Kernel]] = &[
     string::distance::KERNELS,
     string::edit::KERNELS,
     string::length::KERNELS,
+    string::limit::KERNELS,
     string::mask::KERNELS,
     string::pad::KERNELS,
     string::search::KERNELS,
@@ -182,7 +189,9 @@ pub const KERNELS: &[&[Kernel]] = &[
     hash::KERNELS,
     vector::KERNELS,
     misc::KERNELS,
+    placement::KERNELS,
     random::KERNELS,
+    sample::KERNELS,
     math::extreme::KERNELS,
     math::number::KERNELS,
     math::real::KERNELS,
@@ -233,6 +242,8 @@ pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
     sketch::count_min::KERNELS,
     sketch::top_k::AGGREGATE_KERNELS,
     aggregate::first::KERNELS,
+    aggregate::frequent::KERNELS,
+    placement::AGGREGATE_KERNELS,
 ];
 
 /// All higher-order kernels.

@@ -51,6 +51,9 @@ pub struct TableEntry {
     pub statistics: Option<(u64, Option<u64>)>,
     #[serde(default)]
     pub collation: Option<String>,
+    /// Partitions that were added, as `p=1/q=x`: they are there without files.
+    #[serde(default)]
+    pub partitions: Vec<String>,
 }
 
 /// What makes a view of a table entry.

@@ -61,7 +61,9 @@ pub async fn run(session: &Arc<Session>, call: Call, op: &OperationContext) -> R
         Call::ListColumns { table, database } => list_columns(session, &full(session, table, database)?),
         Call::ListFunctions { pattern, .. } => {
             let mut names: Vec<String> = functions::registry::names().into_iter().map(str::to_string).collect();
-            names.extend(session.names.lock().functions.keys().cloned());
+            names.extend(
+                super::function::names(session).into_iter().filter_map(|n| n.rsplit('.').next().map(str::to_string)),
+            );
             names.sort();
             names.dedup();
             let rows = names.into_iter().filter(|n| matches(pattern.as_deref(), n)).map(function_row).collect();
@@ -99,12 +101,13 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         Call::CacheTable { table, .. } => cache::cache(session, parts(session, &table)?, None, None).await,
         Call::UncacheTable { table } => cache::uncache(session, &parts(session, &table)?, false),
         Call::ClearCache => Ok(cache::clear(session)),
-        Call::RefreshTable { table } | Call::RecoverPartitions { table } => {
+        Call::RefreshTable { table } => cache::refresh(session, &parts(session, &table)?).await,
+        Call::RecoverPartitions { table } => {
             let name = parts(session, &table)?;
             session.find(&name, &session.settings())?.or_missing(&name)?;
             Ok(Table::empty())
         }
-        Call::RefreshByPath { .. } => Ok(Table::empty()),
+        Call::RefreshByPath { path } => cache::refresh_path(session, &path).await,
         Call::CreateDatabase { name, if_not_exists, properties } => {
             let take = |key: &str| properties.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
             namespace::create(
@@ -199,7 +202,8 @@ fn one_bool(name: &str, value: bool) -> Result<Table> {
 }
 
 fn has_function(session: &Session, name: &str) -> bool {
-    functions::registry::function(name).is_some() || session.names.lock().functions.contains_key(name)
+    functions::registry::function(name).is_some()
+        || super::function::find(session, std::slice::from_ref(&name.to_string())).is_ok_and(|f| f.is_some())
 }
 
 fn database_columns() -> Vec<StructField> {

@@ -16,9 +16,12 @@ use crate::session::Session;
 /// Runs a `DESCRIBE`.
 pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
     match describe {
-        Describe::Table { name, extended, as_json, .. } => {
+        Describe::Table { name, extended, as_json, partition } => {
             if as_json {
                 return Err(Error::unsupported("DESCRIBE … AS JSON"));
+            }
+            if !partition.is_empty() {
+                check_partition(session, &name, &partition).await?;
             }
             table(session, &name, extended)
         }
@@ -30,6 +33,30 @@ pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
             report::table(columns(), schema.fields.iter().map(row).collect())
         }
         Describe::Procedure { .. } => Err(Error::unsupported("DESCRIBE PROCEDURE")),
+    }
+}
+
+/// Refuses a partition that is not there, and partitions of views.
+async fn check_partition(
+    session: &Arc<Session>,
+    name: &[String],
+    partition: &spark::command::PartitionSpec,
+) -> Result<()> {
+    let forbidden = |object: String, kind: &str| {
+        Error::analysis("FORBIDDEN_OPERATION")
+            .param("statement", "DESC PARTITION")
+            .param("objectType", kind)
+            .param("objectName", object)
+            .with_message("A view has no partitions.")
+    };
+    match session.find(name, &session.settings())? {
+        Found::Temp(shown, _) => Err(forbidden(quote_identifier(&shown), "TEMPORARY VIEW")),
+        Found::Entry(place, entry) if entry.is_view() => Err(forbidden(crate::catalog::shown(&place.parts()), "VIEW")),
+        Found::Entry(place, entry) => {
+            super::partition::partitioned(&place, &entry, "DESC PARTITION")?;
+            super::partition::found(session, &place, &entry, partition).await.map(drop)
+        }
+        Found::Nothing => Err(table_not_found(name)),
     }
 }
 
@@ -155,10 +182,9 @@ fn one_column(session: &Session, name: &[String], column: &[String]) -> Result<T
     };
     let wanted = column.last().map(String::as_str).unwrap_or_default();
     let field = schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
-        let proposal = schema.fields.iter().map(|f| quote_identifier(&f.name)).collect::<Vec<_>>().join(", ");
-        Error::analysis("UNRESOLVED_COLUMN.WITH_SUGGESTION")
-            .param("objectName", crate::catalog::shown(column))
-            .param("proposal", proposal)
+        Error::analysis("COLUMN_NOT_FOUND")
+            .param("colName", crate::catalog::shown(column))
+            .param("caseSensitiveConfig", "\"spark.sql.caseSensitive\"")
             .with_message(format!("There is no column {wanted}."))
     })?;
     let comment = field.metadata.get("comment").and_then(|v| v.as_str()).unwrap_or("NULL");
@@ -202,13 +228,37 @@ fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table
 
 fn function(session: &Session, name: &[String], _extended: bool) -> Result<Table> {
     let last = name.last().map(|n| n.to_lowercase()).unwrap_or_default();
-    let is_user = session.names.lock().functions.contains_key(&last);
-    if functions::registry::function(&last).is_none() && !is_user {
-        return Err(routine_not_found(session, name));
-    }
-    let kind = if is_user { "Type: SCALAR" } else { "Class: built in" };
-    let rows = vec![vec![format!("Function: {last}").into()], vec![kind.into()]];
-    report::table(vec![text("function_desc", false)], rows)
+    let lines = match super::function::find(session, name)? {
+        Some(function) => described(&function),
+        None if functions::registry::function(&last).is_some() => {
+            vec![format!("Function: {last}"), "Class: built in".to_string()]
+        }
+        None => return Err(routine_not_found(session, name)),
+    };
+    report::table(vec![text("function_desc", false)], lines.into_iter().map(|l| vec![l.into()]).collect())
+}
+
+/// A SQL function's kind, parameters and result.
+fn described(function: &analyzer::world::SqlFunction) -> Vec<String> {
+    let listed = |label: &str, items: Vec<String>| -> Vec<String> {
+        let head = |i: usize| if i == 0 { format!("{label:<10}") } else { " ".repeat(10) };
+        items.into_iter().enumerate().map(|(i, item)| format!("{}{item}", head(i))).collect()
+    };
+    let typed = |name: &str, ty: &DataType| format!("{name} {}", ty.sql());
+    let (kind, returns) = match &function.body {
+        analyzer::world::SqlFunctionBody::Scalar { returns, .. } => {
+            ("SCALAR", returns.iter().map(DataType::sql).collect())
+        }
+        analyzer::world::SqlFunctionBody::Table { returns, .. } => {
+            let fields = returns.iter().flat_map(|r| &r.fields);
+            ("TABLE", fields.map(|f| typed(&f.name, &f.data_type)).collect())
+        }
+    };
+    let mut lines = vec![format!("Function: {}", function.name.join(".")), format!("{:<10}{kind}", "Type:")];
+    let inputs: Vec<String> = function.parameters.iter().map(|(name, ty, _)| typed(name, ty)).collect();
+    lines.extend(listed("Input:", if inputs.is_empty() { vec!["()".into()] } else { inputs }));
+    lines.extend(listed("Returns:", returns));
+    lines
 }
 
 /// `UNRESOLVED_ROUTINE`.

@@ -25,11 +25,18 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
         InsertMode::Append => false,
         InsertMode::Overwrite => true,
         InsertMode::ReplaceWhere(_) | InsertMode::ReplaceOn(_) | InsertMode::ReplaceUsing(_) => {
-            return Err(Error::unsupported("INSERT … REPLACE"));
+            let operation = match &insert.mode {
+                InsertMode::ReplaceWhere(_) => "INSERT INTO ... REPLACE WHERE",
+                InsertMode::ReplaceOn(_) => "INSERT INTO ... REPLACE ON",
+                _ => "INSERT INTO ... REPLACE USING",
+            };
+            return Err(super::table::refused(&shown(&place.parts()), operation));
         }
     };
     let settings = session.settings();
-    let analyzed = session.analyze(&insert.query, settings.clone()).await?;
+    super::partition::select(session, &place, &entry, &insert.partition).await?;
+    let query = with_defaults(&insert, &entry)?;
+    let analyzed = session.analyze(&query, settings.clone()).await?;
     let mut fixed = Vec::new();
     for (name, value) in &insert.partition {
         if let Some(value) = value {
@@ -39,13 +46,66 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     let target =
         Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
+    let replaces = overwrite && !target.fixed.is_empty() && !dynamic(&settings, &[]);
+    let before = match replaces {
+        true => Some(super::partition::before(session, &place, &entry, &insert.partition).await?),
+        false => None,
+    };
     let dynamic = dynamic(&settings, &[]) || !target.fixed.is_empty();
     let mode = match (overwrite, dynamic) {
         (false, _) => SaveMode::Append,
         (true, true) if !entry.partition_columns.is_empty() => SaveMode::OverwriteDynamic,
         (true, _) => SaveMode::Overwrite,
     };
-    into_entry(session, &entry, &rows, mode, op).await
+    let done = into_entry(session, &entry, &rows, mode, op).await?;
+    if let Some(before) = before {
+        before.remove_untouched()?;
+    }
+    Ok(done)
+}
+
+/// The query with `DEFAULT` in rows of `VALUES` replaced by what the columns have as default.
+fn with_defaults(insert: &Insert, entry: &TableEntry) -> Result<spark::Plan> {
+    let mut query = insert.query.clone();
+    let schema = entry.schema()?;
+    let is_fixed =
+        |f: &&StructField| !insert.partition.iter().any(|(n, v)| v.is_some() && n.eq_ignore_ascii_case(&f.name));
+    let columns: Vec<&StructField> = match insert.columns.is_empty() {
+        true => schema.fields.iter().filter(is_fixed).collect(),
+        false => insert
+            .columns
+            .iter()
+            .filter_map(|c| schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(c)))
+            .collect(),
+    };
+    fill(&mut query, &columns);
+    Ok(query)
+}
+
+/// Puts the columns' defaults for `DEFAULT` in the rows of `VALUES` or the list of a `SELECT`.
+fn fill(plan: &mut spark::Plan, columns: &[&StructField]) {
+    let rows: Vec<&mut Vec<Expr>> = match &mut plan.node {
+        spark::plan::Node::SubqueryAlias { input, .. } => return fill(input, columns),
+        spark::plan::Node::InlineTable { rows } => rows.iter_mut().collect(),
+        spark::plan::Node::Project { exprs, .. } => vec![exprs],
+        _ => Vec::new(),
+    };
+    for row in rows {
+        for (cell, column) in row.iter_mut().zip(columns) {
+            if is_default(cell) {
+                *cell = default_of(column);
+            }
+        }
+    }
+}
+
+/// True for `DEFAULT` alone.
+fn is_default(expr: &Expr) -> bool {
+    match expr.unpositioned() {
+        Expr::Default => true,
+        Expr::Attribute(a) => a.parts.len() == 1 && a.parts[0].eq_ignore_ascii_case("default"),
+        _ => false,
+    }
 }
 
 /// A table created by a query: its rows first, then its entry, so that a failure leaves neither.
@@ -228,10 +288,25 @@ fn stored(
         metadata: Default::default(),
     };
     let mode = if settings.store_assignment.as_ref() == "LEGACY" { CastMode::Legacy } else { CastMode::Ansi };
-    if from.data_type.same_type(&to.data_type) {
-        return Ok(functions::cast::implicit(&typed, &to.data_type, settings).expr);
+    let expr = match from.data_type.same_type(&to.data_type) {
+        true => functions::cast::implicit(&typed, &to.data_type, settings).expr,
+        false => functions::cast::explicit(&typed, &to.data_type, mode, settings)?.expr,
+    };
+    Ok(of_length(expr, to))
+}
+
+/// Strings as a `CHAR` or `VARCHAR` column stores them.
+fn of_length(expr: DfExpr, to: &StructField) -> DfExpr {
+    let declared = to.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str());
+    match declared.and_then(|d| sql::parse_data_type(d, &sql::ParseOptions::default()).ok()) {
+        Some(ty) => functions::families::string::limit::stored(expr, &ty),
+        None => expr,
     }
-    Ok(functions::cast::explicit(&typed, &to.data_type, mode, settings)?.expr)
+}
+
+/// Whether a default of type `from` can be one of a column of type `to`.
+pub fn storable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
+    assignable(from, to, settings)
 }
 
 /// Whether ANSI store assignment (or the strict one) lets a type into a column.

@@ -9,6 +9,7 @@ pub mod explain;
 mod function;
 mod insert;
 mod namespace;
+mod partition;
 mod save;
 mod show;
 mod table;
@@ -25,6 +26,7 @@ use crate::operation::{OperationContext, Table};
 use crate::session::Session;
 
 pub(crate) use catalog_call::run as run_catalog_call;
+pub(crate) use function::find as user_function;
 
 /// What a command leaves.
 #[derive(Debug)]
@@ -47,6 +49,37 @@ impl From<Table> for CommandOutcome {
 /// # Errors
 /// Spark's condition for what is wrong with it.
 pub async fn run(session: &Arc<Session>, command: C, op: &OperationContext) -> Result<CommandOutcome> {
+    let path = search_path(session, &command);
+    run_kind(session, command, op).await.map_err(|e| {
+        let lacks = e.condition() == "TABLE_OR_VIEW_NOT_FOUND" && !e.data().parameters.contains_key("searchPath");
+        if lacks { e.param("searchPath", &path) } else { e }
+    })
+}
+
+/// Where a command looks for tables, as Spark prints it.
+fn search_path(session: &Session, command: &C) -> String {
+    let current = {
+        let names = session.names.lock();
+        format!(
+            "{}.{}",
+            spark::types::quote_identifier(&names.catalog),
+            spark::types::quote_identifier(&names.database)
+        )
+    };
+    match command {
+        C::DropTable { .. } | C::DropView { .. } => format!("[{current}]"),
+        C::Insert(_)
+        | C::Delete { .. }
+        | C::Update { .. }
+        | C::Merge(_)
+        | C::Describe(_)
+        | C::CacheTable { .. }
+        | C::UncacheTable { .. } => format!("[`system`.`builtin`, `system`.`session`, {current}]"),
+        _ => format!("[`system`.`session`, {current}]"),
+    }
+}
+
+async fn run_kind(session: &Arc<Session>, command: C, op: &OperationContext) -> Result<CommandOutcome> {
     let table = match command {
         C::Set { key, value, verbose } => conf::set(session, key, value, verbose)?,
         C::Reset { key } => conf::reset(session, key)?,
@@ -92,8 +125,17 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::CreateTempViewUsing { name, schema, global, replace, provider, options } => {
             view::using(session, name, schema, global, replace, provider, options).await
         }
-        C::AlterTable { name, action } | C::AlterView { name, action } => table::alter(session, &name, action).await,
+        C::AlterTable { name, action } => table::alter(session, &name, action, false).await,
+        C::AlterView { name, action } => table::alter(session, &name, action, true).await,
         C::TruncateTable { name, partition } if partition.is_empty() => table::truncate(session, &name),
+        C::TruncateTable { name, partition } => {
+            let (place, entry) = session.table_entry(&name, "TRUNCATE TABLE")?;
+            partition::truncate(session, &place, &entry, &partition).await?;
+            Ok(Table::empty())
+        }
+        C::CreateTableLike { name, source, if_not_exists, provider, location, properties, .. } => {
+            table::like(session, &name, &source, if_not_exists, provider, location, properties)
+        }
         C::AnalyzeTable { name, scope, .. } => {
             let no_scan = matches!(scope, spark::command::AnalyzeScope::Table { no_scan: true });
             table::analyze(session, &name, no_scan).await
@@ -121,25 +163,24 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
             });
             Box::pin(run_object(session, *command, op)).await
         }
-        C::Delete { .. } | C::Update { .. } | C::Merge(_) | C::MergeInto(_) => {
-            Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
-                .param("tableName", "")
-                .param("operation", "changing rows in place")
-                .with_message("Tables of files take new rows only: rows in place cannot be changed."))
-        }
+        C::Delete { table, .. } => table::unchangeable(session, &table, "DELETE"),
+        C::Update { table, .. } => table::unchangeable(session, &table, "UPDATE TABLE"),
+        C::Merge(merge) => table::unchangeable(session, &merge.target, "MERGE INTO TABLE"),
+        C::MergeInto(_) => Err(table::refused("", "MERGE INTO TABLE")),
         C::Write(write) => write::run(session, write, op).await,
         C::WriteV2(write) => save::v2(session, write, op).await,
         C::CacheTable { name, query, text, .. } => cache::cache(session, name, query, text).await,
         C::UncacheTable { name, if_exists } => cache::uncache(session, &name, if_exists),
         C::ClearCache => Ok(cache::clear(session)),
-        C::RefreshTable { name } | C::RepairTable { name, .. } => {
-            // Files are listed anew by every query: there is nothing to refresh but to say if it exists.
-            session.find(&name, &session.settings())?.or_missing(&name)?;
-            Ok(Table::empty())
+        C::RefreshTable { name } => cache::refresh(session, &name).await,
+        C::RepairTable { name, .. } => {
+            let (place, entry) = session.table_entry(&name, "MSCK REPAIR TABLE")?;
+            table::repairable(&place, &entry, "MSCK REPAIR TABLE")
         }
-        C::RefreshResource { .. } | C::RefreshFunction { .. } => Ok(Table::empty()),
-        C::CreateSqlFunction(function) => function::create(session, *function),
-        C::DropFunction { name, if_exists, .. } => function::drop(session, &name, if_exists),
+        C::RefreshResource { path } => cache::refresh_path(session, &path).await,
+        C::RefreshFunction { name } => function::refresh(session, &name),
+        C::CreateSqlFunction(function) => function::create(session, *function).await,
+        C::DropFunction { name, if_exists, temporary } => function::drop(session, &name, if_exists, temporary),
         C::CreateNamespace { name, if_not_exists, comment, location, properties } => {
             namespace::create(session, &name, if_not_exists, comment, location, properties)
         }

@@ -64,6 +64,7 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
         view: None,
         statistics: None,
         collation: None,
+        partitions: Vec::new(),
     })
 }
 

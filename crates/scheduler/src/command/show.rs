@@ -38,7 +38,7 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
         Show::Views { namespace, pattern } => tables(session, namespace, pattern.as_deref(), true),
         Show::TableExtended { namespace, pattern, .. } => table_extended(session, namespace, &pattern).await,
         Show::Columns { table, namespace } => columns(session, table, namespace),
-        Show::Partitions { table, .. } => partitions(session, &table).await,
+        Show::Partitions { table, partition } => partitions(session, &table, &partition).await,
         Show::TableProperties { table, key } => properties(session, &table, key),
         Show::CreateTable { table, .. } => create_table(session, &table),
         Show::Functions { scope, pattern, name, .. } => functions(session, &scope, pattern, name),
@@ -137,14 +137,16 @@ fn columns(session: &Session, table: Vec<String>, namespace: Option<Vec<String>>
     report::table(vec![text("col_name", false)], schema.fields.into_iter().map(|f| vec![f.name.into()]).collect())
 }
 
-async fn partitions(session: &Arc<Session>, table: &[String]) -> Result<Table> {
+async fn partitions(session: &Arc<Session>, table: &[String], spec: &spark::command::PartitionSpec) -> Result<Table> {
     let (place, entry) = session.table_entry(table, "SHOW PARTITIONS")?;
     if entry.partition_columns.is_empty() {
         return Err(Error::analysis("INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY")
             .param("name", shown(&place.parts()))
             .with_message("The table has no partition columns."));
     }
-    let names = partition_names(session, &entry).await?;
+    let selected = super::partition::select(session, &place, &entry, spec).await?;
+    let mut names = super::partition::all(session, &entry).await?;
+    names.retain(|n| selected.holds(n));
     report::table(vec![text("partition", false)], names.into_iter().map(|n| vec![n.into()]).collect())
 }
 
@@ -271,11 +273,15 @@ fn functions(session: &Session, scope: &str, pattern: Option<String>, name: Opti
         all.extend(functions::registry::names().into_iter().map(str::to_string));
     }
     if !scope.eq_ignore_ascii_case("SYSTEM") {
-        all.extend(session.names.lock().functions.keys().cloned());
+        all.extend(super::function::names(session));
     }
     all.sort();
     all.dedup();
-    let rows = all.into_iter().filter(|f| matches(pattern.as_deref(), f)).map(|f| vec![Cell::Text(f)]).collect();
+    let rows = all
+        .into_iter()
+        .filter(|f| matches(pattern.as_deref(), f.rsplit('.').next().unwrap_or(f)))
+        .map(|f| vec![Cell::Text(f)])
+        .collect();
     report::table(vec![text("function", false)], rows)
 }
 

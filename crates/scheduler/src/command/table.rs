@@ -7,6 +7,7 @@ use spark::command::{AlterTableAction, ColumnDef, CreateTable};
 use spark::types::{DataType, Metadata, StructField, StructType, quote_identifier};
 use spark::{Error, Expr, Result};
 
+use super::partition;
 use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_exists, table_not_found};
 use crate::naming::{Found, Place};
 use crate::operation::{OperationContext, Table};
@@ -14,38 +15,202 @@ use crate::session::Session;
 use crate::snapshot::short_name;
 
 /// Formats that tables can have.
-const PROVIDERS: [&str; 4] = ["parquet", "csv", "json", "text"];
+const PROVIDERS: [&str; 5] = ["parquet", "csv", "json", "text", "xml"];
 
 /// `CREATE TABLE`, with or without a query.
 pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationContext) -> Result<Table> {
     let place = session.place(&create.name)?;
+    if create.storage.is_some() && create.provider.is_none() {
+        return Err(Error::analysis("NOT_SUPPORTED_COMMAND_WITHOUT_HIVE_SUPPORT")
+            .param("cmd", "CREATE Hive TABLE (AS SELECT)")
+            .with_message("STORED AS and ROW FORMAT describe Hive's tables; use USING."));
+    }
+    if create.external && create.location.is_none() {
+        return Err(Error::parse("CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION"));
+    }
     let catalog = &session.engine().shared().catalog;
     if !catalog.has_namespace(&place.namespace) {
         return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace.clone()]));
     }
-    if !create.constraints.is_empty() {
-        return Err(Error::unsupported("table constraints"));
+    let constrained = create.columns.iter().any(|c| !c.constraints.is_empty());
+    if constrained || !create.constraints.is_empty() {
+        return Err(refused(&shown(&place.parts()), "CONSTRAINT"));
     }
     match catalog.table(&place.namespace, &place.name) {
         Some(_) if create.if_not_exists => return Ok(Table::empty()),
         Some(_) if create.replace => {
-            return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
-                .param("tableName", shown(&place.parts()))
-                .param("operation", "REPLACE TABLE")
-                .with_message("Tables of files cannot be replaced."));
+            let operation = if create.query.is_some() { "REPLACE TABLE AS SELECT" } else { "REPLACE TABLE" };
+            return Err(refused(&shown(&place.parts()), operation));
         }
         Some(_) => return Err(table_exists(&place.parts())),
         None => {}
     }
+    check_definitions(session, &place, &create).await?;
     let mut entry = entry_of(session, &place, &create)?;
     let Some(query) = create.query else {
         return finish(session, &place, entry).await;
     };
     let analyzed = session.analyze(&query, session.settings()).await?;
     let partitions = entry.partition_columns.clone();
+    check_columns(&analyzed.schema, &partitions, true, &place)?;
     entry.schema_json = ordered(&analyzed.schema, &partitions).to_json().to_string();
     check_provider_types(&entry)?;
     super::insert::into_new(session, &place, entry, &analyzed, op).await
+}
+
+/// What `UNSUPPORTED_FEATURE.TABLE_OPERATION` says.
+pub fn refused(table: &str, operation: &str) -> Error {
+    Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+        .param("tableName", table)
+        .param("operation", operation)
+        .with_message(format!("Tables of files do not take {operation}."))
+}
+
+/// The refusal to change rows in place, of a table that exists.
+pub fn unchangeable(session: &Session, table: &spark::Plan, operation: &str) -> Result<Table> {
+    let mut plan = table;
+    while let spark::plan::Node::SubqueryAlias { input, .. } = &plan.node {
+        plan = input;
+    }
+    let spark::plan::Node::Table { name, .. } = &plan.node else { return Err(refused("`unknown`", operation)) };
+    match session.find(name, &session.settings())? {
+        Found::Temp(..) => Err(refused("`unknown`", operation)),
+        Found::Entry(place, _) => Err(refused(&shown(&place.parts()), operation)),
+        Found::Nothing => Err(table_not_found(name).at(plan.origin.as_ref())),
+    }
+}
+
+/// Refuses to look for partitions of a table without partition columns; there is nothing else to do, as
+/// folders are listed by every query.
+pub fn repairable(place: &Place, entry: &TableEntry, operation: &str) -> Result<Table> {
+    if !entry.partition_columns.is_empty() {
+        return Ok(Table::empty());
+    }
+    Err(Error::analysis("NOT_A_PARTITIONED_TABLE")
+        .param("operation", operation)
+        .param("tableIdentWithDB", shown(&place.parts()))
+        .with_message(format!("{operation} needs a table with partition columns.")))
+}
+
+/// `CREATE TABLE … LIKE …`: the columns and format of another table or view, without rows.
+pub fn like(
+    session: &Session,
+    name: &[String],
+    source: &[String],
+    if_not_exists: bool,
+    provider: Option<String>,
+    location: Option<String>,
+    properties: spark::plan::Options,
+) -> Result<Table> {
+    let place = session.place(name)?;
+    let (schema, partitions, format) = match session.find(source, &session.settings())? {
+        Found::Temp(_, view) => (view.schema, Vec::new(), None),
+        Found::Entry(_, entry) => {
+            (entry.schema()?, entry.partition_columns.clone(), (!entry.is_view()).then_some(entry.provider))
+        }
+        Found::Nothing => return Err(table_not_found(source)),
+    };
+    let catalog = &session.engine().shared().catalog;
+    if catalog.table(&place.namespace, &place.name).is_some() {
+        return if if_not_exists { Ok(Table::empty()) } else { Err(table_exists(&place.parts()[1..])) };
+    }
+    let entry = TableEntry {
+        name: place.name.clone(),
+        kind: if location.is_some() { Kind::External } else { Kind::Managed },
+        provider: provider.map(|p| short_name(&p)).or(format).unwrap_or_else(|| "parquet".into()),
+        schema_json: schema.to_json().to_string(),
+        partition_columns: partitions,
+        bucket: None,
+        location: match location {
+            Some(path) => paths::locate(&path)?.display,
+            None => default_location(session, &place)?,
+        },
+        options: Vec::new(),
+        properties,
+        comment: None,
+        created_micros: chrono::Utc::now().timestamp_micros(),
+        owner: session.user().to_string(),
+        view: None,
+        statistics: None,
+        collation: None,
+        partitions: Vec::new(),
+    };
+    check_provider_types(&entry)?;
+    if let Some(path) = entry.location.strip_prefix("file:") {
+        std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {path}: {e}")))?;
+    }
+    catalog.put_table(&place.namespace, entry, false)?;
+    Ok(Table::empty())
+}
+
+/// What only the session can tell about column definitions: generated columns and defaults.
+async fn check_definitions(session: &Arc<Session>, place: &Place, create: &CreateTable) -> Result<()> {
+    for column in create.columns.iter().chain(&create.partition_columns) {
+        if column.identity.is_some() {
+            return Err(refused(&shown(&place.parts()), "identity columns"));
+        }
+        if column.generated.is_some() {
+            return Err(refused(&shown(&place.parts()), "generated columns"));
+        }
+        if let Some((default, text)) = &column.default {
+            check_default(session, "CREATE TABLE", column, default, text).await?;
+        }
+    }
+    if let Some(bucket) = &create.bucket
+        && create.query.is_none()
+    {
+        let known =
+            |name: &&String| create.columns.iter().any(|c| c.name.last().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        if let Some(unknown) = bucket.columns.iter().find(|c| !known(c)) {
+            let names: Vec<String> =
+                create.columns.iter().flat_map(|c| c.name.last()).map(|n| quote_identifier(n)).collect();
+            return Err(Error::analysis("COLUMN_NOT_DEFINED_IN_TABLE")
+                .param("colType", "bucket")
+                .param("colName", quote_identifier(unknown))
+                .param("tableName", shown(&place.parts()))
+                .param("tableCols", names.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+/// A default must be a constant that its column can store.
+async fn check_default(
+    session: &Arc<Session>,
+    statement: &str,
+    column: &ColumnDef,
+    default: &Expr,
+    text: &str,
+) -> Result<()> {
+    let name = column.name.last().map(|n| quote_identifier(n)).unwrap_or_default();
+    let error = |sub: &str| {
+        Error::analysis(format!("INVALID_DEFAULT_VALUE.{sub}"))
+            .param("statement", statement)
+            .param("colName", &name)
+            .param("defaultValue", text)
+    };
+    if matches!(default.unpositioned(), Expr::Subquery(_)) {
+        return Err(error("SUBQUERY_EXPRESSION"));
+    }
+    let plan = spark::Plan::from(spark::plan::Node::Project {
+        input: spark::Plan::boxed(spark::plan::Node::OneRow),
+        exprs: vec![default.clone().alias("v")],
+    });
+    let analyzed = session.analyze(&plan, session.settings()).await.map_err(|e| match e.condition() {
+        c if c.starts_with("UNRESOLVED_") => error("UNRESOLVED_EXPRESSION"),
+        _ => e,
+    })?;
+    let actual = analyzed.schema.fields.first().map(|f| f.data_type.clone()).unwrap_or(DataType::Null);
+    let expected = match &column.data_type {
+        DataType::Char(_) | DataType::Varchar(_) => DataType::STRING,
+        other => other.clone(),
+    };
+    if !super::insert::storable(&actual, &expected, &session.settings()) {
+        return Err(error("DATA_TYPE")
+            .param("expectedType", format!("\"{}\"", column.data_type.sql()))
+            .param("actualType", format!("\"{}\"", actual.sql())));
+    }
+    Ok(())
 }
 
 /// Enters a table and makes its folder.
@@ -127,6 +292,7 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         view: None,
         statistics: None,
         collation: create.collation.clone(),
+        partitions: Vec::new(),
     };
     check_provider_types(&entry)?;
     Ok(entry)
@@ -166,6 +332,10 @@ fn check_columns(schema: &StructType, partitions: &[String], has_query: bool, pl
                 .with_message(format!("The column {} is defined twice.", field.name)));
         }
     }
+    if !partitions.is_empty() && partitions.len() == schema.fields.len() {
+        return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED")
+            .with_message("A table needs a column that it is not partitioned by."));
+    }
     for partition in partitions {
         if !has_query && !schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(partition)) {
             return Err(Error::analysis("COLUMN_NOT_DEFINED_IN_TABLE")
@@ -189,7 +359,7 @@ pub fn fields(columns: &[ColumnDef]) -> Result<Vec<StructField>> {
 
 fn field(column: &ColumnDef) -> Result<StructField> {
     if !column.constraints.is_empty() {
-        return Err(Error::unsupported("column constraints"));
+        return Err(refused("", "CONSTRAINT"));
     }
     if column.generated.is_some() || column.identity.is_some() {
         return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
@@ -224,17 +394,15 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, view: bool) -> 
             drop_temp(session, name, settings.case_sensitive);
             Ok(Table::empty())
         }
-        Found::Entry(place, entry) if entry.is_view() != view => {
-            let (condition, parameter) = if view {
-                ("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", "tableName")
-            } else {
-                ("EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE", "viewName")
-            };
-            let operation = if view { "DROP VIEW" } else { "DROP TABLE" };
-            Err(Error::analysis(condition)
-                .param(parameter, shown(&place.parts()))
-                .param("operation", operation)
-                .with_message(format!("{operation} does not take {}.", shown(&place.parts()))))
+        Found::Entry(place, entry) if view && !entry.is_view() => {
+            let kind = if entry.kind == Kind::Managed { "MANAGED" } else { "EXTERNAL" };
+            Err(Error::analysis("WRONG_COMMAND_FOR_OBJECT_TYPE")
+                .param("operation", "DROP VIEW")
+                .param("requiredType", "VIEW or METRIC_VIEW")
+                .param("objectName", place.parts().join("."))
+                .param("foundType", kind)
+                .param("alternative", "DROP TABLE")
+                .with_message(format!("DROP VIEW does not take the table {}.", shown(&place.parts()))))
         }
         Found::Entry(place, entry) => {
             session.engine().shared().catalog.drop_table(&place.namespace, &place.name)?;
@@ -271,12 +439,42 @@ pub fn remove_files(location: &str) {
 }
 
 /// `ALTER TABLE` and `ALTER VIEW`.
-pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAction) -> Result<Table> {
-    let (place, _) = session.entry(name)?;
+pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAction, of_view: bool) -> Result<Table> {
+    if let (Found::Temp(..), AlterTableAction::Rename(to)) = (session.find(name, &session.settings())?, &action) {
+        return rename_temp(session, name, to);
+    }
+    let (place, entry) = session.entry(name)?;
+    check_kind(name, &place, &entry, &action, of_view)?;
     let catalog = &session.engine().shared().catalog;
     match action {
         AlterTableAction::Rename(to) => return rename(session, &place, &to),
-        AlterTableAction::RecoverPartitions => {}
+        AlterTableAction::RecoverPartitions => {
+            return repairable(&place, &entry, "ALTER TABLE RECOVER PARTITIONS");
+        }
+        AlterTableAction::AddPartitions { partitions, if_not_exists } => {
+            partition::add(session, &place, &entry, partitions, if_not_exists).await?;
+        }
+        AlterTableAction::DropPartitions { partitions, if_exists, .. } => {
+            partition::drop(session, &place, &entry, partitions, if_exists).await?;
+        }
+        AlterTableAction::RenamePartition { from, to } => {
+            partition::rename(session, &place, &entry, &from, &to).await?;
+        }
+        AlterTableAction::SetSerde { serde: None, properties, .. } => {
+            catalog.update_table(&place.namespace, &place.name, |t| {
+                t.options.retain(|(k, _)| !properties.iter().any(|(s, _)| s == k));
+                t.options.extend(properties);
+                Ok(())
+            })?;
+        }
+        AlterTableAction::ClusterBy(columns) => {
+            let text = columns.map(|c| serde_json::Value::from(c).to_string());
+            catalog.update_table(&place.namespace, &place.name, |t| {
+                t.properties.retain(|(k, _)| k != "clusteringColumns");
+                t.properties.extend(text.map(|text| ("clusteringColumns".to_string(), text)));
+                Ok(())
+            })?;
+        }
         AlterTableAction::SetProperties(properties) => catalog.update_table(&place.namespace, &place.name, |t| {
             t.properties.retain(|(k, _)| !properties.iter().any(|(s, _)| s == k));
             t.properties.extend(properties);
@@ -296,17 +494,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
         }
         AlterTableAction::AlterColumns(changes) => {
             for change in changes {
-                let only_comment = change.data_type.is_none()
-                    && change.nullable.is_none()
-                    && change.position.is_none()
-                    && change.default.is_none();
-                let (true, Some(column), Some(comment)) = (only_comment, change.name.last(), change.comment) else {
-                    return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
-                        .param("tableName", shown(&place.parts()))
-                        .param("operation", "ALTER COLUMN")
-                        .with_message("Only the comment of a column can be changed."));
-                };
-                comment_column(session, &place, column, Some(comment))?;
+                alter_column(session, &place, &entry, change)?;
             }
         }
         AlterTableAction::SetQuery { plan, text } => {
@@ -320,14 +508,125 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
                 Ok(())
             })?;
         }
-        _ => {
-            return Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
-                .param("tableName", shown(&place.parts()))
-                .param("operation", "ALTER TABLE")
-                .with_message("Tables of files do not take this change."));
-        }
+        other => return Err(refused(&shown(&place.parts()), operation_name(&other))),
     }
     Ok(Table::empty())
+}
+
+/// An alteration that tables of files do not take, by its name.
+fn operation_name(action: &AlterTableAction) -> &'static str {
+    match action {
+        AlterTableAction::RenameColumn { .. } => "RENAME COLUMN",
+        AlterTableAction::DropColumns { .. } => "DROP COLUMN",
+        AlterTableAction::ReplaceColumns { .. } => "REPLACE COLUMNS",
+        AlterTableAction::AddConstraint(_) => "ADD CONSTRAINT",
+        AlterTableAction::DropConstraint { .. } => "DROP CONSTRAINT",
+        _ => "ALTER TABLE",
+    }
+}
+
+/// `ALTER TABLE` is for tables, `ALTER VIEW` for views.
+fn check_kind(
+    name: &[String],
+    place: &Place,
+    entry: &TableEntry,
+    action: &AlterTableAction,
+    of_view: bool,
+) -> Result<()> {
+    match (of_view, entry.is_view()) {
+        (true, false) => Err(Error::analysis("EXPECT_VIEW_NOT_TABLE.USE_ALTER_TABLE")
+            .param("tableName", shown(name))
+            .param("operation", "ALTER VIEW")
+            .with_message(format!("{} is a table: use ALTER TABLE.", shown(name)))),
+        (false, true) => {
+            let operation = match action {
+                AlterTableAction::AddColumns(_) => "ALTER TABLE ... ADD COLUMNS",
+                AlterTableAction::Rename(_) => {
+                    return Err(Error::analysis("EXPECT_TABLE_NOT_VIEW.USE_ALTER_VIEW")
+                        .param("viewName", shown(name))
+                        .param("operation", "ALTER TABLE")
+                        .with_message(format!("{} is a view: use ALTER VIEW.", shown(name))));
+                }
+                _ => return Ok(()),
+            };
+            Err(Error::analysis("EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE")
+                .param("viewName", shown(&place.parts()))
+                .param("operation", operation)
+                .with_message(format!("{operation} takes a table, and {} is a view.", shown(&place.parts()))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn rename_temp(session: &Session, name: &[String], to: &[String]) -> Result<Table> {
+    let sensitive = session.settings().case_sensitive;
+    let (Some(from), Some(to)) = (name.last(), to.last()) else { return Err(Error::internal("a view has a name")) };
+    let mut names = session.names.lock();
+    let key = crate::names::key(to, sensitive);
+    if names.temp_views.contains_key(&key) {
+        return Err(crate::catalog::temp_view_exists(to));
+    }
+    if let Some((_, view)) = names.temp_views.remove(&crate::names::key(from, sensitive)) {
+        names.temp_views.insert(key, (to.clone(), view));
+    }
+    Ok(Table::empty())
+}
+
+/// One column's change: its comment or default; Spark's built-in catalog takes no other.
+fn alter_column(
+    session: &Session,
+    place: &Place,
+    entry: &TableEntry,
+    change: spark::command::AlterColumn,
+) -> Result<()> {
+    let table = shown(&place.parts());
+    let schema = entry.schema()?;
+    let name = change.name.last().cloned().unwrap_or_default();
+    let Some(field) = schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(&name)) else {
+        return Err(no_column(&name, &schema));
+    };
+    if change.nullable.is_some() {
+        return Err(refused(&table, "ALTER COLUMN ... SET NOT NULL"));
+    }
+    if change.position.is_some() {
+        return Err(refused(&table, "ALTER COLUMN ... FIRST | AFTER"));
+    }
+    if let Some(to) = &change.data_type
+        && !to.same_type(&field.data_type)
+    {
+        return Err(Error::analysis("NOT_SUPPORTED_CHANGE_COLUMN")
+            .param("table", table)
+            .param("originName", quote_identifier(&field.name))
+            .param("originType", format!("\"{}\"", field.data_type.sql()))
+            .param("newName", quote_identifier(&field.name))
+            .param("newType", format!("\"{}\"", to.sql()))
+            .with_message(format!("The type of {} cannot be changed.", field.name)));
+    }
+    if let Some(comment) = change.comment {
+        comment_column(session, place, &name, Some(comment))?;
+    }
+    if let Some(default) = change.default {
+        session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+            let mut schema = t.schema()?;
+            for field in schema.fields.iter_mut().filter(|f| f.name.eq_ignore_ascii_case(&name)) {
+                field.metadata = match &default {
+                    Some((_, text)) => field.metadata.with("CURRENT_DEFAULT", serde_json::Value::String(text.clone())),
+                    None => field.metadata.without("CURRENT_DEFAULT"),
+                };
+            }
+            t.schema_json = schema.to_json().to_string();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn no_column(name: &str, schema: &StructType) -> Error {
+    let proposal: Vec<String> = schema.fields.iter().map(|f| quote_identifier(&f.name)).collect();
+    Error::analysis("UNRESOLVED_COLUMN.WITH_SUGGESTION")
+        .param("objectName", quote_identifier(name))
+        .param("proposal", proposal.join(", "))
+        .with_message(format!("There is no column {name}."))
 }
 
 /// Sets the comment of a column.
@@ -335,9 +634,7 @@ pub fn comment_column(session: &Session, place: &Place, column: &str, comment: O
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         let mut schema = t.schema()?;
         let field = schema.fields.iter_mut().find(|f| f.name.eq_ignore_ascii_case(column));
-        let field = field.ok_or_else(|| {
-            Error::analysis("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION").param("objectName", quote_identifier(column))
-        })?;
+        let Some(field) = field else { return Err(no_column(column, &t.schema()?)) };
         field.metadata = match comment {
             Some(comment) => field.metadata.with("comment", serde_json::Value::String(comment)),
             None => field.metadata.without("comment"),
@@ -353,10 +650,8 @@ fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Resul
         let mut schema = t.schema()?;
         for field in added {
             if schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(&field.name)) {
-                return Err(Error::analysis("FIELD_ALREADY_EXISTS")
-                    .param("op", "add")
-                    .param("fieldNames", quote_identifier(&field.name))
-                    .param("struct", format!("\"{}\"", DataType::Struct(schema.clone()).sql()))
+                return Err(Error::analysis("COLUMN_ALREADY_EXISTS")
+                    .param("columnName", quote_identifier(&field.name.to_lowercase()))
                     .with_message(format!("There is a column {} already.", field.name)));
             }
             schema.fields.push(field);

@@ -23,6 +23,14 @@ pub async fn declare(
     default_text: String,
 ) -> Result<Table> {
     let expr = default.unwrap_or(Expr::Literal(Literal::Null(DataType::Null)));
+    if has_subquery(&expr) {
+        let name = names.first().map(|n| key(n)).transpose()?.unwrap_or_default();
+        return Err(Error::analysis("INVALID_DEFAULT_VALUE.SUBQUERY_EXPRESSION")
+            .param("statement", "DECLARE VARIABLE")
+            .param("colName", shown(&name))
+            .param("defaultValue", default_text)
+            .with_message("The default of a variable is no subquery."));
+    }
     let expr = match &data_type {
         Some(to) => Expr::Cast { child: Box::new(expr), to: to.clone(), mode: CastMode::Session },
         None => expr,
@@ -51,6 +59,12 @@ pub async fn declare(
         held.variables.insert(key.clone(), (key, variable));
     }
     Ok(Table::empty())
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.clone().visit_mut(&mut |e| found |= matches!(e, Expr::Subquery(_)));
+    found
 }
 
 /// The key of a variable's name.

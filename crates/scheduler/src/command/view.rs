@@ -165,6 +165,7 @@ fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result
         }),
         statistics: None,
         collation: None,
+        partitions: Vec::new(),
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())

@@ -64,6 +64,12 @@ fn invalid(text: &str) -> Error {
         .with_message(format!("'{text}' is not a datetime pattern."))
 }
 
+fn week_based(c: char) -> Error {
+    Error::new(ErrorKind::Upgrade, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_WEEK_BASED_PATTERN")
+        .param("c", c.to_string())
+        .with_message(format!("The letter {c} counts weeks, which datetime patterns no longer do; use EXTRACT."))
+}
+
 fn illegal_character(c: char, text: &str) -> Error {
     Error::new(ErrorKind::IllegalArgument, "INVALID_DATETIME_PATTERN.ILLEGAL_CHARACTER")
         .param("c", c.to_string())
@@ -157,7 +163,8 @@ fn check_field(c: char, count: usize, text: &str, parsing: bool) -> Result<(), E
             .with_message(format!("The letter {c} is repeated too often in the datetime pattern {text}.")))
     };
     match c {
-        'Y' | 'W' | 'w' | 'u' | 'e' | 'c' | 'A' | 'B' | 'n' | 'N' | 'p' => Err(illegal_character(c, text)),
+        'Y' | 'W' | 'w' | 'u' | 'e' | 'c' => Err(week_based(c)),
+        'A' | 'B' | 'n' | 'N' | 'p' => Err(illegal_character(c, text)),
         'E' | 'F' | 'q' | 'Q' if parsing => Err(illegal_character(c, text)),
         'G' | 'M' | 'L' | 'E' | 'Q' | 'q' => length(4, 5),
         'y' => length(6, 7),

@@ -11,6 +11,7 @@ pub mod format_number;
 pub mod format_string;
 pub mod java_format;
 pub mod length;
+pub mod limit;
 pub mod mask;
 pub mod number_pattern;
 pub mod pad;
