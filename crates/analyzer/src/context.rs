@@ -36,6 +36,10 @@ pub(crate) struct Analyzer<'w> {
     pub constants: Vec<HashMap<String, Typed>>,
     /// Columns that only rows of a recursion's last round have.
     pub recursive_columns: Vec<u64>,
+    /// Join hints whose tables are being looked for, innermost last.
+    pub join_hints: Vec<crate::relation::partitioning::JoinHints>,
+    /// Relations that are analysed already, by the id of the remote relation that stands for them.
+    pub at_hand: HashMap<String, Rel>,
     pub observations: Vec<Observation>,
     /// Names of the views being expanded, against cycles.
     pub views: Vec<Vec<String>>,
@@ -107,6 +111,8 @@ impl<'w> Analyzer<'w> {
             bound: HashMap::new(),
             constants: Vec::new(),
             recursive_columns: Vec::new(),
+            join_hints: Vec::new(),
+            at_hand: HashMap::new(),
             observations: Vec::new(),
             views: Vec::new(),
         }

@@ -33,9 +33,12 @@ pub struct Analyzed {
 /// Metrics observed at one point of a query.
 #[derive(Debug, Clone)]
 pub struct Observation {
+    /// Of its operator in the plan.
+    pub id: u64,
     pub name: String,
     pub schema: StructType,
-    /// Computes the metrics (one row) from the plan below the observation point.
+    /// Computes the metrics (one row) from the plan below the observation point: where they cannot be
+    /// gathered as the rows pass.
     pub plan: LogicalPlan,
     pub plan_id: Option<i64>,
 }

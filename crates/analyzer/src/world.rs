@@ -29,6 +29,8 @@ pub enum Need {
     /// The distinct values of a pivot column, or the result of another query that decides the shape of
     /// this one. Keyed by [`Query::key`].
     Query(Query),
+    /// The schema of texts in a format; the query yields them.
+    TextSchema { texts: Query, format: String, options: Options },
     /// Result of a command used as a relation, or of a catalog call.
     CommandResult(Query),
 }
@@ -73,6 +75,8 @@ pub enum Answer {
     Variable(Literal),
     /// Rows of a query, column by column typed as literals.
     Rows(Vec<Vec<Literal>>),
+    /// The schema that was asked for.
+    Schema(StructType),
     /// A user-defined SQL function.
     SqlFunction(Arc<SqlFunction>),
 }

@@ -123,7 +123,7 @@ pub struct OperatorMetrics {
 }
 
 /// What `df.observe` collected.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
     pub name: String,
     pub plan_id: i64,
@@ -144,6 +144,8 @@ pub enum SqlOutcome {
 pub enum CommandOutcome {
     #[default]
     Done,
+    /// Done, and what was observed.
+    Observed(Vec<Observed>),
     /// The id of a relation that the server now holds.
     Checkpoint { relation_id: String },
 }

@@ -70,8 +70,12 @@ impl Session for EngineSession {
 
     async fn command(&self, command: Command, operation: &OperationContext) -> Result<CommandOutcome> {
         use scheduler::command::CommandOutcome as Outcome;
-        Ok(match self.0.command(command, &context(operation)).await? {
-            Outcome::Table(_) => CommandOutcome::Done,
+        let context = context(operation);
+        Ok(match self.0.command(command, &context).await? {
+            Outcome::Table(_) => {
+                let observed: Vec<Observed> = context.observed.lock().drain(..).map(observation).collect();
+                if observed.is_empty() { CommandOutcome::Done } else { CommandOutcome::Observed(observed) }
+            }
             Outcome::Checkpoint { relation_id } => CommandOutcome::Checkpoint { relation_id },
         })
     }
@@ -130,6 +134,7 @@ fn context(operation: &OperationContext) -> scheduler::OperationContext {
         tags: operation.tags.clone(),
         cancel: operation.cancel.clone(),
         progress: operation.progress.clone(),
+        observed: Arc::default(),
     }
 }
 

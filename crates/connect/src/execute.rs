@@ -194,10 +194,17 @@ impl Execution {
             }
             CommandKind::Run(command) => {
                 let outcome = reporter.during(self, session.command(command, context)).await?;
-                if let CommandOutcome::Checkpoint { relation_id } = outcome {
-                    let relation = Some(pb::CachedRemoteRelation { relation_id });
-                    let result = pb::CheckpointCommandResult { relation };
-                    self.send(Some(ResponseType::CheckpointCommandResult(result)), |_| {}).await;
+                match outcome {
+                    CommandOutcome::Done => {}
+                    CommandOutcome::Observed(observed) => {
+                        let observed = observed.into_iter().map(observed_metrics).collect();
+                        self.send(None, |r| r.observed_metrics = observed).await;
+                    }
+                    CommandOutcome::Checkpoint { relation_id } => {
+                        let relation = Some(pb::CachedRemoteRelation { relation_id });
+                        let result = pb::CheckpointCommandResult { relation };
+                        self.send(Some(ResponseType::CheckpointCommandResult(result)), |_| {}).await;
+                    }
                 }
                 Ok(())
             }

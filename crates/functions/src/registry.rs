@@ -38,6 +38,7 @@ pub enum Build {
 }
 
 /// A generator: an expression that yields a list with one struct for each row produced.
+#[derive(Clone)]
 pub struct Generator {
     /// `List<Struct<columns…>>`; null or empty for no rows.
     pub list: Expr,

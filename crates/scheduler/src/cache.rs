@@ -234,6 +234,12 @@ impl Session {
         }
     }
 
+    /// The tables of which rows are kept.
+    pub(crate) fn cached_places(&self) -> Vec<Place> {
+        let tables = self.engine().shared().cache.tables.lock();
+        tables.keys().map(|(namespace, name)| Place { namespace: namespace.clone(), name: name.clone() }).collect()
+    }
+
     /// Forgets all kept tables.
     pub(crate) fn clear_cached_tables(&self) {
         self.engine().shared().cache.tables.lock().clear();

@@ -1,13 +1,14 @@
 //! Questions about a plan that run nothing.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
-use spark::{Node, Plan, Result};
+use spark::{Node, Plan, Result, canonical};
 
-use crate::canonical;
 use crate::depth::Stack;
 use crate::query;
 use crate::session::Session;
@@ -70,10 +71,7 @@ impl Session {
     /// # Errors
     /// Spark's condition for what is wrong with a plan.
     pub async fn same_semantics(self: &Arc<Self>, left: Plan, right: Plan) -> Result<bool> {
-        let same = canonical::canonical(&left) == canonical::canonical(&right);
-        self.analyze_schema(left).await?;
-        self.analyze_schema(right).await?;
-        Ok(same)
+        Ok(self.steps(left).await? == self.steps(right).await?)
     }
 
     /// A hash that plans of the same semantics share.
@@ -81,10 +79,54 @@ impl Session {
     /// # Errors
     /// Spark's condition for what is wrong with the plan.
     pub async fn semantic_hash(self: &Arc<Self>, plan: Plan) -> Result<i32> {
-        let hash = canonical::hash(&plan);
-        self.analyze_schema(plan).await?;
-        Ok(hash)
+        let mut hasher = DefaultHasher::new();
+        self.steps(plan).await?.hash(&mut hasher);
+        Ok(hasher.finish() as i32)
     }
+
+    /// What a plan computes, whatever its columns are called: its sources, and the steps over them with
+    /// columns numbered in the order of their appearance.
+    async fn steps(self: &Arc<Self>, plan: Plan) -> Result<(Vec<String>, String)> {
+        let session = Arc::clone(self);
+        let (plan, stack) = Stack::for_plan(plan)?;
+        tasks::on(self.engine().runtime(), stack, async move {
+            let analyzed = session.analyze(&plan, session.settings()).await?;
+            let columns: Vec<String> =
+                analyzed.columns.iter().map(|&i| analyzed.plan.schema().field(i).name().clone()).collect();
+            let steps = format!("{}\n{}", analyzed.plan.display_indent(), columns.join(" "));
+            Ok((sources(&plan), renumbered(&steps)))
+        })
+        .await
+    }
+}
+
+/// The leaves of a plan.
+fn sources(plan: &Plan) -> Vec<String> {
+    let mut plan = canonical::canonical(plan);
+    let mut out = Vec::new();
+    plan.visit_plans_mut(&mut |p| {
+        let mut is_leaf = true;
+        p.for_each_child_mut(&mut |_| is_leaf = false);
+        if is_leaf {
+            out.push(format!("{:?}", p.node));
+        }
+    });
+    out
+}
+
+/// `text` with the numbers after `#` replaced by their order of appearance.
+fn renumbered(text: &str) -> String {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut parts = text.split('#');
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(digits);
+        let next = numbers.len();
+        let shown = *numbers.entry(number).or_insert(next);
+        out.push_str(&format!("#{shown}{rest}"));
+    }
+    out
 }
 
 fn collect_files(plan: &Arc<dyn ExecutionPlan>, files: &mut Vec<String>) {
@@ -101,5 +143,17 @@ fn collect_files(plan: &Arc<dyn ExecutionPlan>, files: &mut Vec<String>) {
     }
     for child in plan.children() {
         collect_files(child, files);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_numbered_by_appearance() {
+        for (text, expect) in [("a", "a"), ("#7 + #3 = #7", "#0 + #1 = #0"), ("#12 #1", "#0 #1")] {
+            assert_eq!(renumbered(text), expect);
+        }
     }
 }

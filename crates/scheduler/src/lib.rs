@@ -3,7 +3,6 @@
 pub mod analysis;
 pub mod boundary;
 pub mod cache;
-mod canonical;
 pub mod catalog;
 pub mod cluster;
 pub mod command;

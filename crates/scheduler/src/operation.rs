@@ -23,6 +23,8 @@ pub struct OperationContext {
     pub tags: Vec<String>,
     pub cancel: CancellationToken,
     pub progress: watch::Sender<Progress>,
+    /// Metrics observed by the queries of the operation, once they have ended.
+    pub observed: Arc<Mutex<Vec<Observed>>>,
 }
 
 impl OperationContext {
@@ -33,6 +35,7 @@ impl OperationContext {
             tags: Vec::new(),
             cancel: CancellationToken::new(),
             progress: watch::Sender::new(Progress::default()),
+            observed: Arc::default(),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use spark::{Error, Expr, Node, Plan, Result};
 
 use crate::cache::StorageLevel;
-use crate::canonical::{canonical, reference_mut};
 use crate::session::Session;
+use spark::canonical::{canonical, reference_mut};
 
 /// Plans that one session keeps; more are refused.
 const MAX_PERSISTED: usize = 1000;
@@ -65,6 +65,27 @@ impl Session {
         Ok(())
     }
 
+    /// Results of plans that read files below `path` are computed anew when they are next needed.
+    pub(crate) fn recompute_persisted(&self, path: &str) {
+        let mut names = self.names.lock();
+        let mut stale = Vec::new();
+        for persisted in names.persisted.iter_mut().filter(|p| p.progress == Progress::Kept) {
+            let mut reads = false;
+            persisted.plan.visit_plans_mut(&mut |p| {
+                if let Node::DataSource(source) = &p.node {
+                    reads |= source.paths.iter().any(|file| file.contains(path));
+                }
+            });
+            if reads {
+                persisted.progress = Progress::Wanted;
+                stale.push(persisted.id.clone());
+            }
+        }
+        for id in stale {
+            names.remote.remove(&id);
+        }
+    }
+
     /// How the plan's result is kept; `StorageLevel.NONE` if it is not.
     ///
     /// # Errors
@@ -74,6 +95,12 @@ impl Session {
         let names = self.names.lock();
         let level = names.persisted.iter().find(|p| p.key == key).map(|p| p.level);
         Ok(level.unwrap_or(StorageLevel { replication: 1, ..StorageLevel::default() }))
+    }
+
+    /// How the plan's result is or will be kept, if it is.
+    pub(crate) fn persisted_level(&self, plan: &Plan) -> Option<StorageLevel> {
+        let key = canonical(plan);
+        self.names.lock().persisted.iter().find(|p| p.key == key).map(|p| p.level)
     }
 
     /// `plan` with the kept results in place of the plans they are of; computes those still wanted.

@@ -9,7 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use futures::{Stream, StreamExt};
-use parking_lot::Mutex;
+use planner::observe::Tap;
 use spark::{Error, Result};
 
 use crate::boundary::Boundary;
@@ -36,6 +36,13 @@ impl Prepared {
         let ctx = Arc::new(SessionContext::new_with_state(self.state.clone()));
         self.runner.run(Arc::clone(&self.plan), ctx, job).await.map_err(functions::error::from_datafusion)
     }
+
+    /// Starts the query with a stream for each of its partitions.
+    pub async fn start_partitioned(&self, name: &str, op: &OperationContext) -> Result<Vec<SendableRecordBatchStream>> {
+        let job = JobSpec { name: name.to_string(), cancel: op.cancel.clone(), progress: Some(op.progress.clone()) };
+        let ctx = Arc::new(SessionContext::new_with_state(self.state.clone()));
+        self.runner.run_partitioned(Arc::clone(&self.plan), ctx, job).await.map_err(functions::error::from_datafusion)
+    }
 }
 
 /// The physical plan of `logical`.
@@ -54,18 +61,23 @@ pub async fn run(
     let prepared = route(engine, &analyzed.plan, wish).await?;
     let rows = prepared.start("query", op).await?;
     let boundary = Boundary::new(analyzed.schema.clone(), analyzed.columns, Arc::clone(&time_zone));
-    let observed: Arc<Mutex<Vec<Observed>>> = Arc::default();
     let end = Ending {
         engine: engine.clone(),
         wish,
         observations: analyzed.observations,
-        observed: Arc::clone(&observed),
+        taps: planner::observe::taps(&prepared.plan),
         op: op.clone(),
     };
     let arrow_schema = boundary.wire_schema();
     let stream =
         tasks::drive(engine.runtime(), Stack::for_physical(&prepared.plan), wire_rows(rows, boundary, op.clone(), end));
-    Ok(QueryResult { schema: analyzed.schema, arrow_schema, stream, metrics: Metrics::new(prepared.plan), observed })
+    Ok(QueryResult {
+        schema: analyzed.schema,
+        arrow_schema,
+        stream,
+        metrics: Metrics::new(prepared.plan),
+        observed: Arc::clone(&op.observed),
+    })
 }
 
 /// What happens when the last row is out.
@@ -73,7 +85,7 @@ struct Ending {
     engine: Engine,
     wish: Wish,
     observations: Vec<Observation>,
-    observed: Arc<Mutex<Vec<Observed>>>,
+    taps: Vec<Arc<Tap>>,
     op: OperationContext,
 }
 
@@ -108,7 +120,19 @@ pub fn cancelled() -> Error {
 }
 
 async fn observe(end: Ending) {
-    for observation in &end.observations {
+    gather(&end.engine, &end.observations, &end.taps, end.wish, &end.op).await;
+}
+
+/// Tells the operation what was observed while a query ran: metrics of the rows as they passed its taps,
+/// or else those of a query of their own.
+pub async fn gather(
+    engine: &Engine,
+    observations: &[Observation],
+    taps: &[Arc<Tap>],
+    wish: Wish,
+    op: &OperationContext,
+) {
+    for observation in observations {
         let mut observed = Observed {
             name: observation.name.clone(),
             keys: observation.schema.fields.iter().map(|f| f.name.clone()).collect(),
@@ -116,25 +140,45 @@ async fn observe(end: Ending) {
             plan_id: observation.plan_id,
             error: None,
         };
-        match observation_values(&end, observation).await {
+        let gathered = match taps.iter().find(|tap| tap.id == observation.id) {
+            Some(tap) => tap.finish().await,
+            None => None,
+        };
+        let values = match gathered {
+            Some(batches) => {
+                let batches = batches.map_err(functions::error::from_datafusion);
+                batches.and_then(|batches| first_row(observation, &batches))
+            }
+            None => values_of_own_query(engine, observation, wish, op).await,
+        };
+        match values {
             Ok(values) => observed.values = values,
             Err(e) => observed.error = Some(e),
         }
-        end.observed.lock().push(observed);
+        op.observed.lock().push(observed);
     }
 }
 
-async fn observation_values(end: &Ending, observation: &Observation) -> Result<Vec<spark::Literal>> {
-    let prepared = route(&end.engine, &observation.plan, end.wish).await?;
-    let mut rows = prepared.start("observe", &end.op).await?;
+async fn values_of_own_query(
+    engine: &Engine,
+    observation: &Observation,
+    wish: Wish,
+    op: &OperationContext,
+) -> Result<Vec<spark::Literal>> {
+    let plan = functions::observe::unobserved(&observation.plan).map_err(functions::error::from_datafusion)?;
+    let prepared = route(engine, &plan, wish).await?;
+    let mut rows = prepared.start("observe", op).await?;
+    let mut batches = Vec::new();
     while let Some(batch) = rows.next().await {
-        let batch = batch.map_err(functions::error::from_datafusion)?;
-        if batch.num_rows() > 0 {
-            let fields = observation.schema.fields.iter().zip(batch.columns());
-            return fields.map(|(f, c)| crate::literals::literal(c, 0, &f.data_type)).collect();
-        }
+        batches.push(batch.map_err(functions::error::from_datafusion)?);
     }
-    Ok(Vec::new())
+    first_row(observation, &batches)
+}
+
+fn first_row(observation: &Observation, batches: &[RecordBatch]) -> Result<Vec<spark::Literal>> {
+    let Some(batch) = batches.iter().find(|b| b.num_rows() > 0) else { return Ok(Vec::new()) };
+    let fields = observation.schema.fields.iter().zip(batch.columns());
+    fields.map(|(f, c)| crate::literals::literal(c, 0, &f.data_type)).collect()
 }
 
 /// The named columns of a batch in canonical types.

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use planner::source::range::RangeTable;
 use planner::source::table::FileTable;
 use spark::{Error, Result};
@@ -82,12 +82,36 @@ async fn distributed(
     vcores: usize,
 ) -> Result<std::result::Result<Prepared, String>> {
     let state = planning_state(state, vcores);
-    let plan = physical(&state, logical).await?;
+    // Metrics are gathered in one process; a query that is spread out gets them by one more.
+    let logical = functions::observe::unobserved(logical).map_err(functions::error::from_datafusion)?;
+    if filters_in_window(&logical)? {
+        return Ok(Err("a window aggregates what a filter leaves, which its wire form forgets".to_owned()));
+    }
+    let plan = match physical(&state, &logical).await {
+        Ok(plan) => plan,
+        // What is wrong with the query itself is said by the runner here.
+        Err(e) => return Ok(Err(format!("it cannot be planned for the cluster: {e}"))),
+    };
     let runner = cluster.runner();
     Ok(match runner.check(&plan) {
         Ok(()) => Ok(Prepared { plan, runner: Arc::new(runner), state, note: None }),
         Err(refusal) => Err(refusal.to_string()),
     })
+}
+
+/// Whether an aggregate over a window has a `FILTER`.
+fn filters_in_window(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    let walk = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|root| {
+            root.apply(|expr| {
+                found |= matches!(expr, Expr::WindowFunction(window) if window.params.filter.is_some());
+                Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })
+    });
+    walk.map_err(functions::error::from_datafusion)?;
+    Ok(found)
 }
 
 async fn here(engine: &Engine, logical: &LogicalPlan, strict: bool, why: &str) -> Result<Prepared> {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use analyzer::{Answer, Need, world};
+use arrow::array::AsArray;
 use datafusion::datasource::provider_as_source;
 use planner::source::range::{Range, RangeTable};
-use planner::source::{Options, ReadRequest};
+use planner::source::rows::{TextRows, infer_texts};
+use planner::source::{BadFiles, Options, ReadRequest};
 use spark::plan::DataSource;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result, Settings};
@@ -31,8 +33,29 @@ pub async fn answer(session: &Arc<Session>, need: &Need, settings: &Settings) ->
         Need::Function(name) => session.find_function(name),
         Need::Variable(name) => Ok(session.find_variable(name)),
         Need::Query(query) => Ok(failed(Box::pin(session.query_rows(&query.plan, settings)).await)),
+        Need::TextSchema { texts, format, options } => {
+            Ok(failed(Box::pin(text_schema(session, texts, format, options, settings)).await))
+        }
         Need::CommandResult(query) => Ok(failed(Box::pin(session.command_table(&query.plan)).await)),
     }
+}
+
+/// The schema of the texts that a query yields.
+async fn text_schema(
+    session: &Arc<Session>,
+    texts: &world::Query,
+    format: &str,
+    options: &[(String, String)],
+    settings: &Settings,
+) -> Result<Answer> {
+    let (analyzed, batches) = session.collect(&texts.plan, settings.clone(), usize::MAX).await?;
+    let columns = analyzed.columns.first().map(|&i| batches.iter().map(move |b| b.column(i)));
+    let texts = columns.into_iter().flatten().filter_map(|c| c.as_string_opt::<i32>()).flat_map(|c| c.iter().flatten());
+    if format == "xml" {
+        return functions::families::xml::functions::schema_of_texts(texts, options).map(Answer::Schema);
+    }
+    let format = TextRows::format(format, options, &settings.time_zone)?;
+    infer_texts(&format, texts).map(Answer::Schema)
 }
 
 fn failed(answer: Result<Answer>) -> Answer {
@@ -62,6 +85,14 @@ async fn open_source(session: &Session, source: &DataSource, settings: &Settings
     }))
 }
 
+/// Which bad files the session passes over.
+pub(crate) fn bad_files(settings: &Settings) -> BadFiles {
+    BadFiles {
+        ignore_corrupt: settings.conf.get_bool("spark.sql.files.ignoreCorruptFiles", false),
+        ignore_missing: settings.conf.get_bool("spark.sql.files.ignoreMissingFiles", false),
+    }
+}
+
 /// What a read means under the session's settings.
 ///
 /// # Errors
@@ -81,6 +112,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         paths.extend(more);
     }
     if paths.is_empty() {
+        planner::source::table::check_known(&short_name(format))?;
         return Err(no_paths(&short_name(format)));
     }
     for key in ["timeZone"] {
@@ -98,6 +130,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         time_zone: Arc::clone(&settings.time_zone),
         case_sensitive: settings.case_sensitive,
         infer_partition_types: conf.get_bool("spark.sql.sources.partitionColumnTypeInference.enabled", true),
+        bad_files: bad_files(settings),
         merge_parquet_schemas: conf.get_bool("spark.sql.parquet.mergeSchema", false),
         partition_columns: None,
         allow_empty: false,

@@ -1,6 +1,7 @@
 //! Spark's vocabulary as plain values: types, literals, the unresolved plan, configuration, error
 //! conditions. No I/O, no engine.
 
+pub mod canonical;
 pub mod command;
 pub mod conf;
 pub mod ddl;

@@ -34,6 +34,8 @@ pub struct Settings {
     pub now_micros: i64,
     /// Source of seeds for unseeded `rand`, `uuid`, `shuffle` of this query.
     pub seed: i64,
+    /// Partitions that rows are spread over where nothing else decides.
+    pub parallelism: usize,
     pub current_catalog: Arc<str>,
     pub current_database: Arc<str>,
     pub current_user: Arc<str>,
@@ -60,6 +62,7 @@ impl Default for Settings {
             default_collation: None,
             now_micros: 0,
             seed: 0,
+            parallelism: 1,
             current_catalog: "spark_catalog".into(),
             current_database: "default".into(),
             current_user: "".into(),

@@ -18,6 +18,14 @@ pub(super) fn all_columns(rel: &Rel) -> Vec<Value> {
     rel.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect()
 }
 
+/// An entry of a select list as a new column.
+fn renamed(item: &Item, name: &str) -> Item {
+    match item {
+        Item::Value { typed, .. } => Item::Value { typed: typed.clone(), attr: None, name: name.to_string() },
+        Item::Generator { generator, names } => Item::Generator { generator: generator.clone(), names: names.clone() },
+    }
+}
+
 impl Analyzer<'_> {
     pub(super) fn to_df(&mut self, input: &Plan, names: &[String]) -> Result<Rel> {
         let rel = self.relation(input)?;
@@ -45,41 +53,48 @@ impl Analyzer<'_> {
 
     pub(super) fn with_columns(&mut self, input: &Plan, columns: &[Expr]) -> Result<Rel> {
         let rel = self.relation(input)?;
-        self.with_columns_rel(&rel, columns)
+        match self.time_windows(&rel, columns)? {
+            Some(windowed) => self.with_columns_rel(&windowed.rel, &windowed.exprs),
+            None => self.with_columns_rel(&rel, columns),
+        }
     }
 
     /// `columns` added to a relation, or put in place of its columns of the same name.
     pub(super) fn with_columns_rel(&mut self, rel: &Rel, columns: &[Expr]) -> Result<Rel> {
-        let mut scope = Scope::new(rel, "withColumns");
-        let mut new: Vec<(String, Typed)> = Vec::new();
-        for item in self.select_list(columns, &mut scope)? {
-            let Item::Value { typed, name, .. } = item else {
-                return Err(Error::unsupported("a generator in withColumns"));
+        let mut new: Vec<(String, Item)> = Vec::new();
+        for item in self.select_list(columns, &mut Scope::new(rel, "withColumns"))? {
+            let name = match &item {
+                Item::Value { typed, .. } if contains_aggregate(&typed.expr) => {
+                    return Err(Error::analysis("MISSING_GROUP_BY"));
+                }
+                Item::Value { name, .. } => name.clone(),
+                Item::Generator { names, generator } => {
+                    names.first().cloned().unwrap_or_else(|| generator.name.clone())
+                }
             };
-            if contains_aggregate(&typed.expr) {
-                return Err(Error::analysis("MISSING_GROUP_BY"));
-            }
             if new.iter().any(|(n, _)| self.same_name(n, &name)) {
                 return Err(Error::analysis("COLUMN_ALREADY_EXISTS")
                     .param("columnName", spark::types::quote_identifier(&name.to_lowercase())));
             }
-            new.push((name, typed));
+            new.push((name, item));
         }
         let mut used = vec![false; new.len()];
-        let mut values: Vec<Value> = Vec::with_capacity(rel.output.len() + new.len());
+        let mut items: Vec<Item> = Vec::with_capacity(rel.output.len() + new.len());
         for attr in &rel.output {
             match new.iter().position(|(n, _)| self.same_name(n, &attr.name)) {
                 Some(i) => {
                     used[i] = true;
-                    values.push((new[i].1.clone(), None, new[i].0.clone()));
+                    items.push(renamed(&new[i].1, &new[i].0));
                 }
-                None => values.push((attr.typed(), Some(attr.clone()), attr.name.clone())),
+                None => {
+                    let name = attr.name.clone();
+                    items.push(Item::Value { typed: attr.typed(), attr: Some(attr.clone()), name });
+                }
             }
         }
-        for ((name, typed), _) in new.into_iter().zip(used).filter(|(_, used)| !used) {
-            values.push((typed, None, name));
-        }
-        self.project_values(rel, values)
+        let added = new.iter().zip(used).filter(|(_, used)| !used);
+        items.extend(added.map(|((name, item), _)| renamed(item, name)));
+        self.project_items(rel, items)
     }
 
     pub(super) fn with_columns_renamed(&mut self, input: &Plan, renames: &[(String, String)]) -> Result<Rel> {

@@ -1,6 +1,6 @@
 //! Generators: rows from lists (`explode`, `LATERAL VIEW`).
 
-use datafusion::common::{Column, NullHandling, UnnestOptions};
+use datafusion::common::{Column, DFSchema, NullHandling, UnnestOptions};
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::Expr as DfExpr;
 use datafusion::logical_expr::builder::unnest_with_options;
@@ -76,7 +76,7 @@ impl Analyzer<'_> {
         let element = DfExpr::Column(Column::new_unqualified(&list));
         let mut columns = Vec::new();
         for (i, (name, ty, nullable)) in generator.columns.iter().enumerate() {
-            let value = get_field(element.clone(), field_name(&generator, i));
+            let value = get_field(element.clone(), field_name(&generator, i, rel.plan.schema()));
             let typed = Typed::new(value, ty.clone(), *nullable || generator.outer, name.clone());
             let mut attr = self.fresh_attr(names.get(i).cloned().unwrap_or_else(|| name.clone()), &typed);
             attr.metadata = Metadata::default();
@@ -92,9 +92,8 @@ impl Analyzer<'_> {
 }
 
 /// The field of the list's structs behind column `i`, by its name in the struct.
-fn field_name(generator: &Generator, i: usize) -> String {
-    let list_type =
-        datafusion::logical_expr::ExprSchemable::get_type(&generator.list, &datafusion::common::DFSchema::empty());
+fn field_name(generator: &Generator, i: usize, input: &DFSchema) -> String {
+    let list_type = datafusion::logical_expr::ExprSchemable::get_type(&generator.list, input);
     if let Ok(arrow_schema::DataType::List(element)) = list_type
         && let arrow_schema::DataType::Struct(fields) = element.data_type()
         && let Some(field) = fields.get(i)

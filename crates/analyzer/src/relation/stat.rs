@@ -1,7 +1,6 @@
-//! `df.stat`, `describe`, `summary`, samples.
+//! `df.stat`, `describe`, `summary`.
 
 use spark::expr::CastMode;
-use spark::plan::Sample;
 use spark::types::DataType;
 use spark::{Error, Expr, Literal, Plan, Result};
 
@@ -14,74 +13,6 @@ const DESCRIBE: [&str; 5] = ["count", "mean", "stddev", "min", "max"];
 const SUMMARY: [&str; 8] = ["count", "mean", "stddev", "min", "25%", "50%", "75%", "max"];
 
 impl Analyzer<'_> {
-    /// Rows whose random number is within the bounds. Spark's sampler without replacement draws the same
-    /// numbers as `rand(seed)` does.
-    pub(super) fn sample(&mut self, sample: &Sample) -> Result<Rel> {
-        if sample.with_replacement {
-            return Err(Error::unsupported("a sample with replacement"));
-        }
-        let mut rel = self.relation(&sample.input)?;
-        if sample.deterministic_order {
-            rel = self.ordered_by_all(&rel)?;
-        }
-        let number = self.random_column(sample.seed)?;
-        let drawn = self.with_number(&rel, number)?;
-        let number = drawn.output.last().map(Attr::typed).ok_or_else(|| Error::internal("a number was drawn"))?;
-        let lower = self.constant(Literal::Double(sample.lower))?;
-        let upper = self.constant(Literal::Double(sample.upper))?;
-        let above = self.call(">=", vec![number.clone(), lower])?;
-        let below = self.call("<", vec![number, upper])?;
-        let within = self.call("and", vec![above, below])?;
-        self.filter_typed(&drawn, within, &rel)
-    }
-
-    /// Strata sampled each by its own fraction.
-    pub(super) fn sample_by(
-        &mut self,
-        input: &Plan,
-        column: &Expr,
-        fractions: &[(Literal, f64)],
-        seed: Option<i64>,
-    ) -> Result<Rel> {
-        let rel = self.relation(input)?;
-        let stratum = self.resolve(column, &mut Scope::new(&rel, "sampleBy"))?;
-        let number = self.random_column(seed)?;
-        let drawn = self.with_number(&rel, number)?;
-        let number = drawn.output.last().map(Attr::typed).ok_or_else(|| Error::internal("a number was drawn"))?;
-        let mut branches = Vec::new();
-        for (value, fraction) in fractions {
-            let value = self.constant(value.clone())?;
-            branches.push(self.call("<=>", vec![stratum.clone(), value])?);
-            branches.push(self.constant(Literal::Double(*fraction))?);
-        }
-        branches.push(self.constant(Literal::Double(0.0))?);
-        let fraction = self.call("when", branches)?;
-        let keep = self.call("<", vec![number, fraction])?;
-        self.filter_typed(&drawn, keep, &rel)
-    }
-
-    fn random_column(&mut self, seed: Option<i64>) -> Result<functions::Typed> {
-        let seed = self.constant(Literal::Long(seed.unwrap_or(self.settings.seed)))?;
-        self.call("rand", vec![seed])
-    }
-
-    /// The relation with one more column.
-    fn with_number(&mut self, rel: &Rel, number: functions::Typed) -> Result<Rel> {
-        let mut values = super::columns::all_columns(rel);
-        values.push((number, None, "r".into()));
-        self.project_values(rel, values)
-    }
-
-    /// Sorted by every column that has an order, so that a sample does not depend on how rows arrive.
-    fn ordered_by_all(&mut self, rel: &Rel) -> Result<Rel> {
-        let mut keys = Vec::new();
-        for attr in rel.output.iter().filter(|a| crate::expr::window::orderable(&a.ty)) {
-            let child = self.bound(Bound { typed: attr.typed(), attr: Some(attr.clone()) });
-            keys.push(spark::expr::SortOrder { child, ascending: true, nulls_first: None });
-        }
-        if keys.is_empty() { Ok(rel.clone()) } else { self.sort_rel(rel, &keys) }
-    }
-
     /// One row with one array of the quantiles of each column.
     pub(super) fn approx_quantile(
         &mut self,
@@ -104,37 +35,6 @@ impl Analyzer<'_> {
         });
         let array = Expr::call("array", quantiles.collect());
         self.project_rel(&rel, &[array.alias("approx_quantile")])
-    }
-
-    /// The only column, as text of a format, taken apart by a schema.
-    pub(super) fn parse_text(
-        &mut self,
-        input: &Plan,
-        format: &str,
-        schema: Option<&spark::StructType>,
-        options: &[(String, String)],
-    ) -> Result<Rel> {
-        let rel = self.relation(input)?;
-        let [column] = rel.output.as_slice() else {
-            return Err(Error::unsupported("parsing a relation of several columns"));
-        };
-        let Some(schema) = schema else {
-            return Err(Error::unsupported(format!("inferring the schema of {format} text in a column")));
-        };
-        let text = self.bound(Bound { typed: column.typed(), attr: Some(column.clone()) });
-        let mut args = vec![text, Expr::Literal(Literal::String(schema.to_ddl()))];
-        if !options.is_empty() {
-            let members = options
-                .iter()
-                .flat_map(|(k, v)| [k, v])
-                .map(|text| Expr::Literal(Literal::String(text.clone())))
-                .collect();
-            args.push(Expr::call("map", members));
-        }
-        let parsed = Expr::call(format!("from_{}", format.to_lowercase()), args).alias("parsed");
-        let rel = self.project_rel(&rel, &[parsed])?;
-        let star = spark::expr::UnresolvedStar { target: vec!["parsed".into()], ..Default::default() };
-        self.project_rel(&rel, &[Expr::Star(star)])
     }
 
     pub(super) fn describe(&mut self, input: &Plan, columns: &[String]) -> Result<Rel> {
@@ -211,12 +111,31 @@ impl Analyzer<'_> {
             other => {
                 let percent = other.strip_suffix('%').and_then(|p| p.trim().parse::<f64>().ok());
                 let Some(percent) = percent.filter(|p| (0.0..=100.0).contains(p)) else {
-                    return Err(Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_2114")
+                    return Err(Error::new(spark::ErrorKind::IllegalArgument, "UNRECOGNIZED_STATISTIC")
+                        .param("stats", format!("'{statistic}'"))
                         .with_message(format!("{statistic} is not a statistic that summary knows.")));
                 };
                 Expr::call("percentile_approx", vec![number, Expr::Literal(Literal::Double(percent / 100.0))])
             }
         })
+    }
+
+    /// One row with one array of the frequent items of each column.
+    pub(super) fn freq_items(&mut self, input: &Plan, columns: &[String], support: Option<f64>) -> Result<Rel> {
+        let support = support.unwrap_or(0.01);
+        if !(1e-4..=1.0).contains(&support) {
+            return Err(Error::new(spark::ErrorKind::IllegalArgument, "")
+                .with_message(format!("The support of freqItems is from 0.0001 to 1, not {support}.")));
+        }
+        let rel = self.relation(input)?;
+        let mut items = Vec::new();
+        for name in columns {
+            let typed = self.resolve(&Expr::attribute([name]), &mut Scope::new(&rel, "freqItems"))?;
+            let counted = functions::families::aggregate::frequent::freq_items(&typed, (1.0 / support) as usize);
+            let counted = self.bound(Bound { typed: counted, attr: None });
+            items.push(counted.alias(format!("{name}_freqItems")));
+        }
+        self.project_rel(&rel, &items)
     }
 
     pub(super) fn two_columns(&mut self, input: &Plan, function: &str, prefix: &str, a: &str, b: &str) -> Result<Rel> {

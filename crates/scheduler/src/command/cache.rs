@@ -97,6 +97,39 @@ pub fn clear(session: &Session) -> Table {
     Table::empty()
 }
 
+/// `REFRESH TABLE`: kept rows are read anew. Files are listed by every query, so that is all.
+pub async fn refresh(session: &Arc<Session>, name: &[String]) -> Result<Table> {
+    session.find(name, &session.settings())?.or_missing(name)?;
+    if is_cached(session, name)? {
+        uncache(session, name, true)?;
+        cache(session, name.to_vec(), None, None).await?;
+    }
+    Ok(Table::empty())
+}
+
+/// `REFRESH path`: what was kept of files there is read anew.
+pub async fn refresh_path(session: &Arc<Session>, path: &str) -> Result<Table> {
+    let path = plain(path);
+    for place in session.cached_places() {
+        let name = place.parts();
+        let is_there = match session.find(&name, &session.settings())? {
+            Found::Entry(_, entry) => plain(&entry.location).starts_with(path),
+            _ => false,
+        };
+        if is_there {
+            refresh(session, &name).await?;
+        }
+    }
+    session.recompute_persisted(path);
+    Ok(Table::empty())
+}
+
+/// A path without its scheme and its last slash.
+fn plain(path: &str) -> &str {
+    let path = path.strip_prefix("file:").unwrap_or(path).trim_end_matches('/');
+    path.strip_prefix("//").unwrap_or(path)
+}
+
 /// Whether the rows of a table or view are kept.
 pub fn is_cached(session: &Session, name: &[String]) -> Result<bool> {
     Ok(match session.find(name, &session.settings())? {

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+use spark::types::StructType;
 use spark::{Plan, Result};
 
+use crate::cache::StorageLevel;
 use crate::operation::Table;
 use crate::report::{self, text};
 use crate::route::route;
@@ -21,7 +24,12 @@ pub async fn explain(session: &Arc<Session>, plan: &Plan, mode: &str) -> Result<
     let analyzed = session.analyze(plan, session.settings()).await?;
     let state = &session.engine().shared().state;
     let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
-    let physical = format!("== Physical Plan ==\n{}\n", displayable(prepared.plan.as_ref()).indent(false));
+    let physical = displayable(prepared.plan.as_ref()).indent(false).to_string();
+    let physical = match session.persisted_level(plan) {
+        Some(level) => in_memory(&physical, &analyzed.schema, level),
+        None => physical,
+    };
+    let physical = format!("== Physical Plan ==\n{physical}\n");
     let note = prepared.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
     let runner = format!("== Runner ==\n{}{note}\n", prepared.runner.name());
     let optimized = || -> Result<String> {
@@ -40,13 +48,36 @@ pub async fn explain(session: &Arc<Session>, plan: &Plan, mode: &str) -> Result<
                 optimized()?,
             )
         }
-        "COST" => format!("{}{physical}\n{runner}", optimized()?),
+        "COST" => format!("{}{}\n\n{physical}\n{runner}", optimized()?.trim_end(), statistics(&prepared.plan)),
         "FORMATTED" => {
             let verbose = displayable(prepared.plan.as_ref()).set_show_statistics(true).indent(true).to_string();
             format!("== Physical Plan ==\n{verbose}\n\n{runner}")
         }
         _ => format!("{physical}\n{runner}"),
     })
+}
+
+/// The plan of kept rows, which stand in for `physical` once they were needed.
+fn in_memory(physical: &str, schema: &StructType, level: StorageLevel) -> String {
+    let columns: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
+    let columns = columns.join(", ");
+    let mut out = format!("InMemoryTableScan [{columns}]\n   +- InMemoryRelation [{columns}], {level:?}\n");
+    for line in physical.lines() {
+        out.push_str(&format!("         {line}\n"));
+    }
+    out
+}
+
+/// What is known of the size of a plan's result.
+fn statistics(plan: &Arc<dyn ExecutionPlan>) -> String {
+    let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok();
+    let (bytes, rows) = match known {
+        Some(s) => (s.total_byte_size.get_value().copied(), s.num_rows.get_value().copied()),
+        None => (None, None),
+    };
+    let part = |name: &str, n: Option<usize>| n.map(|n| format!("{name}={n}"));
+    let parts = [part("sizeInBytes", bytes), part("rowCount", rows)];
+    format!("Statistics({})", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// The first words of a plan's debug text: what kind of node it is.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use analyzer::Analyzed;
-use datafusion::physical_plan::execute_stream_partitioned;
 use futures::StreamExt;
 use planner::source::{Options, paths};
 use planner::write::{self, SaveMode, WriteSpec, Written};
@@ -87,17 +86,26 @@ pub async fn rows(
         return Ok(Written::default());
     }
     let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
-    let streams = if prepared.runner.name() == "local" {
-        execute_stream_partitioned(Arc::clone(&prepared.plan), prepared.state.task_ctx())
-            .map_err(functions::error::from_datafusion)?
-    } else {
-        vec![prepared.start("write", op).await?]
-    };
-    tokio::select! {
+    let streams = prepared.start_partitioned("write", op).await?;
+    let written = tokio::select! {
         biased;
         () = op.cancel.cancelled() => Err(query::cancelled()),
         written = write::write(state.runtime_env(), streams, spec) => written,
-    }
+    }?;
+    observe(session, analyzed, &prepared, op).await?;
+    Ok(written)
+}
+
+/// Tells the operation what was observed of the rows that were written.
+async fn observe(
+    session: &Arc<Session>,
+    analyzed: &Analyzed,
+    prepared: &query::Prepared,
+    op: &OperationContext,
+) -> Result<()> {
+    let taps = planner::observe::taps(&prepared.plan);
+    query::gather(session.engine(), &analyzed.observations, &taps, session.wish()?, op).await;
+    Ok(())
 }
 
 /// Computes the rows and drops them.
@@ -111,6 +119,7 @@ async fn nowhere(session: &Arc<Session>, op: &WriteOperation, operation: &Operat
             return Err(query::cancelled());
         }
     }
+    observe(session, &analyzed, &prepared, operation).await?;
     Ok(Table::empty())
 }
 

@@ -7,6 +7,7 @@ pub mod collect;
 pub mod distinct;
 pub mod extreme;
 pub mod first;
+pub mod frequent;
 pub mod lists;
 pub mod moments;
 pub mod percentile;

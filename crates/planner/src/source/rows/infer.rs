@@ -13,6 +13,7 @@ use super::csv::Csv;
 use super::json::Json;
 use super::json_text::Json as Value;
 use super::lines::{LineSplitter, bytes};
+use super::xml::{Inferred, Xml};
 use super::{Kind, RowFormat};
 
 /// Infers the schema of files.
@@ -28,12 +29,29 @@ pub async fn infer(
     match &format.kind {
         Kind::Csv(csv) => infer_csv(format, csv, store, files, name).await,
         Kind::Json(json) => infer_json(format, json, store, files).await,
+        Kind::Xml(xml) => infer_xml(format, xml, store, files).await,
         Kind::Text | Kind::Binary => Err(crate::source::table::cannot_infer(name)),
     }
 }
 
-/// Calls `f` on each record of a file until it says to stop.
+/// Calls `f` on each record of a file until it says to stop; files that break are passed over if the
+/// options say so.
 async fn each_record(
+    format: &RowFormat,
+    store: &Arc<dyn ObjectStore>,
+    file: &PartitionedFile,
+    f: &mut (dyn FnMut(&str) -> bool + Send),
+) -> Result<()> {
+    match read_records(format, store, file, f).await {
+        Err(error) if format.bad_files.ignore_corrupt && error.condition().starts_with("FAILED_READ_FILE") => {
+            tracing::warn!(%error, "passing over a file");
+            Ok(())
+        }
+        read => read,
+    }
+}
+
+async fn read_records(
     format: &RowFormat,
     store: &Arc<dyn ObjectStore>,
     file: &PartitionedFile,
@@ -85,47 +103,91 @@ async fn infer_csv(
     files: &[PartitionedFile],
     name: &str,
 ) -> Result<StructType> {
-    let mut header: Option<Vec<Option<String>>> = None;
-    let mut types: Vec<DataType> = Vec::new();
+    let mut inference = CsvInference::new(format, csv);
     for file in files {
-        let mut first_of_file = true;
-        let header_ref = &mut header;
-        let types_ref = &mut types;
-        let mut on_record = |record: &str| {
-            let records = if format.whole_file { csv.records(record) } else { vec![record] };
-            for record in records.into_iter().filter(|r| !csv.is_skipped(r)) {
-                let fields = csv.fields(record);
-                let is_header = std::mem::take(&mut first_of_file) && csv.header;
-                if header_ref.is_none() {
-                    types_ref.resize(fields.len(), DataType::Null);
-                    *header_ref = Some(fields.clone());
-                }
-                if is_header {
-                    continue;
-                }
-                for (ty, token) in types_ref.iter_mut().zip(&fields) {
-                    *ty = csv_type(std::mem::replace(ty, DataType::Null), token.as_deref(), format, csv);
-                }
-            }
-            csv.infer_schema
-        };
-        each_record(format, store, file, &mut on_record).await?;
-        if header.is_some() && !csv.infer_schema {
+        inference.first_of_file = true;
+        each_record(format, store, file, &mut |record| inference.record(record)).await?;
+        if inference.header.is_some() && !csv.infer_schema {
             break;
         }
     }
-    let Some(header) = header else {
-        return if files.is_empty() {
-            Err(crate::source::table::cannot_infer(name))
-        } else {
-            Ok(StructType::default())
-        };
-    };
-    let fields = column_names(&header, csv.header).into_iter().zip(types).map(|(name, ty)| {
-        let ty = if csv.infer_schema && ty != DataType::Null { ty } else { DataType::STRING };
-        StructField::new(name, ty, true)
-    });
-    Ok(StructType::new(fields.collect()))
+    if inference.header.is_none() && files.is_empty() {
+        return Err(crate::source::table::cannot_infer(name));
+    }
+    Ok(inference.schema())
+}
+
+/// Infers the schema of records that are at hand: the values of a column of text.
+///
+/// # Errors
+/// `MALFORMED_RECORD_IN_PARSING` in the mode `FAILFAST`.
+pub fn infer_texts<'a>(format: &RowFormat, texts: impl Iterator<Item = &'a str>) -> Result<StructType> {
+    match &format.kind {
+        Kind::Csv(csv) => {
+            let mut inference = CsvInference::new(format, csv);
+            for text in texts {
+                if !inference.record(text) {
+                    break;
+                }
+            }
+            Ok(inference.schema())
+        }
+        Kind::Json(json) => {
+            let mut inference = JsonInference::new(format, json);
+            texts.for_each(|text| inference.record(text));
+            if inference.corrupt {
+                refuse_corrupt(format)?;
+            }
+            Ok(inference.schema())
+        }
+        // Elements at hand are the business of the function that reads one.
+        Kind::Xml(_) | Kind::Text | Kind::Binary => Ok(StructType::default()),
+    }
+}
+
+/// What the records of CSV so far say of the columns.
+struct CsvInference<'a> {
+    format: &'a RowFormat,
+    csv: &'a Csv,
+    first_of_file: bool,
+    header: Option<Vec<Option<String>>>,
+    types: Vec<DataType>,
+}
+
+impl<'a> CsvInference<'a> {
+    fn new(format: &'a RowFormat, csv: &'a Csv) -> Self {
+        CsvInference { format, csv, first_of_file: true, header: None, types: Vec::new() }
+    }
+
+    /// Takes a record in; false if no more are needed.
+    fn record(&mut self, record: &str) -> bool {
+        let csv = self.csv;
+        let records = if self.format.whole_file { csv.records(record) } else { vec![record] };
+        for record in records.into_iter().filter(|r| !csv.is_skipped(r)) {
+            let fields = csv.fields(record);
+            let is_header = std::mem::take(&mut self.first_of_file) && csv.header;
+            if self.header.is_none() {
+                self.types.resize(fields.len(), DataType::Null);
+                self.header = Some(fields.clone());
+            }
+            if is_header {
+                continue;
+            }
+            for (ty, token) in self.types.iter_mut().zip(&fields) {
+                *ty = csv_type(std::mem::replace(ty, DataType::Null), token.as_deref(), self.format, csv);
+            }
+        }
+        csv.infer_schema || self.header.is_none()
+    }
+
+    fn schema(self) -> StructType {
+        let Some(header) = self.header else { return StructType::default() };
+        let fields = column_names(&header, self.csv.header).into_iter().zip(self.types).map(|(name, ty)| {
+            let ty = if self.csv.infer_schema && ty != DataType::Null { ty } else { DataType::STRING };
+            StructField::new(name, ty, true)
+        });
+        StructType::new(fields.collect())
+    }
 }
 
 /// Names from a header; missing and repeated ones are made up.
@@ -210,42 +272,92 @@ async fn infer_json(
     store: &Arc<dyn ObjectStore>,
     files: &[PartitionedFile],
 ) -> Result<StructType> {
-    let mut merged = DataType::Struct(StructType::default());
-    let mut corrupt = false;
+    let mut inference = JsonInference::new(format, json);
     for file in files {
-        let (merged, corrupt) = (&mut merged, &mut corrupt);
         let mut on_record = |record: &str| {
-            if record.trim().is_empty() {
-                return true;
-            }
-            match json.objects(record) {
-                None => *corrupt = true,
-                Some(objects) => {
-                    for object in objects {
-                        match &object {
-                            Value::Object(_) => {
-                                let ty = json_type(&object, format, json);
-                                *merged = merge(std::mem::replace(merged, DataType::Null), ty);
-                            }
-                            Value::Null => {}
-                            _ => *corrupt = true,
-                        }
-                    }
-                }
-            }
+            inference.record(record);
             true
         };
         each_record(format, store, file, &mut on_record).await?;
     }
-    let mut schema = match settle(merged, json.drop_all_null) {
-        Some(DataType::Struct(s)) => s,
-        _ => StructType::default(),
-    };
-    if corrupt && format.mode == super::Mode::Permissive {
-        schema.fields.insert(0, StructField::new(&format.corrupt_column, DataType::STRING, true));
-        schema.fields.sort_by(|a, b| a.name.cmp(&b.name));
+    if inference.corrupt {
+        refuse_corrupt(format)?;
     }
-    Ok(schema)
+    Ok(inference.schema())
+}
+
+/// A record that cannot be read ends the inference in the mode `FAILFAST`.
+fn refuse_corrupt(format: &RowFormat) -> Result<()> {
+    match format.mode {
+        super::Mode::FailFast => super::malformed(format, &format.corrupt_column).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// What the records of JSON so far say of the columns.
+struct JsonInference<'a> {
+    format: &'a RowFormat,
+    json: &'a Json,
+    merged: DataType,
+    corrupt: bool,
+}
+
+impl<'a> JsonInference<'a> {
+    fn new(format: &'a RowFormat, json: &'a Json) -> Self {
+        JsonInference { format, json, merged: DataType::Struct(StructType::default()), corrupt: false }
+    }
+
+    fn record(&mut self, record: &str) {
+        if record.trim().is_empty() {
+            return;
+        }
+        let Some(objects) = self.json.objects(record) else {
+            self.corrupt = true;
+            return;
+        };
+        for object in objects {
+            match &object {
+                Value::Object(_) => {
+                    let ty = json_type(&object, self.format, self.json);
+                    self.merged = merge(std::mem::replace(&mut self.merged, DataType::Null), ty);
+                }
+                Value::Null => {}
+                _ => self.corrupt = true,
+            }
+        }
+    }
+
+    fn schema(self) -> StructType {
+        let mut schema = match settle(self.merged, self.json.drop_all_null) {
+            Some(DataType::Struct(s)) => s,
+            _ => StructType::default(),
+        };
+        if self.corrupt && self.format.mode == super::Mode::Permissive {
+            schema.fields.insert(0, StructField::new(&self.format.corrupt_column, DataType::STRING, true));
+            schema.fields.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        schema
+    }
+}
+
+async fn infer_xml(
+    format: &RowFormat,
+    xml: &Xml,
+    store: &Arc<dyn ObjectStore>,
+    files: &[PartitionedFile],
+) -> Result<StructType> {
+    let mut inferred = Inferred::new(xml);
+    for file in files {
+        let mut on_file = |text: &str| {
+            inferred.add(xml, text);
+            true
+        };
+        each_record(format, store, file, &mut on_file).await?;
+    }
+    if inferred.corrupt() {
+        refuse_corrupt(format)?;
+    }
+    Ok(inferred.finish(format, xml))
 }
 
 fn json_type(value: &Value, format: &RowFormat, json: &Json) -> DataType {
