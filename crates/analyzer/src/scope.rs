@@ -242,6 +242,9 @@ fn rebase(plan: &LogicalPlan, input: &Rel) -> Option<LogicalPlan> {
         LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
             plan.with_new_exprs(plan.expressions(), vec![input.plan.clone()]).ok()
         }
+        LogicalPlan::Extension(e) if e.node.as_any().is::<functions::operators::Operator>() => {
+            plan.with_new_exprs(plan.expressions(), vec![input.plan.clone()]).ok()
+        }
         _ => Some(input.plan.clone()),
     }
 }

@@ -87,6 +87,9 @@ impl<'a> Call<'a> {
     /// # Errors
     /// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE`.
     pub fn expect(&mut self, i: usize, expected: Expected) -> Result<()> {
+        if expected.accepts(&self.args[i].ty) {
+            return Ok(());
+        }
         match coerce::implicit(&self.args[i], &expected, self.settings) {
             Some(typed) => {
                 self.args[i] = typed;
@@ -121,7 +124,8 @@ impl<'a> Call<'a> {
                 .param("dataType", format!("({})", types.join(" or "))));
         };
         for i in range {
-            self.args[i] = coerce::cast_implicitly(&self.args[i], &common, self.settings);
+            let arg = std::mem::replace(&mut self.args[i], Typed::null(DataType::Null));
+            self.args[i] = crate::cast::implicit_owned(arg, &common, self.settings);
         }
         Ok(common)
     }

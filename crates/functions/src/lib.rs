@@ -16,11 +16,15 @@ pub mod families;
 pub mod fold;
 pub mod hof;
 pub mod kernel;
+pub mod observe;
+pub mod operators;
+pub mod parse_text;
 pub mod registry;
 pub mod scalar;
 pub mod typed;
 pub mod types;
 pub mod values;
+pub mod window_udf;
 pub mod wire;
 
 pub use call::Call;

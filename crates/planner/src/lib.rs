@@ -4,8 +4,12 @@
 pub mod block_pool;
 pub mod cluster_rules;
 pub mod codec;
+pub mod coercion;
 pub mod error_envelope;
+pub mod exchange;
 pub mod kept_order;
+pub mod observe;
+mod parse_text;
 pub mod pattern;
 mod probe_side;
 pub mod row_position;

@@ -15,7 +15,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
@@ -37,25 +37,42 @@ const ROW: &str = "#row";
 pub struct RowPositionExec {
     input: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
+    /// The rows are known to be ordered by the two columns, and not by any other.
+    in_order: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl RowPositionExec {
     /// Counts the rows of `input`.
     pub fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        RowPositionExec::counting(input, false)
+    }
+
+    /// Counts the rows of `input` and says that they are in that order, so that partitions are merged
+    /// by it.
+    pub fn in_order(input: Arc<dyn ExecutionPlan>) -> Self {
+        RowPositionExec::counting(input, true)
+    }
+
+    fn counting(input: Arc<dyn ExecutionPlan>, in_order: bool) -> Self {
         let mut fields: Vec<_> = input.schema().fields().iter().cloned().collect();
         fields.push(Arc::new(Field::new(PARTITION, DataType::Int32, false)));
         fields.push(Arc::new(Field::new(ROW, DataType::Int64, false)));
         let schema = Arc::new(Schema::new_with_metadata(fields, input.schema().metadata().clone()));
-        let orderings: Vec<LexOrdering> =
-            input.properties().equivalence_properties().oeq_class().iter().cloned().collect();
+        let orderings: Vec<LexOrdering> = if in_order {
+            let columns = [PARTITION, ROW].into_iter().zip(schema.fields().len() - 2..);
+            let keys = columns.map(|(name, i)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, i))));
+            LexOrdering::new(keys).into_iter().collect()
+        } else {
+            input.properties().equivalence_properties().oeq_class().iter().cloned().collect()
+        };
         let properties = PlanProperties::new(
             EquivalenceProperties::new_with_orderings(Arc::clone(&schema), orderings),
             input.properties().output_partitioning().clone(),
             input.properties().emission_type,
             input.properties().boundedness,
         );
-        RowPositionExec { input, schema, properties: Arc::new(properties) }
+        RowPositionExec { input, schema, in_order, properties: Arc::new(properties) }
     }
 }
 
@@ -100,7 +117,7 @@ impl ExecutionPlan for RowPositionExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(RowPositionExec::new(input))),
+            (Some(input), true) => Ok(Arc::new(RowPositionExec::counting(input, self.in_order))),
             _ => exec_err!("RowPositionExec has one input"),
         }
     }

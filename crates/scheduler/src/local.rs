@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use datafusion::common::Result as DfResult;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use planner::source::stores::EnvironmentStores;
 use spark::{Error, Result};
@@ -25,28 +25,36 @@ const NAMED_CONSUMERS: usize = 5;
 /// Space for spilled data.
 const MAX_SPILL_BYTES: u64 = 1 << 40;
 
-/// The state that local plans are optimised with.
+/// Memory, spilled data and object stores of local plans.
 ///
 /// # Errors
 /// If the folder for spilled data cannot be made.
-pub fn session_state(config: &EngineConfig) -> Result<SessionState> {
+pub fn runtime(config: &EngineConfig) -> Result<Arc<RuntimeEnv>> {
     let spill = config.data_dir.join("spill");
     std::fs::create_dir_all(&spill).map_err(|e| Error::internal(format!("cannot make {}: {e}", spill.display())))?;
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![spill]))
         .with_max_temp_directory_size(MAX_SPILL_BYTES);
-    let runtime = RuntimeEnvBuilder::new()
+    RuntimeEnvBuilder::new()
         .with_memory_pool(memory_pool(config.memory_bytes))
         .with_disk_manager_builder(disk)
         .with_object_store_registry(Arc::new(EnvironmentStores::default()))
         .build_arc()
-        .map_err(functions::error::from_datafusion)?;
-    Ok(SessionStateBuilder::new()
-        .with_config(session_config(config))
+        .map_err(functions::error::from_datafusion)
+}
+
+/// The state that local plans are optimised with.
+pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    SessionStateBuilder::new()
+        .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_physical_optimizer_rules(planner::row_position::with_row_rules(&PhysicalOptimizer::new().rules))
-        .build())
+        .with_analyzer_rules(planner::coercion::analyzer_rules())
+        .with_query_planner(Arc::new(planner::exchange::OperatorQueryPlanner))
+        .with_physical_optimizer_rules(planner::exchange::with_lowering(&planner::row_position::with_row_rules(
+            &PhysicalOptimizer::new().rules,
+        )))
+        .build()
 }
 
 fn memory_pool(bytes: Option<usize>) -> Arc<dyn MemoryPool> {
@@ -59,7 +67,8 @@ fn memory_pool(bytes: Option<usize>) -> Arc<dyn MemoryPool> {
     }
 }
 
-fn session_config(config: &EngineConfig) -> SessionConfig {
+/// The configuration of local plans.
+pub fn session_config(config: &EngineConfig) -> SessionConfig {
     SessionConfig::new()
         .with_target_partitions(config.threads.max(1))
         .with_information_schema(false)
@@ -89,5 +98,14 @@ impl JobRunner for LocalRunner {
         _job: JobSpec,
     ) -> DfResult<SendableRecordBatchStream> {
         execute_stream(in_order(plan), ctx.task_ctx())
+    }
+
+    async fn run_partitioned(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        ctx: Arc<SessionContext>,
+        _job: JobSpec,
+    ) -> DfResult<Vec<SendableRecordBatchStream>> {
+        execute_stream_partitioned(plan, ctx.task_ctx())
     }
 }

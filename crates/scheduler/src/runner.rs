@@ -25,6 +25,14 @@ pub trait JobRunner: Send + Sync + fmt::Debug {
         ctx: Arc<SessionContext>,
         job: JobSpec,
     ) -> Result<SendableRecordBatchStream>;
+
+    /// As [`Self::run`], with a stream for each partition of the plan, in their order.
+    async fn run_partitioned(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        ctx: Arc<SessionContext>,
+        job: JobSpec,
+    ) -> Result<Vec<SendableRecordBatchStream>>;
 }
 
 /// What a runner is told about a job beside its plan.

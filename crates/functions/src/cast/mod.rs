@@ -107,37 +107,47 @@ pub fn can_cast(from: &DataType, to: &DataType, ansi: bool) -> bool {
 
 /// A cast that Spark inserts itself: the name stays.
 pub fn implicit(typed: &Typed, to: &DataType, settings: &Settings) -> Typed {
-    cast_with(typed, to, if settings.ansi { Mode::Ansi } else { Mode::Legacy }, settings)
+    implicit_owned(typed.clone(), to, settings)
+}
+
+/// As [`implicit`], without copying the expression: a tree is built in time that grows with its size.
+pub fn implicit_owned(typed: Typed, to: &DataType, settings: &Settings) -> Typed {
+    cast_owned(typed, to, if settings.ansi { Mode::Ansi } else { Mode::Legacy }, settings)
 }
 
 /// A cast in a mode of one's own; the name stays.
 pub fn cast_with(typed: &Typed, to: &DataType, mode: Mode, settings: &Settings) -> Typed {
-    if typed.ty == *to {
-        return typed.clone();
-    }
-    let mut out = typed.clone();
-    out.expr = value_expr(typed, to, mode, settings);
-    out.nullable = typed.nullable || force_nullable(&typed.ty, to);
-    out.ty = to.clone();
-    out
+    cast_owned(typed.clone(), to, mode, settings)
 }
 
-fn value_expr(typed: &Typed, to: &DataType, mode: Mode, settings: &Settings) -> Expr {
+fn cast_owned(mut typed: Typed, to: &DataType, mode: Mode, settings: &Settings) -> Typed {
+    if typed.ty == *to {
+        return typed;
+    }
+    typed.expr = value_expr(&mut typed, to, mode, settings);
+    typed.nullable = typed.nullable || force_nullable(&typed.ty, to);
+    typed.ty = to.clone();
+    typed
+}
+
+/// The cast value; takes the expression out of `typed`.
+fn value_expr(typed: &mut Typed, to: &DataType, mode: Mode, settings: &Settings) -> Expr {
     let arrow = to_arrow(to);
     if typed.is_null_literal() {
         return Typed::null(to.clone()).expr;
     }
+    let expr = std::mem::take(&mut typed.expr);
     if same_values(&typed.ty, to) {
-        return typed.expr.clone();
+        return expr;
     }
     if is_lossless(&typed.ty, to) {
-        return df_cast(typed.expr.clone(), arrow);
+        return df_cast(expr, arrow);
     }
     let spec = convert::Spec::new(&typed.ty, to, mode, settings);
     let options = Options { ansi: mode == Mode::Ansi, ..Options::default() }
         .with_time_zone(settings.time_zone.clone())
         .with_extra(spec.to_text());
-    KernelUdf::call(&convert::CAST, arrow, options, vec![typed.expr.clone()])
+    KernelUdf::call(&convert::CAST, arrow, options, vec![expr])
 }
 
 /// True if every value stays as it is: same Arrow type and same meaning.

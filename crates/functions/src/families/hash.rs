@@ -314,6 +314,7 @@ fn hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher<'a, H:
         }
         Arrow::List(_) => list_hasher::<H>(array)?,
         Arrow::Struct(_) => struct_hasher::<H>(array)?,
+        Arrow::Map(..) => map_hasher::<H>(array)?,
         other => return internal_err!("no hash of {other}"),
     })
 }
@@ -327,6 +328,19 @@ fn list_hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher<'
         }
         let offsets = list.value_offsets();
         (offsets[row] as usize..offsets[row + 1] as usize).fold(seed, |seed, i| element(i, seed))
+    }))
+}
+
+/// Only the placement of rows hashes maps: the functions refuse them.
+fn map_hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher<'a, H::State>> {
+    let map = array.as_map();
+    let (key, value) = (hasher::<H>(map.keys())?, hasher::<H>(map.values())?);
+    Ok(Box::new(move |row, seed| {
+        if map.is_null(row) {
+            return seed;
+        }
+        let offsets = map.value_offsets();
+        (offsets[row] as usize..offsets[row + 1] as usize).fold(seed, |seed, i| value(i, key(i, seed)))
     }))
 }
 
@@ -356,7 +370,7 @@ fn double_bits(v: f64) -> i64 {
 }
 
 /// The shortest big-endian two's complement, as Java's `BigInteger.toByteArray` gives.
-fn big_integer_bytes(v: i128) -> Vec<u8> {
+pub(crate) fn big_integer_bytes(v: i128) -> Vec<u8> {
     let bytes = v.to_be_bytes();
     let redundant = |i: usize| {
         let sign = bytes[i + 1] & 0x80;
@@ -372,6 +386,11 @@ fn big_integer_bytes(v: i128) -> Vec<u8> {
 /// If a type has no hash.
 pub fn murmur3(columns: &[ArrayRef], rows: usize) -> DfResult<Vec<i32>> {
     hash_rows::<Murmur3>(columns, rows, SEED)
+}
+
+/// The hash of one run of whole words.
+pub(crate) fn murmur3_words(bytes: &[u8]) -> i32 {
+    Murmur3::bytes(bytes, SEED)
 }
 
 fn hash_rows<H: RowHash>(columns: &[ArrayRef], rows: usize, seed: H::State) -> DfResult<Vec<H::State>> {

@@ -100,9 +100,20 @@ impl Compare {
 
 fn comparison(mut call: Call, op: Compare) -> Result<Typed> {
     call.arity(2..=2)?;
-    super::collation::unify_comparison(&mut call)?;
+    super::collation::unify_comparison(&mut call).map_err(|e| undetermined(e, &call, op.symbol()))?;
     let name = format!("({} {} {})", call.args[0].name, op.symbol(), call.args[1].name);
     compare(&call, op, name)
+}
+
+/// A comparison says itself that its collation is not determined.
+fn undetermined(error: Error, call: &Call, symbol: &str) -> Error {
+    if error.condition() != "INDETERMINATE_COLLATION" {
+        return error;
+    }
+    let printed = format!("({} {symbol} {})", call.args[0].name, call.args[1].name);
+    Error::analysis("INDETERMINATE_COLLATION_IN_EXPRESSION")
+        .param("expr", format!("\"{printed}\""))
+        .with_message(format!("The collation to compare by in {printed} is not determined; add a COLLATE clause."))
 }
 
 fn not_equal(mut call: Call) -> Result<Typed> {
@@ -288,9 +299,9 @@ fn logic(mut call: Call, op: Operator) -> Result<Typed> {
             .at(call.origin.as_ref()));
     }
     let nullable = call.any_nullable();
-    let mut args = call.exprs().into_iter();
+    let mut args = std::mem::take(&mut call.args).into_iter();
     match (args.next(), args.next()) {
-        (Some(l), Some(r)) => Ok(Typed::new(binary_expr(l, op, r), DataType::Boolean, nullable, name)),
+        (Some(l), Some(r)) => Ok(Typed::new(binary_expr(l.expr, op, r.expr), DataType::Boolean, nullable, name)),
         _ => Err(call.wrong_arity("2")),
     }
 }

@@ -43,8 +43,17 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[Kernel] = &[RAND, RANDN, RANDSTR, UUID, INCREASING_ID, PARTITION_ID];
 
 /// Kernels that take the partition and the row's number as their last two arguments.
-pub const POSITIONAL: &[&str] =
-    &["rand", "randn", "randstr", "uuid", "monotonically_increasing_id", "spark_partition_id"];
+pub const POSITIONAL: &[&str] = &[
+    "rand",
+    "randn",
+    "randstr",
+    "uuid",
+    "monotonically_increasing_id",
+    "spark_partition_id",
+    "sample_number",
+    "sample_count",
+    "sample_run",
+];
 
 const RAND: Kernel = Kernel::volatile("rand", rand_kernel);
 const RANDN: Kernel = Kernel::volatile("randn", randn_kernel);
@@ -250,6 +259,20 @@ impl XorShift {
     /// Any 32 bits.
     pub fn next_int(&mut self) -> i32 {
         self.next(32)
+    }
+
+    /// From 0 to `bound`, which is left out.
+    pub fn next_below(&mut self, bound: i32) -> i32 {
+        let bound = bound.max(1);
+        let mut bits = self.next(31);
+        if bound & (bound - 1) == 0 {
+            return ((i64::from(bound) * i64::from(bits)) >> 31) as i32;
+        }
+        // The last, incomplete round of numbers would favour the small ones.
+        while i64::from(bits) - i64::from(bits % bound) + i64::from(bound - 1) > i64::from(i32::MAX) {
+            bits = self.next(31);
+        }
+        bits % bound
     }
 
     /// From the normal distribution, by the polar method.

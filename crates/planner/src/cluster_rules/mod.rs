@@ -15,6 +15,8 @@ mod outer_loop_join;
 mod repartition;
 mod stage_requirements;
 
+use crate::exchange::Lowering;
+
 pub use collected_join::CollectedJoin;
 pub use join_choice::JoinChoice;
 pub(crate) use join_choice::is_broadcast_safe;
@@ -31,8 +33,9 @@ type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// `base` with the passes that a distributed plan needs; applying it twice changes nothing.
 pub fn physical_rules(base: &[Rule]) -> Vec<Rule> {
-    let ours: [Rule; 6] = [
+    let ours: [Rule; 7] = [
         Arc::new(JoinChoice::default()),
+        Arc::new(Lowering { distributed: true }),
         Arc::new(MemoryFetch),
         Arc::new(OuterLoopJoin),
         Arc::new(RowRepartition),
@@ -66,6 +69,6 @@ mod tests {
         assert_eq!(names(&once), names(&physical_rules(&once)));
         let at = |name: &str| names(&once).iter().position(|n| n == name);
         assert_eq!(at("firesteel_join_choice"), at(JOIN_SELECTION).map(|i| i + 1));
-        assert_eq!(once.len(), base.len() + 6);
+        assert_eq!(once.len(), base.len() + 7);
     }
 }

@@ -68,6 +68,19 @@ impl JobRunner for ClusterRunner {
         let driver = SpawnedTask::spawn(drive(Arc::clone(&self.shared), plan, ctx, job, tx));
         Ok(stream(schema, rx, driver))
     }
+
+    async fn run_partitioned(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        ctx: Arc<SessionContext>,
+        job: JobSpec,
+    ) -> Result<Vec<SendableRecordBatchStream>> {
+        self.check(&plan).map_err(|refusal| DataFusionError::External(Box::new(refusal)))?;
+        let ctx = distributable(&self.shared, ctx);
+        let schema = plan.schema();
+        let buffers = results(&self.shared, plan, ctx, &job).await?;
+        Ok(buffers.into_iter().map(|buffer| drained(Arc::clone(&schema), buffer, &job)).collect())
+    }
 }
 
 /// The context with what the stage planner reads from its configuration.
@@ -98,6 +111,23 @@ fn stream(
         }
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+}
+
+/// The rows of one partition.
+fn drained(schema: SchemaRef, buffer: PartitionBuffer, job: &JobSpec) -> SendableRecordBatchStream {
+    let (tx, rx) = mpsc::channel(STREAM_BUFFER);
+    let cancel = job.cancel.clone();
+    let driver = SpawnedTask::spawn(async move {
+        let drained = tokio::select! {
+            drained = buffer.drain(&tx) => drained.map(drop),
+            () = cancel.cancelled() => Err(cancelled()),
+        };
+        if let Err(e) = drained {
+            // Nobody listening is nobody to tell.
+            let _ = tx.send(Err(e)).await;
+        }
+    });
+    stream(schema, rx, driver)
 }
 
 async fn drive(

@@ -41,6 +41,12 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("time_bucket", eval_bucket),
 ];
 
+/// The metadata of a window's column.
+pub const WINDOW_MARK: &str = "spark.timeWindow";
+
+/// The metadata of a column of sessions.
+pub const SESSION_MARK: &str = "spark.sessionWindow";
+
 /// A `window(…)` call: what it is of, and its three durations in microseconds.
 pub struct TimeWindow {
     pub time: Typed,
@@ -56,23 +62,24 @@ impl TimeWindow {
     /// If a duration is not a positive constant.
     pub fn of(mut call: Call) -> Result<TimeWindow> {
         call.arity(2..=4)?;
-        if call.args[0].ty != DataType::TimestampNtz {
-            super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
-        }
         let length = duration(&call, 1)?;
         let slide = if call.args.len() > 2 { duration(&call, 2)? } else { length };
         let start = if call.args.len() > 3 { duration(&call, 3)? } else { 0 };
-        let check = |ok: bool, text: String| {
-            if ok {
-                return Ok(());
-            }
-            Err(call.mismatch("PARAMETER_CONSTRAINT_VIOLATION").with_message(text))
-        };
-        check(length > 0 && slide > 0, "A window and its slide are longer than nothing.".into())?;
-        check(slide <= length, "A window slides by no more than its length.".into())?;
-        check(start.abs() < slide, "A window starts within its slide.".into())?;
+        let shown = format!("\"window({}, {length}, {slide}, {start})\"", call.args[0].name);
+        check_durations(&call, length, slide, start).map_err(|e| e.param("sqlExpr", &shown))?;
+        time_of(&mut call).map_err(|e| e.param("sqlExpr", &shown))?;
         let time = call.args.swap_remove(0);
         Ok(TimeWindow { time, length, slide, start })
+    }
+
+    /// The latest window that a row is in.
+    pub fn first(&self) -> Typed {
+        let ty = window_type(&self.time.ty);
+        let numbers = format!("{},{},{}", self.length, self.slide, self.start);
+        let options = crate::kernel::Options::ansi(true).with_extra(numbers);
+        let nullable = self.time.nullable;
+        let expr = crate::kernel::KernelUdf::call(&KERNELS[0], to_arrow(&ty), options, vec![self.time.expr.clone()]);
+        Typed::new(expr, ty, nullable, "window")
     }
 
     /// True if windows do not overlap.
@@ -97,30 +104,94 @@ pub fn window_type(time: &DataType) -> DataType {
     ]))
 }
 
+/// The time that a row is put into windows by: a timestamp, or the time of an earlier window.
+fn time_of(call: &mut Call) -> Result<()> {
+    let time = &call.args[0];
+    match &time.ty {
+        DataType::TimestampNtz => return Ok(()),
+        DataType::Struct(s) if is_window_struct(s) => {
+            let ty = s.fields[1].data_type.clone();
+            let options = call.options();
+            let expr = crate::kernel::KernelUdf::call(&KERNELS[2], to_arrow(&ty), options, vec![time.expr.clone()]);
+            let name = format!("window_time({})", time.name);
+            call.args[0] = Typed::new(expr, ty, true, name);
+            return Ok(());
+        }
+        _ => {}
+    }
+    let required = "(\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\" or \"STRUCT<start: TIMESTAMP, end: TIMESTAMP>\" \
+                    or \"STRUCT<start: TIMESTAMP_NTZ, end: TIMESTAMP_NTZ>\")";
+    let refused = call.unexpected_type(0, required);
+    super::expect_datetime(call, 0, &DataType::Timestamp).map_err(|_| refused)
+}
+
+fn is_window_struct(s: &StructType) -> bool {
+    let is_time = |i: usize, name: &str| {
+        s.fields[i].name == name && matches!(s.fields[i].data_type, DataType::Timestamp | DataType::TimestampNtz)
+    };
+    s.fields.len() == 2 && is_time(0, "start") && is_time(1, "end")
+}
+
+fn check_durations(call: &Call, length: i64, slide: i64, start: i64) -> Result<()> {
+    for (name, value) in [("window_duration", length), ("slide_duration", slide)] {
+        if value <= 0 {
+            return Err(call
+                .mismatch("VALUE_OUT_OF_RANGE")
+                .param("exprName", format!("`{name}`"))
+                .param("valueRange", format!("(0, {}]", i64::MAX))
+                .param("currentValue", format!("{value}L"))
+                .with_message("A window and its slide are longer than nothing."));
+        }
+    }
+    let constraint = |left: &str, value: i64, sign: &str, right: &str, limit: i64| {
+        call.mismatch("PARAMETER_CONSTRAINT_VIOLATION")
+            .param("leftExprName", format!("`{left}`"))
+            .param("leftExprValue", format!("{value}L"))
+            .param("constraint", sign)
+            .param("rightExprName", format!("`{right}`"))
+            .param("rightExprValue", format!("{limit}L"))
+            .with_message("A window slides by no more than its length and starts within its slide.")
+    };
+    if slide > length {
+        return Err(constraint("slide_duration", slide, "<=", "window_duration", length));
+    }
+    if start.checked_abs().is_none_or(|s| s >= slide) {
+        return Err(constraint("abs(start_time)", start.saturating_abs(), "<", "slide_duration", slide));
+    }
+    Ok(())
+}
+
 /// A constant interval text (or microseconds) in microseconds.
 fn duration(call: &Call, i: usize) -> Result<i64> {
     let arg = &call.args[i];
+    let refused = || {
+        Error::analysis("_LEGACY_ERROR_TEMP_1207")
+            .with_message("A window's durations are constants: numbers of microseconds or texts of intervals.")
+            .at(call.origin.as_ref())
+    };
     if !arg.foldable() {
-        return Err(call
-            .mismatch("NON_FOLDABLE_INPUT")
-            .param("inputName", "`windowDuration`")
-            .param("inputType", "\"STRING\"")
-            .param("inputExpr", format!("\"{}\"", arg.name)));
+        return Err(refused());
     }
     if arg.ty.is_string() {
+        let Some(text) = fold::string(arg) else { return Err(refused()) };
         let typed = cast::explicit(arg, &DataType::CalendarInterval, CastMode::Ansi, call.settings)?;
-        let (months, days, micros) = calendar_parts(&fold::evaluate(&typed)?)?;
+        let value = fold::evaluate(&typed).ok();
+        let Some((months, days, micros)) = value.and_then(|v| calendar_parts(&v).ok()) else {
+            return Err(Error::new(spark::ErrorKind::IllegalArgument, "CANNOT_PARSE_INTERVAL")
+                .param("intervalString", format!("'{text}'"))
+                .with_message(format!("'{text}' is no interval.")));
+        };
         if months != 0 {
             return Err(Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_3231")
-                .param("interval", &arg.name)
+                .param("interval", text)
                 .with_message("A window's durations have no months."));
         }
         return Ok(days * MICROS_PER_DAY + micros);
     }
     match fold::evaluate(arg)? {
-        ScalarValue::DurationMicrosecond(Some(v)) | ScalarValue::Int64(Some(v)) => Ok(v),
+        ScalarValue::Int64(Some(v)) => Ok(v),
         ScalarValue::Int32(Some(v)) => Ok(i64::from(v)),
-        _ => Err(call.unexpected_type(i, "\"STRING\"")),
+        _ => Err(refused()),
     }
 }
 
@@ -143,38 +214,59 @@ fn calendar_parts(value: &ScalarValue) -> Result<(i64, i64, i64)> {
 fn window(call: Call) -> Result<Typed> {
     let window = TimeWindow::of(call)?;
     if !window.is_tumbling() {
-        return Err(Error::unsupported("a sliding window outside GROUP BY"));
+        return Err(Error::unsupported("a sliding window in a condition of a join or inside another operator"));
     }
-    let ty = window_type(&window.time.ty);
-    let options = crate::kernel::Options::ansi(true).with_extra(format!("{},{}", window.length, window.start));
-    let nullable = window.time.nullable;
-    let expr = crate::kernel::KernelUdf::call(&KERNELS[0], to_arrow(&ty), options, vec![window.time.expr]);
-    Ok(Typed::new(expr, ty, nullable, "window"))
+    Ok(window.first())
 }
 
 /// The session a row opens: from its time for the length of the gap. The analyzer merges sessions that
 /// overlap.
 fn session_window(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
-    if call.args[0].ty != DataType::TimestampNtz {
-        super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
-    }
-    if call.args[1].ty.is_string() {
-        call.args[1] = cast::explicit(&call.args[1], &DataType::CalendarInterval, CastMode::Session, call.settings)?;
+    let shown = format!("\"sessionwindow({}, {})\"", call.args[0].name, call.args[1].name);
+    time_of(&mut call).map_err(|e| e.param("sqlExpr", &shown))?;
+    match &call.args[1].ty {
+        ty if ty.is_string() => {
+            let mode = CastMode::Session;
+            call.args[1] = cast::explicit(&call.args[1], &DataType::CalendarInterval, mode, call.settings)?;
+        }
+        DataType::CalendarInterval | DataType::DayTimeInterval { .. } => {}
+        other => {
+            return Err(Error::analysis("_LEGACY_ERROR_TEMP_1040")
+                .param("dt", format!("{other:?}Type"))
+                .with_message(format!("The gap of sessions is an interval, not {}.", other.sql()))
+                .at(call.origin.as_ref()));
+        }
     }
     let ty = window_type(&call.args[0].ty);
     let nullable = call.args[0].nullable;
-    let options = call.options_tz();
-    Ok(call.kernel_with(&KERNELS[1], options, ty, nullable).named("session_window"))
+    let zone = if call.args[0].ty == DataType::TimestampNtz {
+        call.options().with_time_zone(crate::types::UTC.into())
+    } else {
+        call.options_tz()
+    };
+    Ok(call.kernel_with(&KERNELS[1], zone, ty, nullable).named("session_window"))
 }
 
 fn window_time(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
-    let ty = match &call.args[0].ty {
-        DataType::Struct(s) if s.fields.len() == 2 => s.fields[1].data_type.clone(),
+    let arg = &call.args[0];
+    let ty = match &arg.ty {
+        DataType::Struct(s) if is_window_struct(s) && is_window(arg) => s.fields[1].data_type.clone(),
+        DataType::Struct(_) => {
+            return Err(Error::analysis("_LEGACY_ERROR_TEMP_3101")
+                .param("windowTime", call.display_name())
+                .with_message(format!("{} is not the column of a window.", arg.name))
+                .at(call.origin.as_ref()));
+        }
         _ => return Err(call.unexpected_type(0, "\"STRUCT\"")),
     };
     Ok(call.kernel(&KERNELS[2], ty, true))
+}
+
+/// True if the value is the window of an earlier operator.
+fn is_window(typed: &Typed) -> bool {
+    [WINDOW_MARK, SESSION_MARK].iter().any(|mark| typed.metadata.get(mark).is_some())
 }
 
 fn time_bucket(mut call: Call) -> Result<Typed> {
@@ -228,11 +320,13 @@ fn pairs(args: &KernelArgs, rows: Vec<Option<(i64, i64)>>) -> DfResult<ColumnarV
 fn eval_window(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let times = Numbers::of(args, 0)?;
     let numbers: Vec<i64> = args.extra().split(',').filter_map(|n| n.parse().ok()).collect();
-    let [length, start] = numbers[..] else { return internal_err!("a window has a length and a start") };
+    let [length, slide, start] = numbers[..] else {
+        return internal_err!("a window has a length, a slide and a start");
+    };
     let rows = (0..row_count(args))
         .map(|i| {
             times.get(i).map(|t| {
-                let from = t - (t - start).rem_euclid(length);
+                let from = t - (t - start).rem_euclid(slide);
                 (from, from + length)
             })
         })

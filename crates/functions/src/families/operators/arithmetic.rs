@@ -8,7 +8,8 @@ use spark::{Error, Result};
 use super::decimal::{self, Operation, allows_precision_loss};
 use super::{decimal_kernels, float_kernels, int_kernels};
 use crate::call::Call;
-use crate::coerce::{cast_implicitly, decimal_for, promote_string, tightest_type};
+use crate::cast::implicit_owned;
+use crate::coerce::{decimal_for, promote_string, tightest_type};
 use crate::families::datetime::arithmetic as datetime;
 use crate::families::interval;
 use crate::kernel::{Kernel, KernelUdf, Options};
@@ -152,13 +153,13 @@ impl Binary<'_> {
 
     /// Arithmetic on dates, timestamps and intervals; `None` if neither side is one.
     fn temporal(&self) -> Option<Result<Typed>> {
-        let (l, r) = (self.call.args[0].clone(), self.call.args[1].clone());
         let is_temporal = |t: &DataType| {
             t.is_datetime() || t.is_ansi_interval() || matches!(t, DataType::CalendarInterval | DataType::Time(_))
         };
-        if !is_temporal(&l.ty) && !is_temporal(&r.ty) {
+        if !self.call.args.iter().any(|a| is_temporal(&a.ty)) {
             return None;
         }
+        let (l, r) = (self.call.args[0].clone(), self.call.args[1].clone());
         let (settings, origin) = (self.call.settings, self.call.origin.as_ref());
         if !settings.time_type && [&l.ty, &r.ty].iter().any(|t| matches!(t, DataType::Time(_))) {
             return Some(Err(crate::cast::time_switched_off().at(origin)));
@@ -235,9 +236,10 @@ impl Binary<'_> {
     }
 
     /// Both sides as numbers of one kind, or the error that they are not.
-    fn operands(&self) -> Result<(Typed, Typed)> {
+    fn operands(&mut self) -> Result<(Typed, Typed)> {
         let settings = self.call.settings;
-        let [l, r] = [&self.call.args[0], &self.call.args[1]];
+        // The call keeps the operands' types, for errors.
+        let (l, r) = (taken(&mut self.call.args[0]), taken(&mut self.call.args[1]));
         let (mut l, mut r) = self.from_strings(l, r);
         if !l.ty.is_numeric() || !r.ty.is_numeric() {
             return Err(if l.ty.same_type(&r.ty) { self.wrong_type(&l.ty) } else { self.diff_types() });
@@ -245,18 +247,18 @@ impl Binary<'_> {
         let is_decimal = |t: &DataType| matches!(t, DataType::Decimal { .. });
         let is_float = |t: &DataType| matches!(t, DataType::Float | DataType::Double);
         if is_float(&l.ty) && is_decimal(&r.ty) || is_decimal(&l.ty) && is_float(&r.ty) {
-            l = cast_implicitly(&l, &DataType::Double, settings);
-            r = cast_implicitly(&r, &DataType::Double, settings);
+            l = implicit_owned(l, &DataType::Double, settings);
+            r = implicit_owned(r, &DataType::Double, settings);
         } else if is_decimal(&l.ty) || is_decimal(&r.ty) {
-            (l, r) = (decimal_operand(&l, settings), decimal_operand(&r, settings));
+            (l, r) = (decimal_operand_owned(l, settings), decimal_operand_owned(r, settings));
         } else {
             let common = match self.op {
                 Op::Divide => DataType::Double,
                 Op::IntegralDivide if l.ty.is_integral() && r.ty.is_integral() => DataType::Long,
                 _ => tightest_type(&l.ty, &r.ty, settings).ok_or_else(|| self.diff_types())?,
             };
-            l = cast_implicitly(&l, &common, settings);
-            r = cast_implicitly(&r, &common, settings);
+            l = implicit_owned(l, &common, settings);
+            r = implicit_owned(r, &common, settings);
         }
         if self.op == Op::IntegralDivide && is_float(&l.ty) {
             return Err(self.wrong_type(&l.ty));
@@ -264,7 +266,7 @@ impl Binary<'_> {
         Ok((l, r))
     }
 
-    fn from_strings(&self, l: &Typed, r: &Typed) -> (Typed, Typed) {
+    fn from_strings(&self, l: Typed, r: Typed) -> (Typed, Typed) {
         let settings = self.call.settings;
         let target = |a: &DataType, b: &DataType| match (a.is_string(), settings.ansi) {
             (true, true) => promote_string(a, b),
@@ -273,8 +275,10 @@ impl Binary<'_> {
         };
         let left = target(&l.ty, &r.ty);
         let right = target(&r.ty, &l.ty);
-        let cast =
-            |t: &Typed, to: Option<DataType>| to.map_or_else(|| t.clone(), |to| cast_implicitly(t, &to, settings));
+        let cast = |t: Typed, to: Option<DataType>| match to {
+            Some(to) => implicit_owned(t, &to, settings),
+            None => t,
+        };
         (cast(l, left), cast(r, right))
     }
 
@@ -350,8 +354,24 @@ fn is_nonzero_literal(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Float64(Some(v)), _) if *v != 0.0)
 }
 
+/// The operand, of which type and name stay behind.
+fn taken(typed: &mut Typed) -> Typed {
+    let expr = std::mem::take(&mut typed.expr);
+    Typed {
+        expr,
+        ty: typed.ty.clone(),
+        nullable: typed.nullable,
+        name: String::new(),
+        metadata: typed.metadata.clone(),
+    }
+}
+
 /// An operand of decimal arithmetic: integral literals take as many digits as they have.
 pub fn decimal_operand(typed: &Typed, settings: &spark::Settings) -> Typed {
+    decimal_operand_owned(typed.clone(), settings)
+}
+
+fn decimal_operand_owned(typed: Typed, settings: &spark::Settings) -> Typed {
     let digits = |v: i64| DataType::decimal(v.unsigned_abs().to_string().len() as u8, 0);
     let ty = match typed.literal() {
         Some(ScalarValue::Int16(Some(v))) => Some(digits(i64::from(*v))),
@@ -360,7 +380,7 @@ pub fn decimal_operand(typed: &Typed, settings: &spark::Settings) -> Typed {
         _ => decimal_for(&typed.ty),
     };
     match ty {
-        Some(ty) => cast_implicitly(typed, &ty, settings),
-        None => typed.clone(),
+        Some(ty) => implicit_owned(typed, &ty, settings),
+        None => typed,
     }
 }
