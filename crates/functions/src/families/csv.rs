@@ -2,25 +2,21 @@
 
 use arrow::array::{ArrayRef, AsArray};
 use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Expr};
-use datafusion::scalar::ScalarValue;
-use serde::{Deserialize, Serialize};
+use datafusion::logical_expr::ColumnarValue;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, ErrorKind, Result as SparkResult};
 
-use super::json::functions::spec;
-use super::rows::{self, Text};
+use super::rows;
 use super::text_data::cells::Cells;
-use super::text_data::datum::{Datum, build};
+use super::text_data::datum::Datum;
+use super::text_data::forms::{self, WriteSpec};
 use super::text_data::number::{write_decimal, write_double, write_float};
-use super::text_data::options::{OptionMap, ParseMode, ReadSpec, as_nullable, malformed_record, schema_argument};
+use super::text_data::options::{OptionMap, ParseMode, ReadSpec, malformed_record, schema_argument};
 use super::text_data::scalars;
 use super::text_data::stamp::Stamps;
 use crate::call::Call;
 use crate::cast::{Context, Mode, format};
-use crate::coerce::Expected;
 use crate::error::fail;
-use crate::fold;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -52,61 +48,31 @@ fn from_csv(mut call: Call) -> SparkResult<Typed> {
             .param("typeName", format!("\"{}\"", field.data_type.sql()))
             .at(call.origin.as_ref()));
     }
-    let options = OptionMap::of(&call, 2)?;
-    call.args.truncate(1);
-    rows::strict(&mut call, 0, Expected::String)?;
-    let spec = ReadSpec::new(as_nullable(&schema), options, "from_csv", call.settings)
-        .map_err(|e| e.at(call.origin.as_ref()))?;
+    let spec = forms::read_arguments(&mut call, &schema, "from_csv")?;
     let nullable = call.any_nullable();
-    let (ty, options) = (spec.schema.clone(), call.options_tz().with_extra(spec.to_text()));
-    Ok(call.kernel_with(&FROM_CSV, options, ty, nullable))
-}
-
-#[derive(Serialize, Deserialize)]
-struct WriteSpec {
-    ty: DataType,
-    options: OptionMap,
+    Ok(forms::reading(call, &FROM_CSV, spec, nullable))
 }
 
 fn to_csv(mut call: Call) -> SparkResult<Typed> {
-    call.arity(1..=2)?;
-    let options = OptionMap::of(&call, 1)?;
-    call.args.truncate(1);
-    let ty = call.args[0].ty.clone();
-    if !matches!(ty, DataType::Struct(_)) {
+    let spec = forms::write_arguments(&mut call)?;
+    if !matches!(spec.ty, DataType::Struct(_)) {
         return Err(call
             .mismatch("UNSUPPORTED_INPUT_TYPE")
             .param("functionName", "`to_csv`")
-            .param("dataType", format!("\"{}\"", ty.sql())));
+            .param("dataType", format!("\"{}\"", spec.ty.sql())));
     }
-    let spec = WriteSpec { ty, options };
-    let options = call.options_tz().with_extra(serde_json::to_string(&spec).unwrap_or_default());
-    Ok(call.kernel_with(&TO_CSV, options, DataType::STRING, true))
+    Ok(forms::writing(call, &TO_CSV, &spec))
 }
 
 fn schema_of_csv(mut call: Call) -> SparkResult<Typed> {
-    call.arity(1..=2)?;
-    let options = OptionMap::of(&call, 1)?;
-    call.args.truncate(1);
-    rows::strict(&mut call, 0, Expected::String)?;
-    if !call.args[0].foldable() {
-        return Err(call
-            .mismatch("NON_FOLDABLE_INPUT")
-            .param("inputName", "`csv`")
-            .param("inputType", "\"STRING\"")
-            .param("inputExpr", format!("\"{}\"", call.args[0].name)));
-    }
-    let Some(text) = fold::string(&call.args[0]) else {
-        return Err(call.mismatch("UNEXPECTED_NULL").param("exprName", "csv"));
-    };
+    let (text, options) = forms::sample(&mut call, "csv")?;
     let fields = Dialect::of(&options)
         .split(&text)
         .into_iter()
         .enumerate()
         .map(|(i, token)| StructField::new(format!("_c{i}"), infer(token.as_deref()), true))
         .collect();
-    let ddl = DataType::Struct(StructType::new(fields)).sql();
-    Ok(call.finish(Expr::Literal(ScalarValue::Utf8(Some(ddl)), None), DataType::STRING, false))
+    Ok(forms::schema_text(call, &DataType::Struct(StructType::new(fields))))
 }
 
 /// The type of one value.
@@ -254,7 +220,7 @@ impl Dialect {
 }
 
 fn eval_from_csv(args: &KernelArgs) -> Result<ColumnarValue> {
-    let spec: ReadSpec = spec(args)?;
+    let spec: ReadSpec = forms::spec(args)?;
     let DataType::Struct(schema) = &spec.schema else {
         return datafusion::common::internal_err!("from_csv yields a struct");
     };
@@ -266,12 +232,7 @@ fn eval_from_csv(args: &KernelArgs) -> Result<ColumnarValue> {
         spec: &spec,
         schema,
     };
-    let text = Text::of(args, 0)?;
-    let values = (0..rows::row_count(args))
-        .map(|row| text.get(row).map_or(Ok(Datum::Null), |s| reader.record(s)))
-        .collect::<Result<Vec<_>>>()?;
-    let values: Vec<&Datum> = values.iter().collect();
-    rows::finish(args, build(&values, &spec.schema)?)
+    forms::read_rows(args, &spec.schema, |text| reader.record(text))
 }
 
 struct Reader<'a> {
@@ -347,7 +308,7 @@ fn convert(text: &str, ty: &DataType, stamps: &Stamps, zone: &str, options: &Opt
 }
 
 fn eval_to_csv(args: &KernelArgs) -> Result<ColumnarValue> {
-    let spec: WriteSpec = spec(args)?;
+    let spec: WriteSpec = forms::spec(args)?;
     let (dialect, stamps) =
         (Dialect::for_writing(&spec.options), Stamps::new(&spec.options, args.time_zone()?, false)?);
     let array: ArrayRef = args.value(0)?.to_array(rows::row_count(args))?;

@@ -1,10 +1,7 @@
 //! Definitions and kernels of the scalar JSON functions.
 
-use arrow::array::ArrayRef;
-use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, Expr};
-use datafusion::scalar::ScalarValue;
-use serde::{Deserialize, Serialize};
+use datafusion::common::Result;
+use datafusion::logical_expr::ColumnarValue;
 use spark::types::DataType;
 use spark::{Error, Result as SparkResult};
 
@@ -16,10 +13,8 @@ use super::write::{Writer, is_writable};
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::families::rows::{self, Text};
-use crate::families::text_data::cells::Cells;
-use crate::families::text_data::datum::{Datum, build};
-use crate::families::text_data::options::{OptionMap, ReadSpec, as_nullable, schema_argument};
-use crate::fold;
+use crate::families::text_data::forms::{self, WriteSpec};
+use crate::families::text_data::options::{ReadSpec, schema_argument};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -65,15 +60,10 @@ fn json_object_keys(mut call: Call) -> SparkResult<Typed> {
 fn from_json(mut call: Call) -> SparkResult<Typed> {
     call.arity(2..=3)?;
     let schema = schema_argument(&call, 1)?;
-    let options = OptionMap::of(&call, 2)?;
-    call.args.truncate(1);
-    let name = if matches!(schema, DataType::Map { .. }) { "entries".to_string() } else { call.display_name() };
+    let spec = forms::read_arguments(&mut call, &schema, "from_json")?;
     check_schema(&call, &schema)?;
-    rows::strict(&mut call, 0, Expected::String)?;
-    let spec = ReadSpec::new(as_nullable(&schema), options, "from_json", call.settings)
-        .map_err(|e| e.at(call.origin.as_ref()))?;
-    let (ty, options) = (spec.schema.clone(), call.options_tz().with_extra(spec.to_text()));
-    Ok(call.kernel_with(&FROM_JSON, options, ty, true).named(name))
+    let name = if matches!(schema, DataType::Map { .. }) { "entries".to_string() } else { call.display_name() };
+    Ok(forms::reading(call, &FROM_JSON, spec, true).named(name))
 }
 
 fn check_schema(call: &Call, schema: &DataType) -> SparkResult<()> {
@@ -99,42 +89,17 @@ fn string_keys(ty: &DataType) -> bool {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct WriteSpec {
-    ty: DataType,
-    options: OptionMap,
-    ignore_nulls: bool,
-}
-
 fn to_json(mut call: Call) -> SparkResult<Typed> {
-    call.arity(1..=2)?;
-    let options = OptionMap::of(&call, 1)?;
-    call.args.truncate(1);
-    let ty = call.args[0].ty.clone();
-    if !is_writable(&ty) {
-        return Err(call.mismatch("INVALID_JSON_SCHEMA").param("schema", format!("\"{}\"", ty.sql())));
+    let spec = forms::write_arguments(&mut call)?;
+    if !is_writable(&spec.ty) {
+        return Err(call.mismatch("INVALID_JSON_SCHEMA").param("schema", format!("\"{}\"", spec.ty.sql())));
     }
     let ignore_nulls = call.settings.conf.get_bool("spark.sql.jsonGenerator.ignoreNullFields", true);
-    let spec = WriteSpec { ty, options, ignore_nulls };
-    let options = call.options_tz().with_extra(serde_json::to_string(&spec).unwrap_or_default());
-    Ok(call.kernel_with(&TO_JSON, options, DataType::STRING, true))
+    Ok(forms::writing(call, &TO_JSON, &(spec, ignore_nulls)))
 }
 
 fn schema_of_json(mut call: Call) -> SparkResult<Typed> {
-    call.arity(1..=2)?;
-    let options = OptionMap::of(&call, 1)?;
-    call.args.truncate(1);
-    rows::strict(&mut call, 0, Expected::String)?;
-    if !call.args[0].foldable() {
-        return Err(call
-            .mismatch("NON_FOLDABLE_INPUT")
-            .param("inputName", "`json`")
-            .param("inputType", "\"STRING\"")
-            .param("inputExpr", format!("\"{}\"", call.args[0].name)));
-    }
-    let Some(text) = fold::string(&call.args[0]) else {
-        return Err(call.mismatch("UNEXPECTED_NULL").param("exprName", "json"));
-    };
+    let (text, options) = forms::sample(&mut call, "json")?;
     let ty = match parse(&text, Leniency::of(&options)) {
         Ok(json) => Inference::of(&options).infer(&json.unwrap_or(Json::Null)),
         Err(e) => {
@@ -145,9 +110,7 @@ fn schema_of_json(mut call: Call) -> SparkResult<Typed> {
                 .at(call.origin.as_ref()));
         }
     };
-    let ty = canonical(&ty).unwrap_or_else(|| empty_of(&ty));
-    let ddl = ty.sql();
-    Ok(call.finish(Expr::Literal(ScalarValue::Utf8(Some(ddl)), None), DataType::STRING, false))
+    Ok(forms::schema_text(call, &canonical(&ty).unwrap_or_else(|| empty_of(&ty))))
 }
 
 /// A type of which nothing is left.
@@ -195,37 +158,14 @@ fn eval_object_keys(args: &KernelArgs) -> Result<ColumnarValue> {
     })
 }
 
-/// Reads a kernel's parameters.
-///
-/// # Errors
-/// If the plan was not made by the same version.
-pub fn spec<T: serde::de::DeserializeOwned>(args: &KernelArgs) -> Result<T> {
-    serde_json::from_str(args.extra()).map_err(|e| {
-        DataFusionError::Internal(format!("{} was planned without its options: {e}", args.udf.kernel.name))
-    })
-}
-
 fn eval_from_json(args: &KernelArgs) -> Result<ColumnarValue> {
-    let spec: ReadSpec = spec(args)?;
+    let spec: ReadSpec = forms::spec(args)?;
     let reader = Reader::new(&spec, args.time_zone()?)?;
-    let text = Text::of(args, 0)?;
-    let values = (0..rows::row_count(args))
-        .map(|row| text.get(row).map_or(Ok(Datum::Null), |s| reader.record(s)))
-        .collect::<Result<Vec<_>>>()?;
-    let values: Vec<&Datum> = values.iter().collect();
-    rows::finish(args, build(&values, &spec.schema)?)
+    forms::read_rows(args, &spec.schema, |text| reader.record(text))
 }
 
 fn eval_to_json(args: &KernelArgs) -> Result<ColumnarValue> {
-    let spec: WriteSpec = spec(args)?;
-    let writer = Writer::new(&spec.options, spec.ignore_nulls, args.time_zone()?)?;
-    let array: ArrayRef = args.value(0)?.to_array(rows::row_count(args))?;
-    let cells = Cells::new(&array, &spec.ty)?;
-    rows::strings(args, |row, out| {
-        if cells.is_null(row) {
-            return Ok(false);
-        }
-        writer.value(&cells, row, out)?;
-        Ok(true)
-    })
+    let (spec, ignore_nulls): (WriteSpec, bool) = forms::spec(args)?;
+    let writer = Writer::new(&spec.options, ignore_nulls, args.time_zone()?)?;
+    forms::write_rows(args, &spec.ty, |cells, row, out| writer.value(cells, row, out))
 }

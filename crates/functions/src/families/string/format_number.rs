@@ -9,9 +9,9 @@ use spark::types::DataType;
 
 use crate::call::Call;
 use crate::coerce::Expected;
-use crate::families::json::functions::spec;
 use crate::families::rows::{self, Ints, Text};
 use crate::families::text_data::cells::Cells;
+use crate::families::text_data::forms::spec;
 use crate::families::text_data::number::decimal_digits;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};

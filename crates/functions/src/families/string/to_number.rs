@@ -167,7 +167,7 @@ fn eval_to_number(args: &KernelArgs) -> Result<ColumnarValue> {
 }
 
 fn eval_to_char(args: &KernelArgs) -> Result<ColumnarValue> {
-    let ty: DataType = crate::families::json::functions::spec(args)?;
+    let ty: DataType = crate::families::text_data::forms::spec(args)?;
     let formats = Text::of(args, 1)?;
     let Some(format) = formats.get(0) else {
         return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)));

@@ -2,6 +2,7 @@
 
 pub mod cells;
 pub mod datum;
+pub mod forms;
 pub mod number;
 pub mod options;
 pub mod scalars;

@@ -289,7 +289,7 @@ fn prefix(steps: &[Step], last: Option<usize>) -> String {
 }
 
 fn eval_value(args: &KernelArgs, edit: Edit) -> Result<ColumnarValue> {
-    let (value_type, function): (DataType, String) = crate::families::json::functions::spec(args)?;
+    let (value_type, function): (DataType, String) = crate::families::text_data::forms::spec(args)?;
     let rows_here = rows::row_count(args);
     let variants = Cells::new(&args.value(0)?.to_array(rows_here)?, &DataType::Variant)?;
     let values = Cells::new(&args.value(2)?.to_array(rows_here)?, &value_type)?;

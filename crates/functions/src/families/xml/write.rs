@@ -47,6 +47,18 @@ impl Writer {
         Ok(())
     }
 
+    /// One row on lines of its own below a root element.
+    ///
+    /// # Errors
+    /// For values that have no text.
+    pub fn row_below(&self, cells: &Cells, row: usize, out: &mut String) -> Result<()> {
+        // Elements begin new lines behind what there is.
+        out.push(' ');
+        self.element(&self.row_tag, cells, row, 1, out)?;
+        out.remove(0);
+        Ok(())
+    }
+
     fn line(&self, depth: usize, out: &mut String) {
         if !self.indent.is_empty() && !out.is_empty() {
             out.push('\n');
