@@ -24,6 +24,7 @@ use datafusion_proto::protobuf::{PhysicalExprNode, PhysicalPlanNode};
 use prost::Message;
 
 mod functions;
+mod guarded_scan;
 mod range_scan;
 mod row_scan;
 mod shuffle;
@@ -52,6 +53,7 @@ static NODES: &[&NodeCodec] = &[
     &shuffle::SORT_SHUFFLE_WRITER,
     &range_scan::RANGE_SCAN,
     &row_scan::ROW_SCAN,
+    &guarded_scan::GUARDED_SCAN,
     &crate::probe_side::PROBE_SIDE,
     &crate::row_position::ROW_POSITION,
     &crate::kept_order::KEPT_ORDER,

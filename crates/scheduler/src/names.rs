@@ -168,6 +168,7 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
         case_sensitive: settings.case_sensitive,
         infer_partition_types: true,
         merge_parquet_schemas: false,
+        bad_files: crate::snapshot::bad_files(settings),
         partition_columns: Some(entry.partition_columns.clone()),
         allow_empty: true,
     })

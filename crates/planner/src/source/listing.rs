@@ -11,8 +11,8 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use spark::{Error, Result};
 
-use super::ReadRequest;
 use super::paths::{self, Location};
+use super::{Options, ReadRequest};
 
 /// A file and where partition columns begin in its path.
 #[derive(Debug, Clone)]
@@ -59,6 +59,18 @@ fn apply_filters(files: &mut Vec<Listed>, request: &ReadRequest) -> Result<()> {
     if let Some(filter) = request.options.get("pathGlobFilter") {
         let patterns = patterns(filter)?;
         files.retain(|f| f.meta.location.filename().is_some_and(|n| patterns.iter().any(|p| p.matches(n))));
+    }
+    let readers = super::rows::Readers::new(&Options::default(), &request.time_zone);
+    for (key, before) in [("modifiedBefore", true), ("modifiedAfter", false)] {
+        let Some(text) = request.options.get(key) else { continue };
+        let bound = readers.timestamp(text).ok_or_else(|| {
+            Error::new(spark::ErrorKind::IllegalArgument, "INVALID_OPTIONS")
+                .with_message(format!("The option {key} must be a timestamp, not '{text}'."))
+        })?;
+        files.retain(|f| {
+            let modified = f.meta.last_modified.timestamp_micros();
+            if before { modified < bound } else { modified > bound }
+        });
     }
     files.sort_by(|a, b| a.meta.location.cmp(&b.meta.location));
     files.dedup_by(|a, b| a.meta.location == b.meta.location);

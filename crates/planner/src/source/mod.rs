@@ -1,8 +1,12 @@
 //! Reading: files of every format and ranges, as tables whose Arrow schema is the canonical one of
 //! their Spark schema.
 
+pub mod bad_files;
 mod file_columns;
+pub mod guarded;
+pub mod known_options;
 pub mod listing;
+mod mismatch;
 pub mod options;
 pub mod parquet;
 pub mod partitions;
@@ -18,6 +22,7 @@ use datafusion::execution::SessionState;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
+pub use bad_files::BadFiles;
 pub use options::Options;
 pub use table::{FileTable, Format};
 
@@ -38,6 +43,8 @@ pub struct ReadRequest {
     pub merge_parquet_schemas: bool,
     /// Partition columns that are known beforehand (a catalog's table), by name.
     pub partition_columns: Option<Vec<String>>,
+    /// `spark.sql.files.ignoreCorruptFiles` and its kin.
+    pub bad_files: BadFiles,
     /// An empty or absent directory is a table without rows (a catalog's table), not an error.
     pub allow_empty: bool,
 }
@@ -56,9 +63,11 @@ pub struct Opened {
 pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> {
     let listed = listing::list(state.runtime_env(), &request).await?;
     let partitions = partitions::infer(&listed, &request)?;
+    known_options::check_read(&request.format, &request.options)?;
     let format = Format::new(&request)?;
     let files = partitions.keep(listed.files);
     let files = files.into_iter().map(|file| file_columns::with_values(file, &listed.store)).collect::<Vec<_>>();
+    let files = format.readable(files);
     let data_schema = match &request.schema {
         Some(schema) => checked(&request, schema)?,
         None => format.infer(state, &listed.store, &files, &request).await?,
@@ -68,9 +77,10 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     let mut schema = data_schema.clone();
     schema.fields.extend(partitions.columns.iter().cloned());
     check_duplicates(&schema, request.case_sensitive)?;
-    let files = format.with_statistics(state, &listed.store, files, &data_schema).await?;
+    let (files, mismatches) = format.with_statistics(state, &listed.store, files, &data_schema).await?;
     let table =
-        FileTable::new(listed.store, files, &data_schema, &partitions.columns, format.with_schema(&data_schema));
+        FileTable::new(listed.store, files, &data_schema, &partitions.columns, format.with_schema(&data_schema))
+            .with_mismatches(mismatches);
     Ok(Opened { schema, table: Arc::new(table) })
 }
 

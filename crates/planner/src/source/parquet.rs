@@ -1,6 +1,7 @@
 //! Parquet: schema from the footers, statistics, and DataFusion's reader.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{Schema, SchemaRef, TimeUnit};
@@ -15,14 +16,16 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::SessionState;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::parquet::file::metadata::ParquetMetaData;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt};
 use object_store::{ObjectMeta, ObjectStore};
 use parking_lot::Mutex;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
-use super::table::arrow_schema;
-use super::{ReadRequest, same_name};
+use super::bad_files::bad_footer;
+use super::guarded::GuardedSource;
+use super::table::{Mismatches, arrow_schema, cannot_infer};
+use super::{BadFiles, ReadRequest, file_columns, mismatch, same_name};
 
 /// Footers read at a time.
 const CONCURRENT_FOOTERS: usize = 16;
@@ -49,6 +52,7 @@ pub fn set_schema_parser(parser: SchemaParser) {
 pub struct Parquet {
     merge_schema: bool,
     case_sensitive: bool,
+    bad_files: BadFiles,
 }
 
 impl Parquet {
@@ -56,6 +60,7 @@ impl Parquet {
         Ok(Parquet {
             merge_schema: request.options.bool("mergeSchema", request.merge_parquet_schemas)?,
             case_sensitive: request.case_sensitive,
+            bad_files: BadFiles::new(&request.options, request.bad_files)?,
         })
     }
 
@@ -65,18 +70,27 @@ impl Parquet {
         store: &ObjectStoreUrl,
         files: &[PartitionedFile],
     ) -> Result<StructType> {
-        let sample = if self.merge_schema { files } else { &files[..1] };
         let object_store = state.runtime_env().object_store(store).map_err(functions::error::from_datafusion)?;
-        let reads: Vec<_> = sample.iter().map(|file| file_schema(state, &object_store, &file.object_meta)).collect();
-        let schemas: Vec<StructType> = futures::stream::iter(reads).buffered(CONCURRENT_FOOTERS).try_collect().await?;
+        let reads: Vec<_> = files.iter().map(|f| file_schema(state, store, &object_store, &f.object_meta)).collect();
+        let mut schemas = futures::stream::iter(reads).buffered(if self.merge_schema { CONCURRENT_FOOTERS } else { 1 });
         let mut merged: Option<StructType> = None;
-        for schema in schemas {
+        while let Some(schema) = schemas.next().await {
+            let schema = match schema {
+                Err(error) if self.bad_files.ignore_corrupt => {
+                    tracing::warn!(%error, "passing over a file");
+                    continue;
+                }
+                schema => schema?,
+            };
             merged = Some(match merged {
                 None => schema,
                 Some(left) => merge(&left, &schema, self.case_sensitive)?,
             });
+            if !self.merge_schema {
+                break;
+            }
         }
-        Ok(merged.unwrap_or_default())
+        merged.ok_or_else(|| cannot_infer("parquet"))
     }
 
     pub(super) async fn with_statistics(
@@ -85,17 +99,37 @@ impl Parquet {
         store: &ObjectStoreUrl,
         files: Vec<PartitionedFile>,
         data: &StructType,
-    ) -> Result<Vec<PartitionedFile>> {
+    ) -> Result<(Vec<PartitionedFile>, Mismatches)> {
         let object_store = state.runtime_env().object_store(store).map_err(functions::error::from_datafusion)?;
         let schema = arrow_schema(data);
-        let fingerprint = format!("{store}{:?}", schema.fields());
+        let asked = Asked {
+            store,
+            fingerprint: format!("{store}{}{:?}", self.case_sensitive, schema.fields()),
+            schema,
+            data,
+            case_sensitive: self.case_sensitive,
+        };
         let mut reads = Vec::with_capacity(files.len());
         for file in &files {
-            reads.push(statistics(state, &object_store, &file.object_meta, &schema, &fingerprint));
+            reads.push(known(state, &object_store, &file.object_meta, &asked));
         }
-        let found: Vec<Arc<Statistics>> =
-            futures::stream::iter(reads).buffered(CONCURRENT_FOOTERS).try_collect().await?;
-        Ok(files.into_iter().zip(found).map(|(file, statistics)| file.with_statistics(statistics)).collect())
+        let all: Vec<Result<Arc<Known>>> = futures::stream::iter(reads).buffered(CONCURRENT_FOOTERS).collect().await;
+        let mut mismatches = Mismatches::new();
+        let mut told = Vec::with_capacity(files.len());
+        for (file, known) in files.into_iter().zip(all) {
+            // A bad footer is found again, and judged, when the file is read: perhaps it never is.
+            let Ok(known) = known else {
+                told.push(file);
+                continue;
+            };
+            for (name, error) in &known.mismatches {
+                if mismatches.iter().all(|(n, _)| n != name) {
+                    mismatches.push((name.clone(), error.clone()));
+                }
+            }
+            told.push(file.with_statistics(Arc::clone(&known.statistics)));
+        }
+        Ok((told, mismatches))
     }
 
     pub(super) fn source(
@@ -111,34 +145,41 @@ impl Parquet {
         let source = ParquetSource::new(schema)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(object_store, cache)));
-        Ok(Arc::new(source))
+        Ok(GuardedSource::wrap(Arc::new(source), self.bad_files))
     }
 }
 
 async fn metadata(
     state: &SessionState,
+    url: &ObjectStoreUrl,
     store: &Arc<dyn ObjectStore>,
     meta: &ObjectMeta,
 ) -> Result<Arc<ParquetMetaData>> {
+    let unreadable = |why: &str| bad_footer(&file_columns::url(url, meta.location.as_ref()), why);
     let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
     let hint = state.config_options().execution.parquet.metadata_size_hint;
-    DFParquetMetadata::new(store.as_ref(), meta)
+    let reader = DFParquetMetadata::new(store.as_ref(), meta)
         .with_metadata_size_hint(hint)
-        .with_file_metadata_cache(Some(cache))
-        .fetch_metadata()
-        .await
-        .map_err(|e| unreadable(meta, &e.to_string()))
+        .with_file_metadata_cache(Some(cache));
+    // The reader counts on lengths that a corrupt file makes up.
+    match AssertUnwindSafe(reader.fetch_metadata()).catch_unwind().await {
+        Ok(read) => read.map_err(|e| unreadable(&e.to_string())),
+        Err(_) => Err(unreadable("it is corrupt")),
+    }
 }
 
-fn unreadable(meta: &ObjectMeta, why: &str) -> Error {
-    let path = format!("file:///{}", meta.location);
-    Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER")
-        .param("path", &path)
-        .with_message(format!("The footer of {path} cannot be read: {why}"))
+async fn file_schema(
+    state: &SessionState,
+    url: &ObjectStoreUrl,
+    store: &Arc<dyn ObjectStore>,
+    meta: &ObjectMeta,
+) -> Result<StructType> {
+    let footer = metadata(state, url, store, meta).await?;
+    schema_of(&footer).map_err(|why| bad_footer(&file_columns::url(url, meta.location.as_ref()), &why))
 }
 
-async fn file_schema(state: &SessionState, store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<StructType> {
-    let footer = metadata(state, store, meta).await?;
+/// The schema in a footer, or why there is none.
+fn schema_of(footer: &ParquetMetaData) -> std::result::Result<StructType, String> {
     let file = footer.file_metadata();
     let own = file
         .key_value_metadata()
@@ -150,8 +191,8 @@ async fn file_schema(state: &SessionState, store: &Arc<dyn ObjectStore>, meta: &
         return Ok(schema);
     }
     let arrow = datafusion::parquet::arrow::parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
-        .map_err(|e| unreadable(meta, &e.to_string()))?;
-    spark_schema(&arrow)
+        .map_err(|e| e.to_string())?;
+    spark_schema(&arrow).map_err(|e| e.to_string())
 }
 
 /// INT96, which has no zone in Arrow's reading, is an instant in Spark.
@@ -168,25 +209,45 @@ fn spark_schema(arrow: &Schema) -> Result<StructType> {
 type StatisticsKey = (String, ObjectMetaKey);
 type ObjectMetaKey = (String, u64, i64);
 
-static STATISTICS: LazyLock<Mutex<HashMap<StatisticsKey, Arc<Statistics>>>> = LazyLock::new(Mutex::default);
+/// What a footer says of a file that is read as some schema.
+struct Known {
+    statistics: Arc<Statistics>,
+    mismatches: Mismatches,
+}
 
-async fn statistics(
+/// The schema a file is read as.
+struct Asked<'a> {
+    store: &'a ObjectStoreUrl,
+    schema: SchemaRef,
+    data: &'a StructType,
+    case_sensitive: bool,
+    /// Stands for all of it.
+    fingerprint: String,
+}
+
+static KNOWN: LazyLock<Mutex<HashMap<StatisticsKey, Arc<Known>>>> = LazyLock::new(Mutex::default);
+
+async fn known(
     state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     meta: &ObjectMeta,
-    schema: &SchemaRef,
-    fingerprint: &str,
-) -> Result<Arc<Statistics>> {
+    asked: &Asked<'_>,
+) -> Result<Arc<Known>> {
     let modified = meta.last_modified.timestamp_nanos_opt().unwrap_or_default();
-    let key = (fingerprint.to_string(), (meta.location.to_string(), meta.size, modified));
-    if let Some(found) = STATISTICS.lock().get(&key) {
+    let key = (asked.fingerprint.clone(), (meta.location.to_string(), meta.size, modified));
+    if let Some(found) = KNOWN.lock().get(&key) {
         return Ok(Arc::clone(found));
     }
-    let footer = metadata(state, store, meta).await?;
-    let computed = DFParquetMetadata::statistics_from_parquet_metadata(&footer, schema)
+    let footer = metadata(state, asked.store, store, meta).await?;
+    let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &asked.schema)
         .map_err(functions::error::from_datafusion)?;
-    let computed = Arc::new(computed);
-    let mut cache = STATISTICS.lock();
+    let path = file_columns::url(asked.store, meta.location.as_ref());
+    let mismatches = match schema_of(&footer) {
+        Ok(found) => mismatch::find(&path, &footer, &found, asked.data, asked.case_sensitive),
+        Err(_) => Mismatches::new(),
+    };
+    let computed = Arc::new(Known { statistics: Arc::new(statistics), mismatches });
+    let mut cache = KNOWN.lock();
     if cache.len() >= MAX_CACHED_STATISTICS {
         cache.clear();
     }

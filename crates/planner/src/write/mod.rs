@@ -5,6 +5,7 @@ mod commit;
 mod files;
 mod parquet;
 mod rows;
+mod xml;
 
 use std::sync::Arc;
 
@@ -100,6 +101,7 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
                 .with_message(format!("The partition column {name} is not among the columns written.")));
         }
     }
+    crate::source::known_options::check_write(&spec.format, &spec.options)?;
     let data = files::data_fields(spec);
     if data.is_empty() && !spec.partition_by.is_empty() {
         return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED")
@@ -108,7 +110,7 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
     check_duplicates(spec)?;
     match spec.format.as_str() {
         "parquet" => data.iter().try_for_each(|(_, f)| parquet::check_type(&f.name, &f.data_type)),
-        "csv" | "json" | "text" => {
+        "csv" | "json" | "xml" | "text" => {
             rows::check(&spec.format, &data.iter().map(|(_, f)| (*f).clone()).collect::<Vec<_>>())
         }
         other => Err(crate::source::table::not_found(other)),

@@ -7,6 +7,7 @@ use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use super::xml::{self, XmlForm};
 use super::{WriteSpec, unsupported_type};
 use crate::text::Printer;
 
@@ -35,6 +36,7 @@ pub fn check(format: &str, fields: &[StructField]) -> Result<()> {
             | DataType::Binary => Err(unsupported_type("CSV", &f.name, &f.data_type)),
             _ => Ok(()),
         }),
+        "xml" => fields.iter().try_for_each(xml::check),
         _ => Ok(()),
     }
 }
@@ -50,6 +52,7 @@ pub struct RowFile {
 enum Form {
     Csv(CsvForm),
     Json { values: JsonForm, line_separator: String },
+    Xml(Box<XmlForm>),
     Text { line_separator: String },
 }
 
@@ -62,6 +65,7 @@ impl RowFile {
         let base = match spec.format.as_str() {
             "csv" => spec.options.get("extension").map_or(".csv".to_string(), |e| format!(".{e}")),
             "json" => ".json".to_string(),
+            "xml" => ".xml".to_string(),
             _ => ".txt".to_string(),
         };
         Ok(format!("{base}{}", compression(spec)?.1))
@@ -73,6 +77,7 @@ impl RowFile {
         let form = match spec.format.as_str() {
             "csv" => Form::Csv(CsvForm::new(spec, line_separator)?),
             "json" => Form::Json { values: JsonForm::new(spec)?, line_separator },
+            "xml" => Form::Xml(Box::new(XmlForm::new(spec)?)),
             _ => Form::Text { line_separator },
         };
         let mut file = RowFile { out, buffer: Vec::new(), form, schema: schema.clone() };
@@ -91,8 +96,14 @@ impl RowFile {
     }
 
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if let Form::Xml(xml) = &mut self.form {
+            xml.batch(batch, &self.schema, &mut self.buffer)?;
+            return self.flush().await;
+        }
         for row in 0..batch.num_rows() {
             match &self.form {
+                // Written as a whole, above.
+                Form::Xml(_) => {}
                 Form::Csv(csv) => csv.row(batch, row, &self.schema, &mut self.buffer),
                 Form::Json { values, line_separator } => {
                     values.object(batch.columns(), row, &self.schema, &mut self.buffer);
@@ -120,6 +131,9 @@ impl RowFile {
     }
 
     pub async fn finish(mut self) -> Result<()> {
+        if let Form::Xml(xml) = &self.form {
+            xml.finish(&mut self.buffer);
+        }
         self.flush().await?;
         self.out.shutdown().await.map_err(failed)
     }

@@ -92,7 +92,7 @@ impl Json {
 }
 
 /// A row of nulls with the record in the corrupt column.
-fn bad_row(format: &RowFormat, record: &str, out: &mut Builders) -> Result<()> {
+pub(super) fn bad_row(format: &RowFormat, record: &str, out: &mut Builders) -> Result<()> {
     if !malformed(format, record)? {
         return Ok(());
     }

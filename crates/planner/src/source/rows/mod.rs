@@ -10,8 +10,10 @@ mod json;
 mod json_text;
 mod lines;
 mod source;
+mod strings;
 mod text;
 mod values;
+mod xml;
 
 use std::sync::Arc;
 
@@ -20,11 +22,13 @@ use spark::types::{DataType, StructType};
 use spark::{Error, Result};
 
 pub use builder::ColumnBuilder;
-pub use infer::infer;
+pub use infer::{infer, infer_texts};
 pub use source::RowSource;
+pub use strings::TextRows;
 pub use values::Readers;
+pub use xml::row_tag;
 
-use super::ReadRequest;
+use super::{BadFiles, ReadRequest};
 use builder::Builders;
 
 /// What happens to records that cannot be read.
@@ -50,6 +54,7 @@ pub struct RowFormat {
     /// A record is a whole file.
     pub whole_file: bool,
     pub latin1: bool,
+    pub bad_files: BadFiles,
 }
 
 /// The formats.
@@ -57,6 +62,7 @@ pub struct RowFormat {
 pub enum Kind {
     Csv(csv::Csv),
     Json(json::Json),
+    Xml(xml::Xml),
     Text,
     /// `binaryFile`: path, time, length and content.
     Binary,
@@ -73,6 +79,7 @@ impl RowFormat {
         let kind = match request.format.as_str() {
             "csv" => Kind::Csv(csv::Csv::new(o, multi_line)?),
             "json" => Kind::Json(json::Json::new(o)?),
+            "xml" => Kind::Xml(xml::Xml::new(o)?),
             "text" => Kind::Text,
             "binaryfile" => Kind::Binary,
             other => return Err(super::table::not_found(other)),
@@ -80,7 +87,7 @@ impl RowFormat {
         let whole_file = match &kind {
             Kind::Csv(_) | Kind::Json(_) => multi_line,
             Kind::Text => o.bool("wholetext", false)?,
-            Kind::Binary => true,
+            Kind::Xml(_) | Kind::Binary => true,
         };
         Ok(RowFormat {
             kind,
@@ -91,6 +98,7 @@ impl RowFormat {
             line_separator: o.get("lineSep").map(str::to_string),
             whole_file,
             latin1: is_latin1(o.any(&["encoding", "charset"]).unwrap_or("UTF-8"))?,
+            bad_files: BadFiles::new(o, request.bad_files)?,
         })
     }
 
@@ -109,6 +117,7 @@ impl RowFormat {
         match &self.kind {
             Kind::Csv(csv) => csv.read(self, record, first_of_file, out),
             Kind::Json(json) => json.read(self, record, out),
+            Kind::Xml(xml) => xml.read(self, record, out),
             Kind::Text | Kind::Binary => {
                 text::read(record, out);
                 Ok(())
@@ -186,6 +195,10 @@ pub fn fixed_schema(request: &ReadRequest) -> Option<StructType> {
 pub fn check(request: &ReadRequest, schema: &StructType) -> Result<()> {
     match request.format.as_str() {
         "csv" => check_schema("CSV", schema),
+        "xml" => match schema.fields.iter().find(|f| f.data_type == DataType::Variant) {
+            Some(field) => Err(crate::write::unsupported_type("XML", &field.name, &field.data_type)),
+            None => Ok(()),
+        },
         "text" => {
             if schema.fields.len() > 1 {
                 return Err(Error::analysis("_LEGACY_ERROR_TEMP_1290")

@@ -9,6 +9,7 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
 use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -20,6 +21,8 @@ use super::builder::{Builders, Scalar};
 use super::infer::decode;
 use super::lines::{LineSplitter, bytes};
 use super::{Kind, RowFormat, Shared};
+use crate::source::bad_files::{Blame, unreadable};
+use crate::source::file_columns;
 
 /// Rows in a batch where the session says nothing.
 const BATCH_ROWS: usize = 8192;
@@ -63,13 +66,14 @@ impl FileSource for RowSource {
     fn create_file_opener(
         &self,
         store: Arc<dyn ObjectStore>,
-        _config: &FileScanConfig,
+        config: &FileScanConfig,
         _partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
         let file_schema = self.table_schema.file_schema();
         let fields = self.projection.file_indices.clone();
         let opener = RowOpener {
             store,
+            url: config.object_store_url.clone(),
             format: Arc::clone(&self.format),
             schema: Arc::new(file_schema.project(&fields)?),
             types: fields.iter().map(|&i| self.format.schema.fields[i].data_type.clone()).collect(),
@@ -99,6 +103,7 @@ impl FileSource for RowSource {
         match self.format.kind {
             Kind::Csv(_) => "csv",
             Kind::Json(_) => "json",
+            Kind::Xml(_) => "xml",
             Kind::Text => "text",
             Kind::Binary => "binaryFile",
         }
@@ -124,6 +129,7 @@ impl FileSource for RowSource {
 
 struct RowOpener {
     store: Arc<dyn ObjectStore>,
+    url: ObjectStoreUrl,
     format: Shared,
     schema: SchemaRef,
     types: Vec<DataType>,
@@ -137,8 +143,13 @@ impl FileOpener for RowOpener {
         let format = Arc::clone(&self.format);
         let builders = Builders::new(Arc::clone(&self.schema), self.types.clone(), self.fields.clone());
         let batch_size = self.batch_size.max(1);
+        let path = file_columns::url(&self.url, file.object_meta.location.as_ref());
+        let blame = Blame { path: path.clone(), policy: self.format.bad_files };
         Ok(Box::pin(async move {
-            let stream = bytes(&store, &file).await?;
+            let stream = match bytes(&store, &file).await {
+                Ok(stream) => stream,
+                Err(error) => return blame.judge(error).map_or_else(|| Ok(futures::stream::empty().boxed()), Err),
+            };
             let reader = Reader {
                 splitter: LineSplitter::new(&file, format.line_separator.as_deref()),
                 first: file.range.as_ref().is_none_or(|r| r.start == 0),
@@ -147,9 +158,10 @@ impl FileOpener for RowOpener {
                 builders,
                 batch_size,
                 file,
+                path,
                 ended: false,
             };
-            Ok(batches(stream, reader))
+            Ok(blame.guard(batches(stream, reader)))
         }))
     }
 }
@@ -162,6 +174,8 @@ struct Reader {
     builders: Builders,
     batch_size: usize,
     file: PartitionedFile,
+    /// The file as Spark prints it.
+    path: String,
     ended: bool,
 }
 
@@ -192,8 +206,8 @@ impl Reader {
             return Ok(());
         }
         let (format, builders, first) = (&self.format, &mut self.builders, &mut self.first);
-        let location = &self.file.object_meta.location;
-        self.splitter.push(chunk, &mut |line| record(format, line, first, builders, location))
+        let path = &self.path;
+        self.splitter.push(chunk, &mut |line| record(format, line, first, builders, path))
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -202,8 +216,8 @@ impl Reader {
             return self.binary_file();
         }
         let (format, builders, first) = (&self.format, &mut self.builders, &mut self.first);
-        let location = &self.file.object_meta.location;
-        let mut on_line = |line: &[u8]| record(format, line, first, builders, location);
+        let path = &self.path;
+        let mut on_line = |line: &[u8]| record(format, line, first, builders, path);
         if self.format.whole_file { on_line(&self.whole) } else { self.splitter.finish(&mut on_line) }
     }
 
@@ -223,26 +237,15 @@ impl Reader {
     }
 }
 
-fn record(
-    format: &RowFormat,
-    line: &[u8],
-    first: &mut bool,
-    builders: &mut Builders,
-    location: &object_store::path::Path,
-) -> Result<()> {
+fn record(format: &RowFormat, line: &[u8], first: &mut bool, builders: &mut Builders, path: &str) -> Result<()> {
     let text = decode(line, format.latin1);
     // The header is the first line that is one.
     let skipped = matches!(&format.kind, Kind::Csv(csv) if csv.is_skipped(&text));
     let first_of_file = !skipped && std::mem::take(first);
-    format.read(&text, first_of_file, builders).map_err(|e| failed(e, location))
+    format.read(&text, first_of_file, builders).map_err(|e| failed(e, path))
 }
 
-fn failed(error: spark::Error, location: &object_store::path::Path) -> DataFusionError {
-    let path = format!("file:///{location}");
-    let sentence = format!("{path} cannot be read: {}", error.text());
-    DataFusionError::External(Box::new(
-        spark::Error::new(spark::ErrorKind::Spark, "FAILED_READ_FILE.NO_HINT")
-            .param("path", path)
-            .with_message(sentence),
-    ))
+/// A record that the mode `FAILFAST` stops at: not a corrupt file, which `ignoreCorruptFiles` would pass over.
+fn failed(error: spark::Error, path: &str) -> DataFusionError {
+    functions::error::external(unreadable(path, &error.text()))
 }
