@@ -17,6 +17,7 @@ use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_expr::window::{PlainAggregateWindowExpr, SlidingAggregateWindowExpr, WindowExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -27,6 +28,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
@@ -62,6 +64,8 @@ pub enum Refusal {
     CollectedJoin { join_type: JoinType },
     /// An operator that needs its input sorted or hashed in a way that cannot be seen inside its stage.
     StageRequirements { reason: String },
+    /// An aggregate over a window that the planner has turned around: its wire form forgets that.
+    ReversedAggregate { name: String },
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -103,6 +107,7 @@ impl fmt::Display for Refusal {
             Refusal::StageRequirements { reason } => {
                 write!(f, "a stage counts on what its executors do not know: {reason}")
             }
+            Refusal::ReversedAggregate { name } => write!(f, "{name} looks at its window from the end"),
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -164,6 +169,8 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_loop_join(join)
     } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         check_collected_join(join)
+    } else if let Some(windows) = windows(node) {
+        check_windows(windows).or_else(|| check_partition_count(node))
     } else if node.is::<RowPositionExec>() {
         (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
@@ -222,6 +229,24 @@ fn check_collected_join(join: &HashJoinExec) -> Option<Refusal> {
     let collected = *join.partition_mode() != PartitionMode::Partitioned && !join.null_aware;
     (collected && !is_broadcast_safe(*join.join_type()))
         .then(|| Refusal::CollectedJoin { join_type: *join.join_type() })
+}
+
+fn windows(node: &Arc<dyn ExecutionPlan>) -> Option<&[Arc<dyn WindowExpr>]> {
+    match node.downcast_ref::<BoundedWindowAggExec>() {
+        Some(window) => Some(window.window_expr()),
+        None => node.downcast_ref::<WindowAggExec>().map(WindowAggExec::window_expr),
+    }
+}
+
+fn check_windows(windows: &[Arc<dyn WindowExpr>]) -> Option<Refusal> {
+    let reversed = windows.iter().find(|window| {
+        let any = window.as_any();
+        let plain = any.downcast_ref::<PlainAggregateWindowExpr>().map(|w| w.get_aggregate_expr());
+        let aggregate =
+            plain.or_else(|| any.downcast_ref::<SlidingAggregateWindowExpr>().map(|w| w.get_aggregate_expr()));
+        aggregate.is_some_and(|aggregate| aggregate.is_reversed())
+    })?;
+    Some(Refusal::ReversedAggregate { name: reversed.name().to_owned() })
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {

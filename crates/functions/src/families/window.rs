@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::kernels::numeric::sub;
 use datafusion::common::Result as DfResult;
 use datafusion::functions_window as df;
-use datafusion::logical_expr::expr::{NullTreatment, WindowFunction};
+use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{ColumnarValue, Expr, WindowUDF, lit, when};
 use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
@@ -21,6 +21,7 @@ use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 use crate::values;
+use crate::window_udf::DirectedWindow;
 
 /// Functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -39,15 +40,18 @@ pub const FUNCTIONS: &[Function] = &[
 /// Kernels of this file.
 pub const KERNELS: &[Kernel] = &[Kernel::new("counter_diff", counter_step)];
 
-fn window(udwf: Arc<WindowUDF>, args: Vec<Expr>, ignore_nulls: bool) -> Expr {
-    let mut function = WindowFunction::new(udwf, args);
-    function.params.null_treatment = ignore_nulls.then_some(NullTreatment::IgnoreNulls);
-    Expr::from(function)
+fn window(udwf: Arc<WindowUDF>, args: Vec<Expr>) -> Expr {
+    Expr::from(WindowFunction::new(udwf, args))
+}
+
+/// A call whose answer depends on the direction of the window, or on its nulls.
+fn directed(udwf: Arc<WindowUDF>, args: Vec<Expr>, ignore_nulls: bool) -> Expr {
+    window(DirectedWindow::udwf(udwf, ignore_nulls), args)
 }
 
 fn row_number(call: Call) -> Result<Typed> {
     call.arity(0..=0)?;
-    let expr = as_type(window(df::row_number::row_number_udwf(), vec![], false), &DataType::Integer);
+    let expr = as_type(window(df::row_number::row_number_udwf(), vec![]), &DataType::Integer);
     Ok(call.finish(expr, DataType::Integer, false))
 }
 
@@ -58,14 +62,14 @@ fn rank(call: Call) -> Result<Typed> {
         "dense_rank" => (df::rank::dense_rank_udwf(), DataType::Integer),
         _ => (df::rank::percent_rank_udwf(), DataType::Double),
     };
-    let expr = as_type(window(udwf, vec![], false), &ty);
+    let expr = as_type(window(udwf, vec![]), &ty);
     let name = format!("{}()", call.name.to_uppercase());
     Ok(Typed::new(expr, ty, false, name))
 }
 
 fn cume_dist(call: Call) -> Result<Typed> {
     call.arity(0..=0)?;
-    let expr = window(df::cume_dist::cume_dist_udwf(), vec![], false);
+    let expr = window(df::cume_dist::cume_dist_udwf(), vec![]);
     Ok(call.finish(expr, DataType::Double, false))
 }
 
@@ -98,7 +102,7 @@ fn ntile(mut call: Call) -> Result<Typed> {
     if buckets <= 0 {
         return Err(out_of_range(&call, "buckets", "(0, 2147483647]", buckets.to_string()));
     }
-    let expr = as_type(window(df::ntile::ntile_udwf(), vec![lit(buckets)], false), &DataType::Integer);
+    let expr = as_type(window(df::ntile::ntile_udwf(), vec![lit(buckets)]), &DataType::Integer);
     Ok(call.finish(expr, DataType::Integer, false))
 }
 
@@ -120,7 +124,7 @@ fn lead_lag(mut call: Call) -> Result<Typed> {
     let ignore_nulls = call.ignore_nulls.unwrap_or(false);
     let udwf = if call.name == "lag" { df::lead_lag::lag_udwf() } else { df::lead_lag::lead_udwf() };
     let value = call.args[0].expr.clone();
-    let shifted = |arg: Expr| window(Arc::clone(&udwf), vec![arg, lit(offset)], ignore_nulls);
+    let shifted = |arg: Expr| directed(Arc::clone(&udwf), vec![arg, lit(offset)], ignore_nulls);
     let nullable = call.args[0].nullable || default.nullable;
     let expr = if call.args[2].is_null_literal() {
         shifted(value)
@@ -161,7 +165,7 @@ fn nth_value(mut call: Call) -> Result<Typed> {
     }
     let ty = call.args[0].ty.clone();
     let args = vec![call.args[0].expr.clone(), lit(n)];
-    Ok(Typed::new(window(df::nth_value::nth_value_udwf(), args, ignore_nulls), ty, true, name))
+    Ok(Typed::new(directed(df::nth_value::nth_value_udwf(), args, ignore_nulls), ty, true, name))
 }
 
 fn counter_diff(mut call: Call) -> Result<Typed> {
@@ -178,7 +182,7 @@ fn counter_diff(mut call: Call) -> Result<Typed> {
     }
     let row = datafusion::functions::core::named_struct().call(fields);
     let row = when(value.is_not_null(), row).end().map_err(from_datafusion)?;
-    let before = window(df::lead_lag::lag_udwf(), vec![row.clone(), lit(1_i64)], true);
+    let before = directed(df::lead_lag::lag_udwf(), vec![row.clone(), lit(1_i64)], true);
     let name = call.display_name();
     let options = call.options();
     let expr = crate::kernel::KernelUdf::call(&KERNELS[0], crate::types::to_arrow(&ty), options, vec![row, before]);
