@@ -259,7 +259,7 @@ COMMAND = {
     "streaming_query_manager_command": [("", lambda w: w.spark.streams.active)],
     "register_table_function": [("", lambda w: w.spark.udtf.register("two", _udtf(w)))],
     "streaming_query_listener_bus_command": [("", _command(
-        streaming_query_listener_bus_command=commands_pb2.StreamingQueryListenerBusCommand(add_listener_bus_listener=True)))],
+        streaming_query_listener_bus_command=commands_pb2.StreamingQueryListenerBusCommand(remove_listener_bus_listener=True)))],
     "register_data_source": [("", lambda w: w.spark.dataSource.register(_data_source()))],
     "create_resource_profile_command": [("", _command(create_resource_profile_command={"profile": {}}))],
     "checkpoint_command": [("localCheckpoint", lambda w: w.df.localCheckpoint()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::parquet::basic::Type as Physical;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use spark::types::{DataType, StructType};
 use spark::{Error, ErrorKind};
@@ -79,10 +80,18 @@ fn is_plain(ty: &DataType) -> bool {
         )
 }
 
+/// A stored type by the name that Spark has for it.
+fn physical_name(ty: Physical) -> String {
+    match ty {
+        Physical::BYTE_ARRAY => "BINARY".to_string(),
+        other => other.to_string(),
+    }
+}
+
 fn mismatch(path: &str, footer: &Arc<ParquetMetaData>, column: &str, wanted: &DataType) -> Error {
     let schema = footer.file_metadata().schema_descr();
     let stored = schema.columns().iter().find(|c| c.path().parts().first().is_some_and(|p| p == column));
-    let actual = stored.map_or_else(|| "group".to_string(), |c| c.physical_type().to_string());
+    let actual = stored.map_or_else(|| "group".to_string(), |c| physical_name(c.physical_type()));
     let expected = wanted.simple_string();
     Error::new(ErrorKind::Spark, "FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH")
         .with_message(format!("{path} holds the column {column} as {actual}, which cannot be read as {expected}."))

@@ -28,12 +28,15 @@ pub(super) struct XmlForm {
 /// Refuses columns that are no elements.
 ///
 /// # Errors
-/// `TASK_WRITE_FAILED`, as in Spark, which finds out while it writes.
+/// `TASK_WRITE_FAILED`, as in Spark, which finds out while it writes; `UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE`.
 pub(super) fn check(field: &StructField) -> Result<()> {
     let valid = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
     let starts = field.name.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == ':');
     if !starts || !field.name.chars().all(valid) {
         return Err(failed(format!("`{}` is no name of an element", field.name)));
+    }
+    if field.data_type == DataType::Binary {
+        return Err(super::unsupported_type("XML", &field.name, &field.data_type));
     }
     if field.data_type.is_ansi_interval() || field.data_type == DataType::CalendarInterval {
         return Err(failed(format!("XML has no form for the type {}", field.data_type.sql())));
