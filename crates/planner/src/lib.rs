@@ -18,6 +18,7 @@ pub mod small_aggregate;
 pub mod source;
 pub mod stage_lint;
 mod stages;
+pub mod string_views;
 pub mod task_probe;
 pub mod text;
 pub mod write;

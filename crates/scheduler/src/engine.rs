@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::execution::SessionState;
 use parking_lot::RwLock;
@@ -46,7 +46,8 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub config: EngineConfig,
     pub conf: Arc<Vec<(String, String)>>,
-    pub state: SessionState,
+    /// Made when the first query comes: its functions alone are a tenth of an idle server's memory.
+    pub state: LazyLock<SessionState, Box<dyn FnOnce() -> SessionState + Send>>,
     /// The state for plans that go to the cluster.
     pub cluster_state: Option<SessionState>,
     pub cluster: Option<Cluster>,
@@ -65,7 +66,10 @@ impl Engine {
     pub async fn new(config: EngineConfig) -> Result<Engine> {
         std::fs::create_dir_all(&config.data_dir)
             .map_err(|e| Error::internal(format!("cannot make {}: {e}", config.data_dir.display())))?;
-        let state = local::session_state(&config)?;
+        let runtime = local::runtime(&config)?;
+        let options = local::session_config(&config);
+        let make: Box<dyn FnOnce() -> SessionState + Send> = Box::new(move || local::session_state(options, runtime));
+        let state = LazyLock::new(make);
         let (cluster, cluster_state) = match &config.cluster {
             Some(cluster) => {
                 let started = Cluster::start(cluster.clone()).await.map_err(functions::error::from_datafusion)?;

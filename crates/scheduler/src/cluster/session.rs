@@ -3,8 +3,10 @@
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionConfig;
 use planner::cluster_rules;
+use planner::string_views::StringViews;
 
 /// Build sides up to this size are collected once and broadcast to the tasks of the probe side.
 const BROADCAST_BYTES: usize = 32 << 20;
@@ -52,7 +54,10 @@ pub fn session_config(base: SessionConfig) -> SessionConfig {
 /// `base` made to plan for the cluster: settings, logical and physical rules.
 pub fn session_state(base: &SessionState) -> SessionState {
     let logical = with_ballista_optimizer_rules(base.optimizers());
-    let physical = cluster_rules::physical_rules(base.physical_optimizers());
+    // Arrow IPC ships the whole buffers behind views: they stay in one process.
+    let local_only = StringViews.name();
+    let rules: Vec<_> = base.physical_optimizers().iter().filter(|r| r.name() != local_only).cloned().collect();
+    let physical = cluster_rules::physical_rules(&rules);
     with_config(base, session_config(base.config().clone()))
         .with_optimizer_rules(logical)
         .with_physical_optimizer_rules(physical)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray};
+use arrow::array::{ArrayAccessor, AsArray, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
@@ -264,15 +264,26 @@ fn settings(args: &KernelArgs) -> (char, bool) {
     (escape, extra[escape.len_utf8().min(extra.len())..] == *IGNORE_CASE)
 }
 
+/// Which of these texts match.
+fn matching<'a>(texts: impl ArrayAccessor<Item = &'a str>, matcher: &Matcher) -> ColumnarValue {
+    let matches = BooleanBuffer::collect_bool(texts.len(), |row| matcher.matches(texts.value(row)));
+    ColumnarValue::Array(Arc::new(BooleanArray::new(matches, texts.nulls().cloned())))
+}
+
 fn eval(args: &KernelArgs, lower: bool) -> Result<ColumnarValue> {
-    let (text, pattern) = (Text::of(args, 0)?, Text::of(args, 1)?);
     let (escape, ignore_case) = settings(args);
     let lower = lower || ignore_case;
-    if let (Text::Column(text), Text::Const(Some(pattern)), false) = (&text, &pattern, lower) {
+    let pattern = Text::of(args, 1)?;
+    if let (Text::Const(Some(pattern)), ColumnarValue::Array(texts), false) = (&pattern, args.value(0)?, lower) {
         let matcher = compile(pattern, escape, false)?;
-        let matches = BooleanBuffer::collect_bool(text.len(), |row| matcher.matches(text.value(row)));
-        return Ok(ColumnarValue::Array(Arc::new(BooleanArray::new(matches, text.nulls().cloned()))));
+        if let Some(texts) = texts.as_string_opt::<i32>() {
+            return Ok(matching(texts, &matcher));
+        }
+        if let Some(texts) = texts.as_string_view_opt() {
+            return Ok(matching(texts, &matcher));
+        }
     }
+    let text = Text::of(args, 0)?;
     let mut last: Option<(String, Matcher)> = None;
     let mut lowered = String::new();
     rows::booleans(args, |row| {
