@@ -38,6 +38,11 @@ def test_nothing_falls_back(cluster_spark, data, benchmark):
         " (SELECT k, m, max(id) AS id FROM n WHERE k = 3 GROUP BY k, m)",
         "SELECT id, sum(id) OVER (PARTITION BY k, m) AS s, lag(id) OVER (PARTITION BY k, m ORDER BY id) FROM"
         " (SELECT k, m, max(id) AS id FROM n WHERE k = 3 GROUP BY k, m)",
+        # Functions whose direction or treatment of nulls must travel.
+        "SELECT id, lag(id) OVER (PARTITION BY k ORDER BY id) AS a, lag(id) OVER (PARTITION BY k ORDER BY id DESC) AS b,"
+        " lead(nullif(m, 3), 2) IGNORE NULLS OVER (PARTITION BY k ORDER BY id) AS c,"
+        " nth_value(nullif(m, 3), 2) IGNORE NULLS OVER (PARTITION BY k ORDER BY id DESC) AS d,"
+        " last_value(m) OVER (PARTITION BY k ORDER BY id DESC) AS e FROM n",
         # Joins that answer for their build side.
         "SELECT id FROM n a WHERE EXISTS (SELECT 1 FROM n b WHERE a.id = b.id + 7 AND a.k <> b.m)",
         "SELECT id FROM n a WHERE NOT EXISTS (SELECT 1 FROM n b WHERE a.id = b.id + 7)",

@@ -5,6 +5,7 @@
 //! repeated without a word. This and the other silent failures are found here, before submission,
 //! with a typed reason that lets the router choose the local runner instead.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,9 +16,12 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::ReversedUDWF;
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
-use datafusion::physical_expr::window::{PlainAggregateWindowExpr, SlidingAggregateWindowExpr, WindowExpr};
+use datafusion::physical_expr::window::{
+    PlainAggregateWindowExpr, SlidingAggregateWindowExpr, StandardWindowExpr, WindowExpr,
+};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -28,7 +32,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
@@ -64,8 +68,8 @@ pub enum Refusal {
     CollectedJoin { join_type: JoinType },
     /// An operator that needs its input sorted or hashed in a way that cannot be seen inside its stage.
     StageRequirements { reason: String },
-    /// An aggregate over a window that the planner has turned around: its wire form forgets that.
-    ReversedAggregate { name: String },
+    /// A function that may look at its window from the end: its wire form forgets that.
+    WindowDirection { name: String },
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -107,7 +111,7 @@ impl fmt::Display for Refusal {
             Refusal::StageRequirements { reason } => {
                 write!(f, "a stage counts on what its executors do not know: {reason}")
             }
-            Refusal::ReversedAggregate { name } => write!(f, "{name} looks at its window from the end"),
+            Refusal::WindowDirection { name } => write!(f, "{name} may look at its window from the end"),
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -194,7 +198,7 @@ fn check_leaf(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
         return Some(Refusal::Recursion);
     }
     if let Some(scan) = node.downcast_ref::<DataSourceExec>() {
-        let source: &dyn std::any::Any = scan.data_source().as_ref();
+        let source: &dyn Any = scan.data_source().as_ref();
         if source.is::<FileScanConfig>() {
             return None;
         }
@@ -239,14 +243,23 @@ fn windows(node: &Arc<dyn ExecutionPlan>) -> Option<&[Arc<dyn WindowExpr>]> {
 }
 
 fn check_windows(windows: &[Arc<dyn WindowExpr>]) -> Option<Refusal> {
-    let reversed = windows.iter().find(|window| {
-        let any = window.as_any();
-        let plain = any.downcast_ref::<PlainAggregateWindowExpr>().map(|w| w.get_aggregate_expr());
-        let aggregate =
-            plain.or_else(|| any.downcast_ref::<SlidingAggregateWindowExpr>().map(|w| w.get_aggregate_expr()));
-        aggregate.is_some_and(|aggregate| aggregate.is_reversed())
-    })?;
-    Some(Refusal::ReversedAggregate { name: reversed.name().to_owned() })
+    let window = windows.iter().find(|window| forgets_direction(window.as_any()))?;
+    Some(Refusal::WindowDirection { name: window.name().to_owned() })
+}
+
+/// Whether the function could be turned around without its wire form saying so.
+fn forgets_direction(window: &dyn Any) -> bool {
+    if let Some(plain) = window.downcast_ref::<PlainAggregateWindowExpr>() {
+        return plain.get_aggregate_expr().is_reversed();
+    }
+    if let Some(sliding) = window.downcast_ref::<SlidingAggregateWindowExpr>() {
+        return sliding.get_aggregate_expr().is_reversed();
+    }
+    let standard = window.downcast_ref::<StandardWindowExpr>().map(|w| w.get_standard_func_expr().as_any());
+    standard.and_then(|f| f.downcast_ref::<WindowUDFExpr>()).is_some_and(|call| {
+        let turns = matches!(call.fun().reverse_expr(), ReversedUDWF::Reversed(_));
+        turns && functions::window_udf::encode(call.fun()).is_none()
+    })
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
@@ -282,7 +295,7 @@ fn memory_bytes(plan: &Arc<dyn ExecutionPlan>) -> usize {
     let own = plan
         .downcast_ref::<DataSourceExec>()
         .and_then(|scan| {
-            let source: &dyn std::any::Any = scan.data_source().as_ref();
+            let source: &dyn Any = scan.data_source().as_ref();
             source.downcast_ref::<MemorySourceConfig>()
         })
         .map_or(0, |memory| memory.partitions().iter().flatten().map(|b| b.get_array_memory_size()).sum());

@@ -148,7 +148,7 @@ mod tests {
         check(&format!("SELECT v, rank() OVER (PARTITION BY k, m ORDER BY v) FROM {grouped}"), true).await;
         check(&format!("SELECT v, sum(v) OVER (PARTITION BY k, m) FROM {grouped}"), true).await;
         check(
-            &format!("SELECT sum(n) FROM (SELECT lag(v) OVER (PARTITION BY k, m ORDER BY v) AS n FROM {grouped})"),
+            &format!("SELECT sum(n) FROM (SELECT rank() OVER (PARTITION BY k, m ORDER BY v) AS n FROM {grouped})"),
             true,
         )
         .await;

@@ -43,7 +43,7 @@ const QUERIES: &[&str] = &[
     "SELECT k, v, row_number() OVER (PARTITION BY k ORDER BY v) AS r FROM t",
     "SELECT v, sum(v) OVER (ORDER BY v ROWS 2 PRECEDING) AS r FROM u",
     "SELECT v, rank() OVER (PARTITION BY k, s ORDER BY v) FROM (SELECT k, s, max(v) AS v FROM t WHERE k = 3 GROUP BY k, s)",
-    "SELECT v, sum(v) OVER (PARTITION BY k, s), lag(v) OVER (PARTITION BY k, s ORDER BY v) FROM (SELECT k, s, max(v) AS v FROM t WHERE k = 3 GROUP BY k, s)",
+    "SELECT v, sum(v) OVER (PARTITION BY k, s), rank() OVER (PARTITION BY k, s ORDER BY v) FROM (SELECT k, s, max(v) AS v FROM t WHERE k = 3 GROUP BY k, s)",
     // The joined side is larger than it seems at first.
     "SELECT a.v, sum(a.v) OVER (ORDER BY a.v ROWS UNBOUNDED PRECEDING) FROM (SELECT v, row_number() OVER (ORDER BY v) AS r FROM t WHERE v < 50) a JOIN u ON u.v = 600 - a.v",
     "SELECT v, rank() OVER (ORDER BY v) FROM u UNION ALL SELECT k, rank() OVER (ORDER BY k, v) FROM t WHERE v < 90 UNION ALL SELECT k, v FROM u",
