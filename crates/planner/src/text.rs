@@ -5,6 +5,8 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
+use functions::families::datetime::zone;
+use functions::families::variant::cast::text_at;
 use spark::types::DataType;
 use sql::Zone;
 
@@ -18,16 +20,15 @@ const NULL: &str = "NULL";
 #[derive(Debug, Clone, Copy)]
 pub struct Printer {
     zone: Zone,
+    /// The same zone, for what the kernels print.
+    kernels: zone::Zone,
 }
 
 impl Printer {
     /// A printer for a session's time zone; the zone was checked when it was set.
     pub fn new(time_zone: &str) -> Self {
-        let utc = || Zone::parse("UTC");
-        match Zone::parse(time_zone).or_else(utc) {
-            Some(zone) => Printer { zone },
-            None => Printer { zone: Zone::Fixed(0) },
-        }
+        let zone = Zone::parse(time_zone).unwrap_or(Zone::Fixed(0));
+        Printer { zone, kernels: zone::Zone::parse(time_zone).unwrap_or(zone::Zone::Fixed(0)) }
     }
 
     /// The value at `row`.
@@ -62,7 +63,8 @@ impl Printer {
             DataType::CalendarInterval => calendar_text(array, row),
             DataType::Array { .. } | DataType::Map { .. } | DataType::Struct(_) => self.nested(array, row, ty),
             DataType::Udt { sql_type, .. } => self.cell(array, row, sql_type),
-            DataType::Variant | DataType::Geometry(_) | DataType::Geography(_) => generic(array, row),
+            DataType::Variant => text_at(array, row, self.kernels).unwrap_or_else(|_| NULL.to_string()),
+            DataType::Geometry(_) | DataType::Geography(_) => generic(array, row),
         }
     }
 
