@@ -55,6 +55,8 @@ pub(crate) struct CteDef {
     /// CTEs defined before it in the same `WITH`.
     pub earlier: HashMap<String, Rc<CteDef>>,
     pub recursive: bool,
+    /// Whether it was read; a definition that nobody reads is analysed for its own sake.
+    pub used: std::cell::Cell<bool>,
     pub max_recursion: Option<i32>,
     /// While a recursive CTE's own body is analysed: its columns so far.
     pub working: std::cell::RefCell<Option<Working>>,
@@ -141,7 +143,8 @@ impl<'w> Analyzer<'w> {
         if self.settings.case_sensitive {
             a == b
         } else {
-            a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase()
+            let is_plain = a.is_ascii() && b.is_ascii();
+            a.eq_ignore_ascii_case(b) || !is_plain && a.to_lowercase() == b.to_lowercase()
         }
     }
 

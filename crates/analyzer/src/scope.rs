@@ -3,10 +3,12 @@
 //! A column of a plan is named `#<id>`; everything Spark knows about it (name, qualifier, nullability,
 //! metadata) is in its [`Attr`]. Two references are the same column exactly if their ids are equal.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use datafusion::common::Column;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use functions::Typed;
 use functions::error::from_datafusion;
@@ -188,9 +190,15 @@ impl Rel {
         self.plan.schema().fields().iter().any(|f| f.name() == &name)
     }
 
+    /// The columns of the plan, by their ids.
+    fn columns(&self) -> impl Iterator<Item = u64> {
+        self.plan.schema().fields().iter().filter_map(|f| f.name().strip_prefix('#')?.parse().ok())
+    }
+
     /// The relation with the columns `ids` in its plan, if they can be carried up from below.
     pub fn with_columns(&self, ids: &[u64]) -> Option<Rel> {
-        let missing: Vec<u64> = ids.iter().copied().filter(|id| !self.has_column(*id)).collect();
+        let there: std::collections::HashSet<u64> = self.columns().collect();
+        let missing: Vec<u64> = ids.iter().copied().filter(|id| !there.contains(id)).collect();
         if missing.is_empty() {
             return Some(self.clone());
         }
@@ -247,6 +255,43 @@ fn rebase(plan: &LogicalPlan, input: &Rel) -> Option<LogicalPlan> {
         }
         _ => Some(input.plan.clone()),
     }
+}
+
+/// The projection `exprs` over the projection that made `rel` as one projection, and what it is over:
+/// columns added one at a time do not make a plan that is as deep as they are many.
+///
+/// `None` where they are not one: what is computed from computed columns needs them first, and columns
+/// that are left out may still be asked for.
+pub(crate) fn merged(rel: &Rel, exprs: &[Expr]) -> Option<(Rel, Vec<Expr>)> {
+    let Made::Project { input, exprs: below } = &*rel.made else { return None };
+    if !matches!(rel.plan, LogicalPlan::Projection(_)) || exprs.len() < below.len() {
+        return None;
+    }
+    let named: HashMap<String, &Expr> = below.iter().map(|e| (e.schema_name().to_string(), e)).collect();
+    let passes = |name: &str| matches!(named.get(name), Some(Expr::Column(_)));
+    let mut kept = 0;
+    let mut out = Vec::with_capacity(exprs.len());
+    for expr in exprs {
+        match expr {
+            Expr::Column(column) => {
+                out.push((*named.get(&column.name)?).clone());
+                kept += 1;
+            }
+            computed if computed.column_refs().iter().all(|c| passes(&c.name)) && !has_subquery(computed) => {
+                out.push(computed.clone());
+            }
+            _ => return None,
+        }
+    }
+    (kept == named.len()).then(|| (input.clone(), out))
+}
+
+/// True if there is a query in `expr`, which may refer to columns by names of its own.
+fn has_subquery(expr: &Expr) -> bool {
+    let is_query = |e: &Expr| {
+        matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::OuterReferenceColumn(..))
+    };
+    expr.exists(|e| Ok(is_query(e))).unwrap_or(true)
 }
 
 /// `SELECT exprs FROM input`.

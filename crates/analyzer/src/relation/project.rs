@@ -92,6 +92,10 @@ impl Analyzer<'_> {
                 }
             }
         }
+        if let Some((input, merged)) = crate::scope::merged(&rel, &exprs) {
+            let plan = project(merged.clone(), &input.plan)?;
+            return Ok(Rel::new(plan, output, Made::Project { input, exprs: merged }, &[&rel]));
+        }
         let needed = needed_columns(&exprs);
         let source = rel.with_columns(&needed).unwrap_or_else(|| rel.clone());
         let plan = if exprs.is_empty() {
@@ -259,13 +263,13 @@ impl Analyzer<'_> {
 
     pub(super) fn limit(&mut self, input: &Plan, limit: &Expr) -> Result<Rel> {
         let rel = self.relation(input)?;
-        let n = self.row_count(limit, "limit")?;
+        let n = self.row_count(limit, "limit", &rel)?;
         Ok(self.limit_rel(&rel, 0, Some(n)))
     }
 
     pub(super) fn offset(&mut self, input: &Plan, offset: &Expr) -> Result<Rel> {
         let rel = self.relation(input)?;
-        let n = self.row_count(offset, "offset")?;
+        let n = self.row_count(offset, "offset", &rel)?;
         Ok(self.limit_rel(&rel, n, None))
     }
 
@@ -280,9 +284,8 @@ impl Analyzer<'_> {
         Rel::new(plan, rel.output.clone(), Made::Pass { input: rel.clone() }, &[rel]).with_hidden(rel.hidden.clone())
     }
 
-    fn row_count(&mut self, expr: &Expr, what: &str) -> Result<i64> {
-        let rel = super::one_row();
-        let mut scope = Scope::new(&rel, "LIMIT");
+    fn row_count(&mut self, expr: &Expr, what: &str, rel: &Rel) -> Result<i64> {
+        let mut scope = Scope::new(rel, "LIMIT");
         let typed = self.resolve(expr, &mut scope)?;
         let error = |sub: &str| {
             Error::analysis(format!("INVALID_LIMIT_LIKE_EXPRESSION.{sub}"))
@@ -291,9 +294,6 @@ impl Analyzer<'_> {
         };
         if !typed.foldable() {
             return Err(error("IS_UNFOLDABLE"));
-        }
-        if typed.is_null_literal() || typed.ty == DataType::Null {
-            return Err(error("IS_NULL"));
         }
         if typed.ty != DataType::Integer {
             return Err(error("DATA_TYPE").param("dataType", format!("\"{}\"", typed.ty.sql())));
@@ -324,7 +324,23 @@ impl Analyzer<'_> {
             let plan = LogicalPlan::Distinct(Distinct::On(distinct));
             return Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]));
         }
-        let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(rel.exact_plan()?)));
+        // The number of a recursion's round is the same for all its rows: it may pass.
+        let carried: Vec<u64> =
+            self.recursive_columns.iter().copied().filter(|id| rel.with_columns(&[*id]).is_some()).collect();
+        let input = match carried.is_empty() {
+            true => rel.exact_plan()?,
+            false => {
+                let source = rel.with_columns(&carried).unwrap_or_else(|| rel.clone());
+                let mut exprs = dedup_columns(&rel.output);
+                exprs.extend(
+                    carried
+                        .iter()
+                        .map(|id| DfExpr::Column(datafusion::common::Column::new_unqualified(format!("#{id}")))),
+                );
+                project(exprs, &source.plan)?
+            }
+        };
+        let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(input)));
         Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]))
     }
 
@@ -351,8 +367,11 @@ impl Analyzer<'_> {
         for name in columns {
             let matches: Vec<&Attr> = rel.output.iter().filter(|a| self.same_name(&a.name, name)).collect();
             if matches.is_empty() {
-                let scope = Scope::new(&rel, "dropDuplicates");
-                return Err(self.unresolved(std::slice::from_ref(name), &scope));
+                let names: Vec<&str> = rel.output.iter().map(|a| a.name.as_str()).collect();
+                return Err(Error::analysis("UNRESOLVED_COLUMN_AMONG_FIELD_NAMES")
+                    .param("colName", name)
+                    .param("fieldNames", names.join(", "))
+                    .with_message(format!("There is no column {name} among {}.", names.join(", "))));
             }
             on.extend(matches.into_iter().map(|a| key_expr(a.expr(), &a.ty)));
         }
@@ -495,14 +514,11 @@ pub(crate) fn has_subquery(expr: &DfExpr) -> bool {
 
 /// The attributes that expressions use.
 pub(crate) fn needed_columns(exprs: &[DfExpr]) -> Vec<u64> {
+    let mut seen = std::collections::HashSet::new();
     let mut out = Vec::new();
     for expr in exprs {
         for column in expr.column_refs() {
-            if let Some(id) = crate::scope::column_id(column)
-                && !out.contains(&id)
-            {
-                out.push(id);
-            }
+            out.extend(crate::scope::column_id(column).filter(|id| seen.insert(*id)));
         }
     }
     out

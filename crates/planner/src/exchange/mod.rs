@@ -6,6 +6,8 @@
 
 mod exec;
 mod lowering;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
