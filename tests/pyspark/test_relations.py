@@ -20,6 +20,15 @@ def quotes(spark):
     )
 
 
+def as_of(quotes, options):
+    left, right = quotes
+    options = dict(options)
+    # Expressions need a session, which there is none of while tests are collected.
+    if "tolerance" in options:
+        options["tolerance"] = sf.expr(options["tolerance"])
+    return left._joinAsOf(right, "t", "t", **options)
+
+
 @pytest.mark.parametrize(
     "options, matches",
     [
@@ -28,15 +37,14 @@ def quotes(spark):
         ({"how": "left", "direction": "forward"}, [100, 600, None, None]),
         ({"how": "left", "direction": "nearest"}, [100, 600, 500, None]),
         ({"how": "left", "on": "k"}, [100, 300, 500, None]),
-        ({"how": "left", "tolerance": sf.lit(1)}, [100, None, None, None]),
-        ({"how": "left", "tolerance": sf.lit(2), "direction": "nearest"}, [100, 600, None, None]),
+        ({"how": "left", "tolerance": "1"}, [100, None, None, None]),
+        ({"how": "left", "tolerance": "2", "direction": "nearest"}, [100, 600, None, None]),
         ({"how": "left", "allowExactMatches": False}, [None, 300, 500, None]),
         ({"how": "left", "allowExactMatches": False, "direction": "nearest"}, [200, 600, 500, None]),
     ],
 )
 def test_as_of_joins(quotes, options, matches):
-    left, right = quotes
-    joined = left._joinAsOf(right, "t", "t", **options)
+    joined = as_of(quotes, options)
     assert joined.columns == ["t", "k", "v", "t", "k", "w"]
     assert [row[5] for row in rows(joined.sort("v"))] == matches
 
@@ -45,14 +53,13 @@ def test_as_of_joins(quotes, options, matches):
     "options, condition",
     [
         ({"direction": "sideways"}, "AS_OF_JOIN.UNSUPPORTED_DIRECTION"),
-        ({"tolerance": sf.lit(-1)}, "AS_OF_JOIN.TOLERANCE_IS_NON_NEGATIVE"),
+        ({"tolerance": "-1"}, "AS_OF_JOIN.TOLERANCE_IS_NON_NEGATIVE"),
         ({"on": "zz"}, "UNRESOLVED_COLUMN.WITH_SUGGESTION"),
     ],
 )
 def test_wrong_as_of_joins(quotes, options, condition):
-    left, right = quotes
     with pytest.raises(AnalysisException) as raised:
-        left._joinAsOf(right, "t", "t", **options).collect()
+        as_of(quotes, options).collect()
     assert raised.value.getCondition() == condition
 
 
@@ -120,13 +127,13 @@ def test_transpose(spark, query, schema, expect):
     [
         ("select 'a' id, 1 x, 'q' y", None, "TRANSPOSE_NO_LEAST_COMMON_TYPE"),
         ("select array(1) id, 1 x", None, "TRANSPOSE_INVALID_INDEX_COLUMN"),
-        ("select 'a' id, 1 x", sf.upper("id"), "TRANSPOSE_INVALID_INDEX_COLUMN"),
+        ("select 'a' id, 1 x", "upper(id)", "TRANSPOSE_INVALID_INDEX_COLUMN"),
         ("select id, id x from range(600)", None, "TRANSPOSE_EXCEED_ROW_LIMIT"),
     ],
 )
 def test_wrong_transposes(spark, query, column, condition):
     with pytest.raises(AnalysisException) as raised:
-        spark.sql(query).transpose(column).collect()
+        spark.sql(query).transpose(column and sf.expr(column)).collect()
     assert raised.value.getCondition() == condition
 
 
@@ -265,16 +272,16 @@ def test_two_observations_of_a_query(spark):
 @pytest.mark.parametrize(
     "metric, sub",
     [
-        (sf.col("id").alias("x"), "NON_AGGREGATE_FUNC_ARG_IS_ATTRIBUTE"),
-        (sf.count_distinct("id").alias("x"), "AGGREGATE_EXPRESSION_WITH_DISTINCT_UNSUPPORTED"),
-        (sf.expr("count(1) filter (where id > 3)").alias("x"), "AGGREGATE_EXPRESSION_WITH_FILTER_UNSUPPORTED"),
-        (sf.expr("sum(sum(id))").alias("x"), "NESTED_AGGREGATES_UNSUPPORTED"),
-        ((sf.max("id") + sf.rand(1)).alias("x"), "NON_AGGREGATE_FUNC_ARG_IS_NON_DETERMINISTIC"),
+        ("id", "NON_AGGREGATE_FUNC_ARG_IS_ATTRIBUTE"),
+        ("count(distinct id)", "AGGREGATE_EXPRESSION_WITH_DISTINCT_UNSUPPORTED"),
+        ("count(1) filter (where id > 3)", "AGGREGATE_EXPRESSION_WITH_FILTER_UNSUPPORTED"),
+        ("sum(sum(id))", "NESTED_AGGREGATES_UNSUPPORTED"),
+        ("max(id) + rand(1)", "NON_AGGREGATE_FUNC_ARG_IS_NON_DETERMINISTIC"),
     ],
 )
 def test_what_is_no_metric(spark, metric, sub):
     with pytest.raises(PySparkException) as raised:
-        spark.range(10).observe("o", metric).collect()
+        spark.range(10).observe("o", sf.expr(metric).alias("x")).collect()
     assert raised.value.getCondition() == f"INVALID_OBSERVED_METRICS.{sub}"
 
 

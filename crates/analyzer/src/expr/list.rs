@@ -208,8 +208,11 @@ impl Analyzer<'_> {
 
     /// `struct_column.*`.
     fn struct_star(&mut self, star: &UnresolvedStar, scope: &mut Scope) -> Result<Vec<(Typed, Bound, String)>> {
-        let found = self.match_columns(&star.target, &scope.rel.output, scope)?;
-        let Some(found) = found else {
+        let base = match self.match_columns(&star.target, &scope.rel.output, scope)? {
+            Some(found) => Some(self.matched(found)?),
+            None => self.file_metadata(&star.target, scope)?,
+        };
+        let Some(base) = base else {
             let columns: Vec<String> =
                 scope.rel.output.iter().map(|a| spark::types::quote_identifier(&a.name)).collect();
             return Err(Error::analysis("CANNOT_RESOLVE_STAR_EXPAND")
@@ -218,7 +221,6 @@ impl Analyzer<'_> {
                 .with_message(format!("{}.* matches neither a table nor a struct column.", quoted(&star.target)))
                 .at(scope.origin.as_ref()));
         };
-        let base = self.matched(found)?;
         let DataType::Struct(fields) = base.ty.clone() else {
             return Err(Error::analysis("CANNOT_RESOLVE_STAR_EXPAND")
                 .param("targetString", quoted(&star.target))

@@ -182,7 +182,8 @@ impl Analyzer<'_> {
         let ranked = self.call("isnotnull", vec![best.ranking.clone()])?;
         let condition = self.both(condition, Some(ranked))?;
         let joined = self.join_on(&numbered_left, &numbered_right, kind, condition)?;
-        let mut order = vec![self.order(best.ranking, best.ascending, Some(false))?];
+        let (ranked, ranking) = self.with_value(&joined, best.ranking)?;
+        let mut order = vec![self.order(ranking, best.ascending, Some(false))?];
         if best.latest_first {
             order.push(self.order(right_row.typed(), false, Some(false))?);
         }
@@ -191,10 +192,10 @@ impl Analyzer<'_> {
             w.params.partition_by = vec![left_row.expr()];
             w.params.order_by = order.iter().map(|o| o.sort()).collect();
         }
-        let mut values = all_columns(&joined);
+        let mut values = all_columns(&ranked);
         let place = datafusion::logical_expr::cast(place, arrow_schema::DataType::Int64);
         values.push((Typed::new(place, DataType::Long, false, "row_number()"), None, "place".into()));
-        let placed = self.project_values(&joined, values)?;
+        let placed = self.project_values(&ranked, values)?;
         let place = placed.output.last().map(Attr::typed).ok_or_else(|| Error::internal("a column was added"))?;
         let limit = self.constant(Literal::Long(best.count))?;
         let wanted = self.call("<=", vec![place, limit])?;

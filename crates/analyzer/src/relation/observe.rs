@@ -23,7 +23,12 @@ impl Analyzer<'_> {
         plan_id: Option<i64>,
     ) -> Result<Rel> {
         let rel = self.relation(input)?;
-        let items = self.select_list(metrics, &mut Scope::new(&rel, "observe"))?;
+        let items = self.select_list(metrics, &mut Scope::new(&rel, "observe")).map_err(|e| match e.condition() {
+            "NESTED_AGGREGATE_FUNCTION" => {
+                Error::analysis("INVALID_OBSERVED_METRICS.NESTED_AGGREGATES_UNSUPPORTED").param("expr", name)
+            }
+            _ => e,
+        })?;
         check(&items)?;
         let leaf =
             Rel { plan: Observe::observed(rel.plan.schema()), made: std::rc::Rc::new(Made::Opaque), ..rel.clone() };

@@ -141,6 +141,8 @@ impl Analyzer<'_> {
         values: Vec<PivotValue>,
         aggregates: Vec<(Typed, Option<String>)>,
     ) -> Result<Rel> {
+        // Spark leaves out combinations without rows only where every aggregate is a plain number.
+        let sparse = aggregates.iter().all(|(a, _)| a.ty.is_numeric() || a.ty == DataType::Boolean);
         let mut items: Vec<Item> = Vec::new();
         for key in &keys {
             let attr = rel.output.iter().find(|a| a.expr() == key.expr).cloned();
@@ -162,7 +164,7 @@ impl Analyzer<'_> {
                     (_, Some(alias)) => format!("{}_{alias}", value.name),
                     (_, None) => format!("{}_{}", value.name, aggregate.name),
                 };
-                let typed = self.only_where(aggregate, &is_value)?;
+                let typed = self.only_where(aggregate, &is_value, sparse)?;
                 items.push(Item::Value { typed, attr: None, name });
             }
         }
@@ -170,8 +172,8 @@ impl Analyzer<'_> {
         self.build_grouped(grouped)
     }
 
-    /// The aggregate over the rows where `condition` holds, null if there are none.
-    fn only_where(&mut self, aggregate: &Typed, condition: &Typed) -> Result<Typed> {
+    /// The aggregate over the rows where `condition` holds; where it is `sparse`, null if there are none.
+    fn only_where(&mut self, aggregate: &Typed, condition: &Typed, sparse: bool) -> Result<Typed> {
         let filtered = aggregate
             .expr
             .clone()
@@ -188,6 +190,9 @@ impl Analyzer<'_> {
             })
             .map_err(from_datafusion)?
             .data;
+        if !sparse {
+            return Ok(Typed { expr: filtered, ..aggregate.clone() });
+        }
         let mut count = datafusion::functions_aggregate::count::count(datafusion::logical_expr::lit(1i64));
         if let DfExpr::AggregateFunction(f) = &mut count {
             f.params.filter = Some(Box::new(condition.expr.clone()));
@@ -279,7 +284,12 @@ impl Analyzer<'_> {
         let mut types = Vec::new();
         for i in 0..width {
             let column: Vec<DataType> = groups.iter().map(|(g, _)| g[i].0.ty.clone()).collect();
-            types.push(coerce::common_type(&column, &self.settings).ok_or_else(|| {
+            // Text and what is no text have nothing in common here, whatever a cast would make of it.
+            let mut present = column.iter().filter(|t| **t != DataType::Null).map(DataType::is_string);
+            let first = present.next();
+            let mixed = present.any(|is_string| Some(is_string) != first);
+            let common = if mixed { None } else { coerce::common_type(&column, &self.settings) };
+            types.push(common.ok_or_else(|| {
                 let names: Vec<String> = groups
                     .iter()
                     .map(|(g, _)| format!("\"{}\" ({})", g[i].0.ty.sql(), spark::types::quote_identifier(&g[i].0.name)))

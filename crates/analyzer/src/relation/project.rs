@@ -93,7 +93,7 @@ impl Analyzer<'_> {
             }
         }
         if let Some((input, merged)) = crate::scope::merged(&rel, &exprs) {
-            let plan = project(merged.clone(), &input.plan)?;
+            let plan = crate::scope::project_knowing(merged.clone(), &input.plan, rel.plan.schema())?;
             return Ok(Rel::new(plan, output, Made::Project { input, exprs: merged }, &[&rel]));
         }
         let needed = needed_columns(&exprs);

@@ -96,7 +96,7 @@ impl Analyzer<'_> {
     }
 
     /// The relation with one more column, and that column.
-    fn with_value(&mut self, rel: &Rel, value: Typed) -> Result<(Rel, Typed)> {
+    pub(super) fn with_value(&mut self, rel: &Rel, value: Typed) -> Result<(Rel, Typed)> {
         let mut values = super::columns::all_columns(rel);
         values.push((value, None, "r".into()));
         let wider = self.project_values(rel, values)?;

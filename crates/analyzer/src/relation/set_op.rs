@@ -293,8 +293,8 @@ fn incompatible(operator: &str, table: usize, column: usize, attr: &Attr, expect
 
 fn missing_by_name(name: &str, other: &Rel) -> Error {
     let names: Vec<&str> = other.output.iter().map(|a| a.name.as_str()).collect();
-    Error::analysis("_LEGACY_ERROR_TEMP_1202")
-        .param("leftAttr", name)
-        .param("rightAttrs", names.join(", "))
+    Error::analysis("UNRESOLVED_COLUMN_AMONG_FIELD_NAMES")
+        .param("colName", name)
+        .param("fieldNames", names.join(", "))
         .with_message(format!("Cannot resolve column name {name} among ({}).", names.join(", ")))
 }

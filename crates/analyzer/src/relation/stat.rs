@@ -27,13 +27,22 @@ impl Analyzer<'_> {
             element_type: DataType::Double,
             values: probabilities.iter().map(|p| Literal::Double(*p)).collect(),
         };
-        let quantiles = columns.iter().map(|c| {
-            let column =
-                Expr::Cast { child: Box::new(Expr::attribute([c])), to: DataType::Double, mode: CastMode::Session };
+        let none = Literal::Array { element_type: DataType::Double, values: Vec::new() };
+        let mut quantiles = Vec::new();
+        for name in columns {
+            let typed = self.resolve(&Expr::attribute([name]), &mut Scope::new(&rel, "approxQuantile"))?;
+            if !typed.ty.is_numeric() {
+                return Err(Error::new(spark::ErrorKind::IllegalArgument, "").with_message(format!(
+                    "Quantiles are of columns of numbers; {name} is of type {}.",
+                    typed.ty.simple_string()
+                )));
+            }
+            let column = as_double(self.bound(Bound { typed, attr: None }));
             let accuracy = Expr::Literal(Literal::Integer(accuracy.min(f64::from(i32::MAX)) as i32));
-            Expr::call("percentile_approx", vec![column, Expr::Literal(wanted.clone()), accuracy])
-        });
-        let array = Expr::call("array", quantiles.collect());
+            let found = Expr::call("percentile_approx", vec![column, Expr::Literal(wanted.clone()), accuracy]);
+            quantiles.push(Expr::call("coalesce", vec![found, Expr::Literal(none.clone())]));
+        }
+        let array = Expr::call("array", quantiles);
         self.project_rel(&rel, &[array.alias("approx_quantile")])
     }
 
@@ -140,7 +149,20 @@ impl Analyzer<'_> {
 
     pub(super) fn two_columns(&mut self, input: &Plan, function: &str, prefix: &str, a: &str, b: &str) -> Result<Rel> {
         let rel = self.relation(input)?;
-        let call = Expr::call(function, vec![Expr::attribute([a]), Expr::attribute([b])]);
+        let mut numbers = Vec::new();
+        for name in [a, b] {
+            let typed = self.resolve(&Expr::attribute([name]), &mut Scope::new(&rel, "stat"))?;
+            if !typed.ty.is_numeric() {
+                return Err(Error::new(spark::ErrorKind::IllegalArgument, "").with_message(format!(
+                    "{prefix} is of columns of numbers; {name} is of type {}.",
+                    typed.ty.simple_string()
+                )));
+            }
+            // What is missing counts as 0.
+            numbers.push(Expr::call("coalesce", vec![as_double(self.bound(Bound { typed, attr: None })), double(0.0)]));
+        }
+        let of_nothing = if prefix == "corr" { f64::NAN } else { 0.0 };
+        let call = Expr::call("coalesce", vec![Expr::call(function, numbers), double(of_nothing)]);
         self.project_rel(&rel, &[call.alias(format!("{prefix}({a}, {b})"))])
     }
 
@@ -165,6 +187,18 @@ impl Analyzer<'_> {
             prepend_grouping: true,
         }));
         let filled = spark::Node::FillNa { input: Plan::boxed(pivot), columns: vec![], values: vec![Literal::Long(0)] };
-        self.relation(&filled.into())
+        let mut counted = self.relation(&filled.into())?;
+        if let Some(value) = counted.output.first_mut() {
+            value.nullable = true;
+        }
+        Ok(counted)
     }
+}
+
+fn double(x: f64) -> Expr {
+    Expr::Literal(Literal::Double(x))
+}
+
+fn as_double(child: Expr) -> Expr {
+    Expr::Cast { child: Box::new(child), to: DataType::Double, mode: CastMode::Session }
 }

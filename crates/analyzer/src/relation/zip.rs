@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use datafusion::logical_expr::LogicalPlan;
 use spark::canonical::canonical;
 use spark::{Error, Node, Plan, Result};
 
@@ -22,15 +23,18 @@ impl Analyzer<'_> {
         let l = self.over(left, left_base, source.clone())?;
         let ids: Vec<u64> = source.output.iter().map(|a| a.id).collect();
         let carried = l.with_columns(&ids).ok_or_else(not_mergeable)?;
+        only_projections(&carried.plan, &source.plan)?;
         let again = if left_base == right_base {
             let made = Rc::new(Made::Opaque);
             Rel { plan: carried.plan.clone(), made, ..source }
         } else {
             self.under_other_ids(&carried, &source, right_base)?
         };
+        let below = again.plan.clone();
         let r = self.over(right, right_base, again)?;
         let ids: Vec<u64> = l.output.iter().map(|a| a.id).collect();
         let both = r.with_columns(&ids).ok_or_else(not_mergeable)?;
+        only_projections(&both.plan, &below)?;
         let output = l.output.iter().chain(&r.output).cloned().collect();
         let hidden = l.hidden.iter().chain(&r.hidden).filter(|a| both.has_column(a.id)).cloned().collect();
         Ok(Rel::new(both.plan, output, Made::Opaque, &[&l, &r]).with_hidden(hidden))
@@ -101,6 +105,19 @@ fn base_mut(plan: &mut Plan) -> &mut Plan {
         Some(input) => base_mut(input),
         None => unreachable!("the node was asked before"),
     }
+}
+
+/// Checks that there is nothing but projections between `source` and `plan`: generators and window
+/// functions would move rows.
+fn only_projections(plan: &LogicalPlan, source: &LogicalPlan) -> Result<()> {
+    let bottom = |plan: &LogicalPlan| {
+        let mut plan = plan.clone();
+        while let LogicalPlan::Projection(projection) = plan {
+            plan = projection.input.as_ref().clone();
+        }
+        plan
+    };
+    if bottom(plan) == bottom(source) { Ok(()) } else { Err(not_mergeable()) }
 }
 
 fn not_mergeable() -> Error {

@@ -28,7 +28,8 @@ pub const FUNCTIONS: &[Function] =
 
 /// The number of a row in the whole result, from 0 (`df.zipWithIndex`).
 fn distributed_sequence_id(call: Call) -> Result<Typed> {
-    call.arity(0..=0)?;
+    // Whether the numbers may be cached makes no difference to them.
+    call.arity(0..=1)?;
     let number = cast(datafusion::functions_window::expr_fn::row_number(), arrow::datatypes::DataType::Int64);
     Ok(Typed::new(number - lit(1_i64), DataType::Long, false, "distributed_sequence_id()"))
 }
