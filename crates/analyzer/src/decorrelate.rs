@@ -15,7 +15,7 @@ use datafusion::logical_expr::builder::unnest_with_options;
 use datafusion::logical_expr::expr::{Exists, InSubquery, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, Filter, Join, JoinConstraint, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Sort,
-    Subquery, Union, Unnest, Window, binary_expr, lit, not, when,
+    Subquery, Union, Unnest, Window, binary_expr, lit, not,
 };
 use datafusion::scalar::ScalarValue;
 use functions::error::from_datafusion;
@@ -101,13 +101,15 @@ impl Analyzer<'_> {
                 Ok(Some((rel, if e.negated { column.is_null() } else { column.is_not_null() })))
             }
             Expr::InSubquery(i) if place == Place::Value || needs_tests(i) => {
+                // Outside a filter's own conditions Spark asks whether there is an equal row: it does not
+                // tell unknown from false, but for a null that is written.
+                let null = matches!(i.expr.as_ref(), Expr::Literal(v, _) if v.is_null());
                 let found = test(rel, i, Outcome::True)?;
-                let unknown = test(rel, i, Outcome::Null)?;
-                let case = when(found, lit(true))
-                    .when(unknown, lit(ScalarValue::Boolean(None)))
-                    .otherwise(lit(false))
-                    .map_err(from_datafusion)?;
-                let mut exprs = [if i.negated { not(case) } else { case }];
+                let mut exprs = [match (null, i.negated) {
+                    (true, _) => lit(ScalarValue::Boolean(None)),
+                    (false, true) => not(found),
+                    (false, false) => found,
+                }];
                 let rel = self.lift_subqueries(rel, &mut exprs, Place::Value)?;
                 let [value] = exprs;
                 Ok(Some((rel, value)))
@@ -153,7 +155,8 @@ impl Analyzer<'_> {
     /// # Errors
     /// If the plan cannot be built: a defect.
     pub fn one_value(&mut self, plan: LogicalPlan, ty: &spark::DataType) -> Result<LogicalPlan> {
-        if yields_one_row(&plan) {
+        let known = always_has_a_row(&plan) || plan.schema().field(0).is_nullable();
+        if known && yields_one_row(&plan) {
             return Ok(plan);
         }
         let [value, count, result] = [0; 3].map(|_| format!("#{}", self.fresh_id()));
@@ -413,7 +416,6 @@ fn exists_only_plain(a: &Aggregate) -> bool {
 #[derive(Clone, Copy, PartialEq)]
 enum Outcome {
     True,
-    Null,
     NotFalse,
 }
 
@@ -428,7 +430,8 @@ fn test(rel: &Rel, i: &InSubquery, outcome: Outcome) -> Result<Expr> {
     let rights: Vec<Expr> = plan.schema().fields().iter().map(|f| column(f.name())).collect();
     let lefts = match (rights.len(), i.expr.as_ref()) {
         (1, left) => vec![left.clone()],
-        // Several columns are packed as a struct: names and values in turn.
+        // Several columns are packed as a struct, perhaps with their names.
+        (n, Expr::ScalarFunction(f)) if f.args.len() == n => f.args.clone(),
         (_, Expr::ScalarFunction(f)) => f.args.iter().skip(1).step_by(2).cloned().collect(),
         _ => return Err(Error::internal("several columns are compared as a struct")),
     };
@@ -444,7 +447,6 @@ fn test(rel: &Rel, i: &InSubquery, outcome: Outcome) -> Result<Expr> {
     let equal = all.unwrap_or_else(|| lit(true));
     let predicate = match outcome {
         Outcome::True => equal,
-        Outcome::Null => equal.is_null(),
         Outcome::NotFalse => equal.is_not_false(),
     };
     let filter = Filter::try_new(predicate, plan.clone()).map_err(from_datafusion)?;

@@ -113,7 +113,7 @@ impl Analyzer<'_> {
     }
 
     /// `_metadata` of the files below, alone or behind the name of the relation.
-    fn file_metadata(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
+    pub fn file_metadata(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
         let at = parts.iter().take(2).position(|p| self.same_name(p, METADATA));
         let Some((at, (metadata, _))) = at.zip(scope.rel.files()) else { return Ok(None) };
         let qualifier = &parts[..at];

@@ -359,6 +359,16 @@ impl Analyzer<'_> {
                 );
                 return Typed { expr: DfExpr::Literal(value, None), ..typed };
             }
+            (false, Some(DataType::Date)) if matches!(typed.ty, DataType::DayTimeInterval { .. }) => {
+                let micros = match fold::evaluate(&typed) {
+                    Ok(ScalarValue::DurationMicrosecond(Some(micros))) => micros,
+                    _ => return typed,
+                };
+                let days = i32::try_from(micros.div_euclid(86_400_000_000)).unwrap_or(i32::MAX);
+                let value =
+                    ScalarValue::IntervalDayTime(Some(arrow::datatypes::IntervalDayTime { days, milliseconds: 0 }));
+                return Typed { expr: DfExpr::Literal(value, None), ..typed };
+            }
             _ => return typed,
         };
         coerce::cast_implicitly(&typed, &target, &self.settings)

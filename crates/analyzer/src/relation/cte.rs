@@ -33,6 +33,7 @@ impl Analyzer<'_> {
                 visible,
                 earlier: scope.clone(),
                 recursive,
+                used: Default::default(),
                 max_recursion: cte.max_recursion,
                 working: Default::default(),
             };
@@ -44,7 +45,7 @@ impl Analyzer<'_> {
         let rel = self.relation(input);
         self.ctes.pop();
         let rel = rel?;
-        for def in unused.iter().filter(|d| Rc::strong_count(d) <= 1) {
+        for def in unused.iter().filter(|d| !d.used.get()) {
             self.define(def)?;
         }
         Ok(rel)
@@ -57,6 +58,7 @@ impl Analyzer<'_> {
     pub(super) fn cte(&mut self, name: &str) -> Result<Option<Rel>> {
         let key = name.to_lowercase();
         let Some(def) = self.ctes.iter().rev().find_map(|scope| scope.get(&key).cloned()) else { return Ok(None) };
+        def.used.set(true);
         let working = def.working.borrow().clone();
         if let Some(working) = working {
             return self.working_table(&working, &def).map(Some);
@@ -73,7 +75,7 @@ impl Analyzer<'_> {
         }
         self.ctes.push(scope);
         let rel = match recursive_union(def) {
-            Some((plan, names, op)) => self.recursive(def, plan, names, op),
+            Some((plan, names, op)) => self.recursive(def, &plan, &names, &op),
             None if def.recursive && mentions(&def.plan, &def.name) => Err(Error::analysis("INVALID_RECURSIVE_CTE")
                 .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name))),
             None => self.relation(&def.plan),
@@ -115,6 +117,13 @@ impl Analyzer<'_> {
                 .param("firstNumColumns", output.len().to_string())
                 .param("invalidOrdinalNum", "second")
                 .param("invalidNumColumns", step.output.len().to_string()));
+        }
+        for (from, to) in step.output.iter().zip(&output) {
+            if coerce::wider_type(&to.ty, &from.ty, &self.settings).is_none_or(|wider| !wider.same_type(&to.ty)) {
+                return Err(Error::analysis("CANNOT_MERGE_INCOMPATIBLE_DATA_TYPE")
+                    .param("left", format!("\"{}\"", to.ty.sql()))
+                    .param("right", format!("\"{}\"", from.ty.sql())));
+            }
         }
         let settings = self.settings.clone();
         let side = |rel: &Rel, number: DfExpr| {
@@ -203,22 +212,41 @@ impl Analyzer<'_> {
 }
 
 /// The parts of a recursive definition: anchor, column names given inside, the union.
-fn recursive_union(def: &CteDef) -> Option<(&Plan, &[String], &SetOp)> {
+fn recursive_union(def: &CteDef) -> Option<(Plan, Vec<String>, SetOp)> {
     if !def.recursive {
         return None;
     }
     let mut plan = &def.plan;
     let mut names: &[String] = &[];
-    while let Node::SubqueryAlias { input, columns, .. } = &plan.node {
-        if !columns.is_empty() {
-            names = columns;
-        }
-        plan = input;
+    let mut scopes = Vec::new();
+    loop {
+        plan = match &plan.node {
+            Node::SubqueryAlias { input, columns, .. } => {
+                if !columns.is_empty() {
+                    names = columns;
+                }
+                input
+            }
+            Node::With { ctes, recursive, input } => {
+                scopes.push((ctes, *recursive));
+                input
+            }
+            _ => break,
+        };
     }
-    match &plan.node {
-        Node::SetOp(op) if op.kind == SetOpKind::Union && mentions(&op.right, &def.name) => Some((&op.left, names, op)),
-        _ => None,
+    let Node::SetOp(op) = &plan.node else { return None };
+    if op.kind != SetOpKind::Union || !mentions(&op.right, &def.name) {
+        return None;
     }
+    // Both sides see what is defined around the union.
+    let scoped = |side: &Plan| {
+        scopes.iter().rev().fold(side.clone(), |inner, (ctes, recursive)| {
+            Plan::from(Node::With { ctes: (*ctes).clone(), recursive: *recursive, input: Box::new(inner) })
+        })
+    };
+    let mut op = (**op).clone();
+    (op.left, op.right) = (scoped(&op.left), scoped(&op.right));
+    Some((op.left.clone(), names.to_vec(), op))
 }
 
 /// True if `plan` reads a table of that name, by the text of the plan: cheap, and a false hit only means

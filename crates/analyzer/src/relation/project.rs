@@ -136,18 +136,57 @@ impl Analyzer<'_> {
             return Ok((rel.clone(), values));
         }
         let mut found: Vec<(DfExpr, String)> = Vec::new();
+        let mut keys: Vec<(DfExpr, DfExpr)> = Vec::new();
         for (typed, _, _) in &mut values {
-            typed.expr = self.replace_windows(typed.expr.clone(), &mut found)?;
+            let expr = self.with_plain_keys(typed.expr.clone(), &mut keys)?;
+            typed.expr = self.replace_windows(expr, &mut found)?;
         }
         let mut used: Vec<DfExpr> = found.iter().map(|(e, _)| e.clone()).collect();
         used.extend(values.iter().map(|(t, _, _)| t.expr.clone()));
-        let source = rel.with_columns(&needed_columns(&used)).unwrap_or_else(|| rel.clone());
+        used.extend(keys.iter().map(|(key, _)| key.clone()));
+        let made: Vec<DfExpr> = keys.iter().map(|(_, column)| column.clone()).collect();
+        let made = needed_columns(&made);
+        let needed: Vec<u64> = needed_columns(&used).into_iter().filter(|id| !made.contains(id)).collect();
+        let mut source = rel.with_columns(&needed).unwrap_or_else(|| rel.clone());
+        if !keys.is_empty() {
+            let fields = source.plan.schema().fields().iter();
+            let mut exprs: Vec<DfExpr> =
+                fields.map(|f| DfExpr::Column(datafusion::common::Column::new_unqualified(f.name()))).collect();
+            exprs.extend(keys.into_iter().map(|(key, column)| key.alias(column.schema_name().to_string())));
+            source.plan = project(exprs, &source.plan)?;
+        }
         let exprs: Vec<DfExpr> = found.into_iter().map(|(e, _)| e).collect();
         let plan = LogicalPlanBuilder::window_plan(source.plan.clone(), exprs).map_err(from_datafusion)?;
         let mut lifted = Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]);
         lifted.hidden = rel.hidden.clone();
         lifted.tree = rel.tree.clone();
         Ok((lifted, values))
+    }
+
+    /// `expr` with columns in place of what its window functions are ordered by, which is added to `keys`:
+    /// DataFusion does not always see that rows are sorted by an expression.
+    fn with_plain_keys(&mut self, expr: DfExpr, keys: &mut Vec<(DfExpr, DfExpr)>) -> Result<DfExpr> {
+        expr.transform_down(|e| match e {
+            DfExpr::WindowFunction(mut window) => {
+                for sort in &mut window.params.order_by {
+                    if matches!(sort.expr, DfExpr::Column(_) | DfExpr::Literal(..)) || contains_window(&sort.expr) {
+                        continue;
+                    }
+                    let known = keys.iter().find(|(key, _)| *key == sort.expr).map(|(_, column)| column.clone());
+                    let column = known.unwrap_or_else(|| {
+                        let name = format!("#{}", self.fresh_id());
+                        let column = DfExpr::Column(datafusion::common::Column::new_unqualified(name));
+                        keys.push((sort.expr.clone(), column.clone()));
+                        column
+                    });
+                    sort.expr = column;
+                }
+                Ok(Transformed::new(DfExpr::WindowFunction(window), true, TreeNodeRecursion::Jump))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+        .map(|t| t.data)
+        .map_err(from_datafusion)
     }
 
     /// `expr` with window functions replaced by columns, which are added to `found`.

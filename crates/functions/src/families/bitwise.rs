@@ -99,6 +99,10 @@ fn operand_type(a: &DataType, b: &DataType, settings: &spark::Settings) -> Optio
 fn not(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = format!("~{}", call.args[0].name);
+    // A string is not made a number here.
+    if call.args[0].ty.is_string() {
+        return Err(call.unexpected_type(0, "\"INTEGRAL\"").param("sqlExpr", format!("\"{name}\"")));
+    }
     call.expect(0, Expected::Integral)?;
     let (ty, nullable) = (call.args[0].ty.clone(), call.args[0].nullable);
     Ok(call.kernel(&BIT_NOT, ty, nullable).named(name))

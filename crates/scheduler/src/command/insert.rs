@@ -182,6 +182,13 @@ pub async fn arranged(
     let schema = target.entry.schema()?;
     let same = |a: &str, b: &str| planner::source::same_name(a, b, settings.case_sensitive);
     let is_fixed = |name: &str| target.fixed.iter().any(|(n, _)| same(n, name));
+    for (i, name) in target.columns.iter().enumerate() {
+        if target.columns[..i].iter().any(|n| same(n, name)) {
+            return Err(Error::analysis("COLUMN_ALREADY_EXISTS")
+                .param("columnName", quote_identifier(name))
+                .with_message(format!("The column {name} is listed twice.")));
+        }
+    }
     let wanted: Vec<&StructField> = if target.columns.is_empty() {
         schema.fields.iter().filter(|f| !is_fixed(&f.name)).collect()
     } else {

@@ -163,6 +163,12 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
             });
             Box::pin(run_object(session, *command, op)).await
         }
+        C::Sequence(commands) => {
+            for command in commands {
+                Box::pin(run_object(session, command, op)).await?;
+            }
+            Ok(Table::empty())
+        }
         C::Delete { table, .. } => table::unchangeable(session, &table, "DELETE"),
         C::Update { table, .. } => table::unchangeable(session, &table, "UPDATE TABLE"),
         C::Merge(merge) => table::unchangeable(session, &merge.target, "MERGE INTO TABLE"),

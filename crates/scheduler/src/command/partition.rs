@@ -313,7 +313,9 @@ pub async fn found(
     spec: &PartitionSpec,
 ) -> Result<Selected> {
     let selected = select_one(session, place, entry, spec).await?;
-    if all(session, entry).await?.contains(&selected.path()) { Ok(selected) } else { Err(missing(&selected, place)) }
+    let path = selected.path();
+    let is_there = all(session, entry).await?.contains(&path) || folder(entry).is_ok_and(|f| f.join(&path).is_dir());
+    if is_there { Ok(selected) } else { Err(missing(&selected, place)) }
 }
 
 /// The files of partitions before a static overwrite, to tell which partitions it did not write to.

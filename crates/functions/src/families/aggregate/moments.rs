@@ -107,6 +107,10 @@ fn pair(mut call: Call) -> Result<Typed> {
 fn bits(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
+    // A string is not made a number here.
+    if call.args[0].ty.is_string() {
+        return Err(call.unexpected_type(0, "\"INTEGRAL\""));
+    }
     call.expect(0, Expected::Integral)?;
     let udaf = match call.name.as_str() {
         "bit_and" => df::bit_and_or_xor::bit_and_udaf(),

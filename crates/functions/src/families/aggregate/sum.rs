@@ -223,6 +223,7 @@ impl ExactSum {
 
     fn out_of_range(&self, unscaled: &str) -> Error {
         match &self.output {
+            Arrow::Decimal128(38, _) if !self.average => overflow("Overflow in sum of decimals", "try_sum"),
             Arrow::Decimal128(p, s) => Error::arithmetic("NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION")
                 .param("value", point(unscaled, *s))
                 .param("precision", p.to_string())
