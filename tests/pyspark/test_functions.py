@@ -1,0 +1,96 @@
+"""Functions as PySpark calls them, with Spark 4.3's answers."""
+
+import pytest
+from pyspark.errors import AnalysisException
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+
+@pytest.fixture
+def people(spark):
+    return spark.createDataFrame([("Alice", 2), ("Bob", 5), ("Alice", None), ("Bob", 1)], ["name", "age"])
+
+
+@pytest.mark.parametrize(
+    "order, expect",
+    [
+        (F.asc, [("Alice", None, 2, [2]), ("Bob", 1, 5, [1, 5])]),
+        (F.desc, [("Alice", 2, None, [2]), ("Bob", 5, 1, [5, 1])]),
+    ],
+)
+def test_aggregates_see_the_order_below(people, order, expect):
+    ordered = people.orderBy(order("age")).groupBy("name")
+    rows = ordered.agg(F.first("age"), F.last("age"), F.collect_list("age")).orderBy("name").collect()
+    assert [tuple(row) for row in rows] == expect
+
+
+def test_the_order_below_is_of_all_partitions(spark):
+    numbers = spark.range(0, 1000, 1, 4).orderBy(F.desc("id"))
+    (row,) = numbers.agg(F.first("id"), F.last("id"), F.slice(F.collect_list("id"), 1, 3)).collect()
+    assert tuple(row) == (999, 0, [999, 998, 997])
+
+
+@pytest.mark.parametrize(
+    "column, expect",
+    [
+        (lambda: F.approx_count_distinct("id"), 2770),
+        (lambda: F.approx_count_distinct("id", 0.39), 3016),
+        (lambda: F.approx_count_distinct("id", 0.005), 2996),
+        (lambda: F.count(F.expr("*")), 3000),
+        (lambda: F.corr("id", F.col("id") * 2), 1.0),
+    ],
+)
+def test_aggregates(spark, column, expect):
+    assert spark.range(3000).select(column()).first()[0] == expect
+
+
+@pytest.mark.parametrize("function, expect", [(F.vector_sum, [4.0, 6.0]), (F.vector_avg, [2.0, 3.0])])
+def test_vectors(spark, function, expect):
+    vectors = spark.createDataFrame([([1.0, 2.0],), (None,), ([3.0, 4.0],)], "v array<float>")
+    assert vectors.select(function("v")).first()[0] == expect
+
+
+@pytest.mark.parametrize("ignore, expect", [(False, [None, None, None]), (True, [None, None, 3])])
+def test_nth_value(spark, ignore, expect):
+    values = spark.createDataFrame([(1, 2), (2, None), (3, 3)], ["k", "v"])
+    nth = F.nth_value("v", 2, ignore).over(Window.orderBy("k"))
+    assert [row[0] for row in values.orderBy("k").select(nth).collect()] == expect
+
+
+def test_schemas_of_json_in_json(spark):
+    schema = spark.range(1).schema
+    assert spark.range(1).select(F.from_json(F.lit('{"id": 7}'), schema)).first()[0] == (7,)
+
+
+def test_names_are_shown_whole(spark, capsys):
+    spark.sql("SELECT 1 AS a_name_of_more_than_twenty_letters, parse_json('[1, {\"a\": null}]') AS v").show()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "|a_name_of_more_than_twenty_letters|             v|"
+    assert lines[3] == "|                                 1|[1,{\"a\":null}]|"
+
+
+@pytest.fixture
+def written(spark, tmp_path):
+    path = tmp_path / "a folder"
+    spark.createDataFrame([(1, "x"), (3, "y")], ["a", "b"]).coalesce(1).write.csv(str(path), header=True)
+    return path, spark.read.csv(str(path), header=True)
+
+
+def test_files_of_rows(written):
+    path, table = written
+    (file,) = path.glob("part-*")
+    url = "/" + str(file).lstrip("/").replace(" ", "%20")
+    row = table.select("a").select("_metadata.*", F.input_file_name(), F.input_file_block_length()).first()
+    size = file.stat().st_size
+    assert row[:5] == (f"file:{url}", file.name, size, 0, size)
+    assert row[6:] == (f"file://{url}", size)
+    assert table.where("_metadata.file_size > 0").where(F.input_file_name().contains("part-")).count() == 2
+    assert table.columns == ["a", "b"]
+
+
+def test_rows_without_a_file(written):
+    _, table = written
+    assert table.groupBy("a").count().select(F.input_file_name()).distinct().collect() == [("",)]
+    with pytest.raises(AnalysisException) as error:
+        table.groupBy("a").count().select("_metadata").collect()
+    assert error.value.getCondition() == "UNRESOLVED_COLUMN.WITH_SUGGESTION"
