@@ -6,7 +6,7 @@ use arrow::datatypes::{
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
 use functions::families::datetime::zone;
-use functions::families::variant::cast::text_at;
+use functions::families::variant::cast::json_at;
 use spark::types::DataType;
 use sql::Zone;
 
@@ -63,7 +63,7 @@ impl Printer {
             DataType::CalendarInterval => calendar_text(array, row),
             DataType::Array { .. } | DataType::Map { .. } | DataType::Struct(_) => self.nested(array, row, ty),
             DataType::Udt { sql_type, .. } => self.cell(array, row, sql_type),
-            DataType::Variant => text_at(array, row, self.kernels).unwrap_or_else(|_| NULL.to_string()),
+            DataType::Variant => json_at(array, row, self.kernels).unwrap_or_else(|_| NULL.to_string()),
             DataType::Geometry(_) | DataType::Geography(_) => generic(array, row),
         }
     }

@@ -110,10 +110,14 @@ impl Analyzer<'_> {
         let column = |i: usize| Expr::attribute([format!("c{i}")]);
         let names = (0..width).map(|i| format!("c{i}")).collect();
         let named = Plan::boxed(Node::ToDf { input: Box::new(input.clone()), names });
+        // Rows of one index keep their order.
+        let number = Expr::call("monotonically_increasing_id", Vec::new()).alias("row");
+        let named = Plan::boxed(Node::WithColumns { input: named, columns: vec![number] });
         let present = Expr::call("isnotnull", vec![column(index)]);
         let filtered = Plan::boxed(Node::Filter { input: named, condition: present });
-        let key = SortOrder { child: column(index), ascending: true, nulls_first: None };
-        let sorted = Plan::boxed(Node::Sort { input: filtered, order: SortKeys::Keys(vec![key]), global: true });
+        let key = |child| SortOrder { child, ascending: true, nulls_first: None };
+        let keys = SortKeys::Keys(vec![key(column(index)), key(Expr::attribute(["row"]))]);
+        let sorted = Plan::boxed(Node::Sort { input: filtered, order: keys, global: true });
         let cast =
             |child: Expr, to: &DataType| Expr::Cast { child: Box::new(child), to: to.clone(), mode: CastMode::Session };
         let mut exprs = vec![cast(column(index), &DataType::STRING)];

@@ -47,7 +47,7 @@ impl Analyzer<'_> {
         }
         let id = format!("\u{0}{}", self.fresh_id());
         let mut plan = plan.clone();
-        *base_mut(&mut plan) = Node::CachedRemoteRelation { id: id.clone() }.into();
+        replace_base(&mut plan, Node::CachedRemoteRelation { id: id.clone() }.into());
         self.at_hand.insert(id, source);
         self.relation(&plan)
     }
@@ -97,13 +97,11 @@ fn base(plan: &Plan) -> &Plan {
     plan
 }
 
-fn base_mut(plan: &mut Plan) -> &mut Plan {
-    if projected!(&plan.node).is_none() {
-        return plan;
-    }
+/// Puts `with` in the place of the plan below the projections at the top of `plan`.
+fn replace_base(plan: &mut Plan, with: Plan) {
     match projected!(&mut plan.node) {
-        Some(input) => base_mut(input),
-        None => unreachable!("the node was asked before"),
+        Some(input) => replace_base(input, with),
+        None => *plan = with,
     }
 }
 

@@ -230,6 +230,19 @@ pub fn text_at(array: &ArrayRef, row: usize, zone: Zone) -> Result<String> {
     }
 }
 
+/// A variant as JSON, for tables that people read.
+///
+/// # Errors
+/// `MALFORMED_VARIANT`.
+pub fn json_at(array: &ArrayRef, row: usize, zone: Zone) -> Result<String> {
+    let Cells::Variant(_, value, metadata) = Cells::new(&array.slice(row, 1), &DataType::Variant)? else {
+        return datafusion::common::internal_err!("a variant column is expected");
+    };
+    let mut out = String::new();
+    super::json::write_json(value.value(0), metadata.value(0), zone, &mut out)?;
+    Ok(out)
+}
+
 /// True where a variant is the null of variants.
 pub fn null_flags(cells: &Cells, rows: usize) -> Result<ArrayRef> {
     let Cells::Variant(_, value, _) = cells else {
