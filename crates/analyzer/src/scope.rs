@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use datafusion::common::Column;
+use arrow_schema::FieldRef;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection};
 use functions::Typed;
 use functions::error::from_datafusion;
 use spark::types::{DataType, Metadata, StructField, StructType};
@@ -284,6 +285,27 @@ pub(crate) fn merged(rel: &Rel, exprs: &[Expr]) -> Option<(Rel, Vec<Expr>)> {
         }
     }
     (kept == named.len()).then(|| (input.clone(), out))
+}
+
+/// `SELECT exprs FROM input`, where columns of `known` by the same name are the same expression: their
+/// types are not found out again.
+///
+/// # Errors
+/// If two expressions have one name: a defect.
+pub(crate) fn project_knowing(exprs: Vec<Expr>, input: &LogicalPlan, known: &DFSchema) -> Result<LogicalPlan> {
+    let there: HashMap<&str, &FieldRef> = known.fields().iter().map(|f| (f.name().as_str(), f)).collect();
+    let mut fields = Vec::with_capacity(exprs.len());
+    for expr in &exprs {
+        let field = match there.get(expr.schema_name().to_string().as_str()) {
+            Some(field) => Arc::clone(field),
+            None => expr.to_field(input.schema()).map_err(from_datafusion)?.1,
+        };
+        fields.push((None, field));
+    }
+    let schema = DFSchema::new_with_metadata(fields, known.metadata().clone()).map_err(from_datafusion)?;
+    let projection =
+        Projection::try_new_with_schema(exprs, Arc::new(input.clone()), Arc::new(schema)).map_err(from_datafusion)?;
+    Ok(LogicalPlan::Projection(projection))
 }
 
 /// True if there is a query in `expr`, which may refer to columns by names of its own.

@@ -9,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -50,6 +51,7 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .with_runtime_env(runtime)
         .with_default_features()
         .with_analyzer_rules(planner::coercion::analyzer_rules())
+        .with_optimizer_rules(planner::coercion::optimizer_rules(&Optimizer::new().rules))
         .with_query_planner(Arc::new(planner::exchange::OperatorQueryPlanner))
         .with_physical_optimizer_rules(planner::exchange::with_lowering(&planner::row_position::with_row_rules(
             &PhysicalOptimizer::new().rules,
