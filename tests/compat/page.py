@@ -319,10 +319,30 @@ def conf_section():
     ]
 
 
+def option_section():
+    """The options that only some values are taken of, from the lists that refuse the others."""
+    code = (ROOT / "crates/planner/src/source/known_options.rs").read_text()
+    formats = {"TEXTS": "csv, json, xml"}
+    rows = []
+    for part, title in (("OF_READERS", "read"), ("OF_WRITERS", "write")):
+        listed = code.split(f"const {part}", 1)[1].split("];", 1)[0]
+        for of, key, taken in re.findall(r'limited\((TEXTS|&\[[^\]]*\]), "(\w+)", &\[([^\]]*)\]\)', listed):
+            names = formats.get(of) or ", ".join(re.findall(r'"(\w+)"', of))
+            values = ", ".join(f"`{v}`" for v in re.findall(r'"([^"]+)"', taken)) or "none"
+            rows.append((f"{title} {names}", f"`{key}`", values))
+    yield "Options of data sources", [
+        "Formats: parquet, csv, json, text, xml and (to read) binaryFile. The options that Spark documents for them "
+        "are honoured, or change nothing of an answer (sizes, sampling), but for these, of which other values are "
+        "refused with `UNSUPPORTED_CALL.WITHOUT_SUGGESTION`:", "", *table(("format", "option", "values taken"), rows),
+        "", "There is no ORC or JDBC source here (`DATA_SOURCE_NOT_FOUND`). Avro is a package of its own, as in Spark "
+        "(`AVRO_DATA_SOURCE_NOT_ENABLED`).",
+    ]
+
+
 def page(prober):
     lines = [HEAD]
     for title, body in [*statement_sections(prober), *message_sections(prober), *function_section(prober),
-                        *conf_section()]:
+                        *option_section(), *conf_section()]:
         lines += [f"## {title}", "", *body, ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -31,6 +31,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "parse_json", build: Build::Scalar(parse_json) },
     Function { name: "try_parse_json", build: Build::Scalar(parse_json) },
     Function { name: "variant_get", build: Build::Scalar(variant_get) },
+    // `v:a.b` in SQL.
+    Function { name: "semi_structured_extract", build: Build::Scalar(extract) },
     Function { name: "try_variant_get", build: Build::Scalar(variant_get) },
     Function { name: "is_variant_null", build: Build::Scalar(is_variant_null) },
     Function { name: "is_valid_variant", build: Build::Scalar(is_valid_variant) },
@@ -85,6 +87,18 @@ fn variant_get(mut call: Call) -> SparkResult<Typed> {
     let extra = serde_json::to_string(&(&ty, &call.name)).unwrap_or_default();
     let options = Options { ansi: !is_try, ..call.options_tz() }.with_extra(extra);
     Ok(call.kernel_with(&VARIANT_GET, options, ty, true))
+}
+
+/// The operator `:`, which takes nothing but variants.
+fn extract(mut call: Call) -> SparkResult<Typed> {
+    call.arity(2..=2)?;
+    if !matches!(call.args[0].ty, DataType::Variant | DataType::Null) {
+        return Err(Error::analysis("COLUMN_IS_NOT_VARIANT_TYPE")
+            .with_message("The operator : takes a variant.")
+            .at(call.origin.as_ref()));
+    }
+    call.name = "variant_get".into();
+    variant_get(call)
 }
 
 fn is_variant_null(mut call: Call) -> SparkResult<Typed> {
