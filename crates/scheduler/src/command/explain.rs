@@ -15,7 +15,14 @@ use crate::session::Session;
 
 /// `EXPLAIN` as a statement.
 pub async fn command(session: &Arc<Session>, mode: &str, plan: &Plan) -> Result<Table> {
-    let explained = explain(session, plan, mode).await?;
+    // What is wrong with the query is its explanation.
+    let explained = match explain(session, plan, mode).await {
+        Ok(explained) => explained,
+        Err(e) if e.kind() == spark::ErrorKind::Analysis => {
+            format!("Error occurred during query planning: \n{}", e.text())
+        }
+        Err(e) => return Err(e),
+    };
     report::table(vec![text("plan", true)], vec![vec![explained.into()]])
 }
 

@@ -92,18 +92,17 @@ fn check_parameters(function: &SqlFunction) -> Result<()> {
 
 /// True if there is an aggregate, window or generator in an expression outside its subqueries.
 fn has_complex_call(expr: &Expr) -> bool {
-    let mut found = false;
-    let mut expr = expr.clone();
-    expr.visit_mut(&mut |e| {
-        found |= match e {
-            Expr::Window { .. } => true,
-            Expr::Function(f) => f.name.last().is_some_and(|name| {
-                let builtin = functions::registry::function(&name.to_lowercase());
-                builtin.is_some_and(|b| matches!(b.build, Build::Aggregate(_) | Build::Window(_) | Build::Generator(_)))
-            }),
-            _ => false,
-        };
-    });
+    let own = match expr {
+        Expr::Subquery(_) => return false,
+        Expr::Window { .. } => true,
+        Expr::Function(f) => f.name.last().is_some_and(|name| {
+            let builtin = functions::registry::function(&name.to_lowercase());
+            builtin.is_some_and(|b| matches!(b.build, Build::Aggregate(_) | Build::Window(_) | Build::Generator(_)))
+        }),
+        _ => false,
+    };
+    let mut found = own;
+    expr.clone().for_each_child_mut(&mut |child| found |= has_complex_call(child));
     found
 }
 

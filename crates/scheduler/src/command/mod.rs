@@ -169,6 +169,10 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
             }
             Ok(Table::empty())
         }
+        C::Resource { verb, .. } if verb.eq_ignore_ascii_case("list") => {
+            // Nothing can be added, so there is nothing to list.
+            crate::report::table(vec![crate::report::text("Results", false)], Vec::new())
+        }
         C::Delete { table, .. } => table::unchangeable(session, &table, "DELETE"),
         C::Update { table, .. } => table::unchangeable(session, &table, "UPDATE TABLE"),
         C::Merge(merge) => table::unchangeable(session, &merge.target, "MERGE INTO TABLE"),

@@ -332,10 +332,6 @@ fn check_columns(schema: &StructType, partitions: &[String], has_query: bool, pl
                 .with_message(format!("The column {} is defined twice.", field.name)));
         }
     }
-    if !partitions.is_empty() && partitions.len() == schema.fields.len() {
-        return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED")
-            .with_message("A table needs a column that it is not partitioned by."));
-    }
     for partition in partitions {
         if !has_query && !schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(partition)) {
             return Err(Error::analysis("COLUMN_NOT_DEFINED_IN_TABLE")
@@ -348,6 +344,10 @@ fn check_columns(schema: &StructType, partitions: &[String], has_query: bool, pl
                 )
                 .with_message(format!("The partition column {partition} is not defined.")));
         }
+    }
+    if !partitions.is_empty() && partitions.len() == schema.fields.len() {
+        return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED")
+            .with_message("A table needs a column that it is not partitioned by."));
     }
     Ok(())
 }
