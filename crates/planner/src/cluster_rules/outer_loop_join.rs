@@ -13,6 +13,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
+use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary};
 
 use super::is_broadcast_safe;
@@ -32,6 +33,9 @@ impl PhysicalOptimizerRule for OuterLoopJoin {
             }
             let left = Arc::clone(join.left());
             let right = Arc::new(CoalescePartitionsExec::new(Arc::clone(join.right())));
+            // The join does not ask for one partition, so whoever looks at distribution again would take
+            // that away; a limit without an end does ask.
+            let right = Arc::new(GlobalLimitExec::new(right, 0, None));
             Ok(Transformed::yes(replace_children_if_necessary(node, vec![left, right])?))
         })
         .data()

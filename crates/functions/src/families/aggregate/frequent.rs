@@ -224,7 +224,8 @@ mod tests {
             (100, vec![1, 1, 3, 4, 4], vec![1, 3, 4]),
             (2, vec![1, 1, 3, 4, 4], vec![1, 4]),
             (1, vec![], vec![]),
-            (2, vec![5, 5, 5, 1, 2, 3, 4], vec![4, 5]),
+            (2, vec![5, 5, 5, 1, 2, 3, 4], vec![5]),
+            (2, vec![5, 5, 5, 1, 2, 3], vec![3, 5]),
         ] {
             assert_eq!(frequent(size, &items), expect, "{items:?}");
         }
