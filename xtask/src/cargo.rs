@@ -14,9 +14,18 @@ pub enum Profile {
 }
 
 /// The cargo that runs us, in the root of the repository.
+///
+/// It does not hear which package `cargo run` ran: build scripts that watch those variables would run
+/// again, and everything above them be built again, whenever somebody builds without us.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in env::vars_os() {
+        let about_us = ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|p| name.to_string_lossy().starts_with(p));
+        if about_us {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
