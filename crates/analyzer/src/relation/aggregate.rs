@@ -502,13 +502,7 @@ impl Analyzer<'_> {
         if computed.is_empty() {
             return Ok(source.plan);
         }
-        let mut exprs: Vec<DfExpr> = source
-            .plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| DfExpr::Column(datafusion::common::Column::new_unqualified(f.name())))
-            .collect();
+        let mut exprs = super::project::plan_columns(&source.plan);
         exprs.extend(computed.iter().map(|k| k.expr.clone().alias(k.attr.column_name())));
         project(exprs, &source.plan)
     }

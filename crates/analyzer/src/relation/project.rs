@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Distinct, DistinctOn, Expr as DfExpr, Filter, Limit, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, DistinctOn, Expr as DfExpr, Filter, Limit, LogicalPlan, LogicalPlanBuilder,
+};
 use functions::error::from_datafusion;
 use functions::families::collation::{is_collated, key_expr};
 use functions::families::random::POSITIONAL;
@@ -149,9 +151,7 @@ impl Analyzer<'_> {
         let needed: Vec<u64> = needed_columns(&used).into_iter().filter(|id| !made.contains(id)).collect();
         let mut source = rel.with_columns(&needed).unwrap_or_else(|| rel.clone());
         if !keys.is_empty() {
-            let fields = source.plan.schema().fields().iter();
-            let mut exprs: Vec<DfExpr> =
-                fields.map(|f| DfExpr::Column(datafusion::common::Column::new_unqualified(f.name()))).collect();
+            let mut exprs = plan_columns(&source.plan);
             exprs.extend(keys.into_iter().map(|(key, column)| key.alias(column.schema_name().to_string())));
             source.plan = project(exprs, &source.plan)?;
         }
@@ -584,4 +584,11 @@ fn tree_with(tree: &std::rc::Rc<crate::scope::Tree>, below: &Rel) -> std::rc::Rc
         hidden,
         children: vec![below.tree.clone()],
     })
+}
+
+/// The columns of a plan. The number that DataFusion gives grouping sets is none: it is gone once what
+/// asks for it has been answered.
+pub(super) fn plan_columns(plan: &LogicalPlan) -> Vec<DfExpr> {
+    let fields = plan.schema().fields().iter().filter(|f| f.name() != Aggregate::INTERNAL_GROUPING_ID);
+    fields.map(|f| DfExpr::Column(datafusion::common::Column::new_unqualified(f.name()))).collect()
 }
