@@ -32,6 +32,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -70,6 +71,9 @@ pub enum Refusal {
     StageRequirements { reason: String },
     /// A function that may look at its window from the end: its wire form forgets that.
     WindowDirection { name: String },
+    /// A side of a union that is sorted partition by partition: a task that takes none of its partitions
+    /// is left with a sort of none, which DataFusion's own checks refuse.
+    SortBelowUnion,
     /// A sink of DataFusion's: one task, no commit.
     Sink,
     /// Reads a value from another part of the plan through shared memory.
@@ -112,6 +116,7 @@ impl fmt::Display for Refusal {
                 write!(f, "a stage counts on what its executors do not know: {reason}")
             }
             Refusal::WindowDirection { name } => write!(f, "{name} may look at its window from the end"),
+            Refusal::SortBelowUnion => f.write_str("a side of a union is sorted inside the union's stage"),
             Refusal::Sink => f.write_str("the plan writes through a single-process sink"),
             Refusal::ScalarSubquery => f.write_str("a scalar subquery is evaluated inside the plan"),
             Refusal::Recursion => f.write_str("the plan is recursive"),
@@ -175,6 +180,8 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_collected_join(join)
     } else if let Some(windows) = windows(node) {
         check_windows(windows).or_else(|| check_partition_count(node))
+    } else if node.is::<UnionExec>() {
+        node.children().into_iter().any(sorts_in_stage).then_some(Refusal::SortBelowUnion)
     } else if node.is::<RowPositionExec>() {
         (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
@@ -260,6 +267,14 @@ fn forgets_direction(window: &dyn Any) -> bool {
         let turns = matches!(call.fun().reverse_expr(), ReversedUDWF::Reversed(_));
         turns && functions::window_udf::encode(call.fun()).is_none()
     })
+}
+
+/// Whether partitions are sorted one by one in `node`'s own stage.
+fn sorts_in_stage(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let is_border =
+        node.is::<RepartitionExec>() || node.is::<CoalescePartitionsExec>() || node.is::<SortPreservingMergeExec>();
+    let sorts = node.downcast_ref::<SortExec>().is_some_and(SortExec::preserve_partitioning);
+    !is_border && (sorts || node.children().into_iter().any(sorts_in_stage))
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
