@@ -224,6 +224,10 @@ fn check_leaf(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
 }
 
 fn check_repartition(repartition: &RepartitionExec) -> Option<Refusal> {
+    if repartition.input().schema().fields().is_empty() {
+        // Ballista's writer of shuffles cannot count the rows of a batch without columns.
+        return Some(Refusal::Repartition { partitioning: "nothing, as there are no columns,".to_owned() });
+    }
     match repartition.partitioning() {
         Partitioning::Hash(_, _) if repartition.preserve_order() => Some(Refusal::OrderedShuffle),
         Partitioning::Hash(_, _) => None,
