@@ -7,11 +7,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ballista_core::error::BallistaError;
 use ballista_core::execution_plans::ShuffleReaderExec;
 use ballista_core::serde::protobuf::PartitionStats;
 use ballista_core::serde::scheduler::PartitionLocation;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
@@ -103,15 +104,24 @@ impl ExecutionPlan for WholeExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let read = if self.broadcast { 0 } else { partition };
-        Ok(match self.expected.get(read).copied().flatten() {
-            Some(expected) => counted(input, expected),
-            None => input,
-        })
+        Ok(counted(input, self.expected.get(read).copied().flatten()))
     }
 }
 
+/// An error of the reader, told apart from those of the query: what is written can be written again.
+/// Those that name the block that is missing are left to the scheduler, which makes just that anew.
+fn broken(error: DataFusionError) -> DataFusionError {
+    let names_block = match error.find_root() {
+        DataFusionError::External(inner) => {
+            matches!(inner.downcast_ref::<BallistaError>(), Some(BallistaError::FetchFailed(..)))
+        }
+        _ => false,
+    };
+    if names_block { error } else { exec_datafusion_err!("{INCOMPLETE_READ}: {error}") }
+}
+
 /// The stream, with an error in place of an end that comes after another number of rows.
-fn counted(mut input: SendableRecordBatchStream, expected: u64) -> SendableRecordBatchStream {
+fn counted(mut input: SendableRecordBatchStream, expected: Option<u64>) -> SendableRecordBatchStream {
     let schema = input.schema();
     let mut seen = 0;
     let mut over = false;
@@ -124,12 +134,11 @@ fn counted(mut input: SendableRecordBatchStream, expected: u64) -> SendableRecor
                 seen += batch.num_rows() as u64;
                 Some(Ok(batch))
             }
-            Some(Err(e)) => Some(Err(e)),
-            None if seen == expected => None,
-            None => {
+            Some(Err(e)) => Some(Err(broken(e))),
+            None => expected.filter(|expected| seen != *expected).map(|expected| {
                 over = true;
-                Some(exec_err!("{INCOMPLETE_READ}: {seen} of {expected} shuffled rows arrived"))
-            }
+                exec_err!("{INCOMPLETE_READ}: {seen} of {expected} shuffled rows arrived")
+            }),
         })
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, batches))
@@ -150,7 +159,7 @@ mod tests {
         let read = async |batches: &[i32], expected: u64| {
             let batches: Vec<_> = batches.iter().map(|n| Ok(batch(*n))).collect();
             let stream = RecordBatchStreamAdapter::new(batch(0).schema(), futures::stream::iter(batches));
-            let ends: Vec<_> = counted(Box::pin(stream), expected).collect().await;
+            let ends: Vec<_> = counted(Box::pin(stream), Some(expected)).collect().await;
             ends.iter().all(Result::is_ok)
         };
         assert!(read(&[], 0).await);
@@ -158,5 +167,14 @@ mod tests {
         assert!(!read(&[2, 3], 6).await, "broken off");
         assert!(!read(&[2, 3], 4).await, "repeated");
         assert!(!read(&[], 1).await);
+    }
+
+    #[test]
+    fn only_blocks_that_are_named_are_left_to_the_scheduler() {
+        let named = BallistaError::FetchFailed("e".into(), 1, 2, "gone".into());
+        let text = broken(DataFusionError::External(Box::new(named))).to_string();
+        assert!(!text.contains(INCOMPLETE_READ), "{text}");
+        let text = broken(exec_datafusion_err!("broken pipe")).to_string();
+        assert!(text.contains(INCOMPLETE_READ), "{text}");
     }
 }
