@@ -130,6 +130,11 @@ impl<'a> Call<'a> {
         Ok(common)
     }
 
+    /// The call under the name that Spark's errors have for it.
+    pub fn in_errors(&mut self, name: &str) {
+        self.name = name.to_string();
+    }
+
     /// The error for an argument of a wrong type; `required` as Spark words it, quoted.
     pub fn unexpected_type(&self, i: usize, required: &str) -> Error {
         let arg = &self.args[i];
@@ -149,13 +154,27 @@ impl<'a> Call<'a> {
     /// `DATATYPE_MISMATCH.<sub>` with the call as `sqlExpr`.
     pub fn mismatch(&self, sub: &str) -> Error {
         Error::analysis(format!("DATATYPE_MISMATCH.{sub}"))
-            .param("sqlExpr", format!("\"{}\"", self.display_name()))
+            .param("sqlExpr", format!("\"{}\"", self.bare_name()))
             .at(self.origin.as_ref())
     }
 
-    /// `name(arg, arg)`, or Spark's form with `DISTINCT` and `FILTER`.
+    /// [`Call::display_name`] without `DISTINCT` and `FILTER`, which errors about arguments leave out.
+    fn bare_name(&self) -> String {
+        if !self.distinct && self.filter.is_none() {
+            return self.display_name();
+        }
+        let args: Vec<&str> = self.args.iter().map(|a| a.name.as_str()).collect();
+        format!("{}({})", self.name, args.join(", "))
+    }
+
+    /// `name(arg, arg)`, `(arg op arg)`, or Spark's form with `DISTINCT` and `FILTER`.
     pub fn display_name(&self) -> String {
         let args: Vec<&str> = self.args.iter().map(|a| a.name.as_str()).collect();
+        if let [left, right] = args[..]
+            && self.name.chars().all(|c| c.is_ascii_punctuation() && c != '_' && c != '$')
+        {
+            return format!("({left} {} {right})", self.name);
+        }
         let distinct = if self.distinct { "DISTINCT " } else { "" };
         let mut text = format!("{}({distinct}{})", self.name, args.join(", "));
         if let Some(filter) = &self.filter {
@@ -210,10 +229,9 @@ impl<'a> Call<'a> {
     }
 }
 
-/// `first`, `second`, … as Spark words argument positions.
+/// `first`, `second`, `third`, `4th`, … as Spark words argument positions.
 pub fn ordinal(n: usize) -> String {
-    const NAMES: [&str; 10] =
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+    const NAMES: [&str; 3] = ["first", "second", "third"];
     match NAMES.get(n.wrapping_sub(1)) {
         Some(name) => (*name).to_string(),
         None => format!("{n}th"),

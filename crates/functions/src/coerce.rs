@@ -34,6 +34,8 @@ impl Expected {
                 format!("({})", all.join(" or "))
             }
             Expected::Any => "\"ANY\"".into(),
+            // Spark asks for a time of any precision.
+            Expected::Type(DataType::Time(_)) => "\"TIME\"".into(),
             Expected::Type(t) => format!("\"{}\"", t.sql()),
             Expected::Numeric => "\"NUMERIC\"".into(),
             Expected::Integral => "\"INTEGRAL\"".into(),
@@ -86,7 +88,7 @@ fn implicit_target(from: &DataType, expected: &Expected, ansi: bool) -> Option<D
         Expected::Type(target) => implicit_to_type(from, target, ansi),
         Expected::Numeric if from.is_string() => Some(DataType::Double),
         Expected::Integral if from.is_string() && ansi => Some(DataType::Long),
-        Expected::String | Expected::StringOrBinary if is_atomic(from) => Some(DataType::STRING),
+        Expected::String | Expected::StringOrBinary if becomes_string(from, ansi) => Some(DataType::STRING),
         _ => None,
     }
 }
@@ -113,11 +115,15 @@ fn is_atomic(ty: &DataType) -> bool {
             ty,
             DataType::Null
                 | DataType::CalendarInterval
-                | DataType::Variant
                 | DataType::Geometry(_)
                 | DataType::Geography(_)
                 | DataType::Udt { .. }
         )
+}
+
+/// True for types whose values are printed where a function takes strings.
+fn becomes_string(ty: &DataType, ansi: bool) -> bool {
+    is_atomic(ty) || ansi && *ty == DataType::CalendarInterval
 }
 
 fn implicit_to_type(from: &DataType, target: &DataType, ansi: bool) -> Option<DataType> {
@@ -128,7 +134,7 @@ fn implicit_to_type(from: &DataType, target: &DataType, ansi: bool) -> Option<Da
         | (DataType::DayTimeInterval { .. }, DataType::DayTimeInterval { .. }) => Some(target.clone()),
         (f, t) if f.is_string() && t.is_string() => Some(target.clone()),
         (f, t) if f.is_string() => implicit_from_string(t, ansi),
-        (f, t) if t.is_string() && is_atomic(f) => Some(target.clone()),
+        (f, t) if t.is_string() && becomes_string(f, ansi) => Some(target.clone()),
         (DataType::Date, DataType::Timestamp | DataType::TimestampNtz) => Some(target.clone()),
         (DataType::TimestampNtz, DataType::Timestamp) => Some(target.clone()),
         (DataType::Timestamp, DataType::TimestampNtz) if !ansi => Some(target.clone()),

@@ -37,9 +37,9 @@ pub fn with_context(error: DataFusionError, context: Option<&Arc<QueryContext>>)
 /// and lookups. What other functions find wrong with a value has none.
 fn is_placed(error: &Error) -> bool {
     const PLACED: [&str; 13] = [
+        "INVALID_INDEX_OF_ZERO",
         "ARITHMETIC_OVERFLOW",
         "CAST_INVALID_INPUT",
-        "CAST_OVERFLOW",
         "DIVIDE_BY_ZERO",
         "INTERVAL_ARITHMETIC_OVERFLOW",
         "INTERVAL_DIVIDED_BY_ZERO",
@@ -51,6 +51,9 @@ fn is_placed(error: &Error) -> bool {
         "REMAINDER_BY_ZERO",
         "USER_RAISED_EXCEPTION",
     ];
+    if error.condition() == "INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION" {
+        return false;
+    }
     let class = error.condition().split('.').next().unwrap_or_default();
     PLACED.contains(&class)
 }

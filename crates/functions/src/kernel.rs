@@ -137,7 +137,7 @@ impl KernelUdf {
 /// `expr` with the casts that Spark put around its arguments, or that it is itself, placed at `origin`,
 /// where they have no place yet.
 pub fn placed(expr: Expr, origin: &spark::Origin) -> Expr {
-    placed_below(expr, origin, 2)
+    placed_below(expr, origin, 3)
 }
 
 fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
@@ -159,12 +159,36 @@ fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
             }
             Expr::ScalarFunction(call)
         }
+        Expr::BinaryExpr(mut pair) if levels > 0 => {
+            pair.left = boxed(pair.left, origin, levels);
+            pair.right = boxed(pair.right, origin, levels);
+            Expr::BinaryExpr(pair)
+        }
+        Expr::Not(child) if levels > 0 => Expr::Not(boxed(child, origin, levels)),
+        Expr::InList(mut list) if levels > 0 => {
+            list.expr = boxed(list.expr, origin, levels);
+            list.list = list.list.into_iter().map(|e| placed_below(e, origin, levels - 1)).collect();
+            Expr::InList(list)
+        }
+        Expr::Case(mut case) if levels > 0 => {
+            case.when_then_expr = case
+                .when_then_expr
+                .into_iter()
+                .map(|(when, then)| (boxed(when, origin, levels), boxed(then, origin, levels)))
+                .collect();
+            case.else_expr = case.else_expr.map(|e| boxed(e, origin, levels));
+            Expr::Case(case)
+        }
         Expr::AggregateFunction(mut call) if levels > 0 => {
             call.params.args = call.params.args.into_iter().map(|a| placed_below(a, origin, levels - 1)).collect();
             Expr::AggregateFunction(call)
         }
         other => other,
     }
+}
+
+fn boxed(expr: Box<Expr>, origin: &spark::Origin, levels: usize) -> Box<Expr> {
+    Box::new(placed_below(*expr, origin, levels - 1))
 }
 
 /// A number for a call. An argument that is a kernel's call itself adds its own number, so that
@@ -269,6 +293,13 @@ impl KernelUdf {
         }
         let parts: Vec<&dyn Array> = rows.iter().map(AsRef::as_ref).collect();
         Ok(ColumnarValue::Array(arrow::compute::concat(&parts)?))
+    }
+
+    /// `expr` with null in place of the errors of all kernels in it.
+    pub fn lenient_below(expr: Expr) -> Expr {
+        let Expr::ScalarFunction(mut call) = KernelUdf::lenient(expr.clone()) else { return expr };
+        call.args = call.args.into_iter().map(KernelUdf::lenient_below).collect();
+        Expr::ScalarFunction(call)
     }
 
     /// `expr` with null in place of an error, if it is the call of a kernel; else as it is.

@@ -126,7 +126,8 @@ impl Parser<'_> {
         while self.eat_kw(Kw::WHEN) {
             let condition = self.expression()?;
             args.push(match &base {
-                Some(base) => self.at(mark, Expr::operator("=", vec![base.clone(), condition])),
+                // Placed with the whole expression, as Spark does.
+                Some(base) => Expr::operator("=", vec![base.clone(), condition]),
                 None => condition,
             });
             self.expect_kw(Kw::THEN)?;

@@ -43,9 +43,13 @@ impl<'w> Analyzer<'w> {
         match &function.build {
             Build::Lambda(build) => self.lambda_call(&name, *build, f, scope),
             Build::Scalar(build) => {
-                refuse_modifiers(f, &name)?;
                 let call = self.call_of(&name, f, scope)?;
-                build_call(call, *build)
+                let typed = build_call(call, *build);
+                match refuse_modifiers(f, printed(&name, &typed)) {
+                    Err(_) if typed.as_ref().is_err_and(is_of_number_of_arguments) => typed,
+                    Err(refused) => Err(refused),
+                    Ok(()) => typed,
+                }
             }
             Build::Aggregate(build) => {
                 let call = self.aggregate_call(&name, f, scope)?;
@@ -286,7 +290,6 @@ impl<'w> Analyzer<'w> {
         f: &UnresolvedFunction,
         scope: &mut Scope,
     ) -> Result<Typed> {
-        refuse_modifiers(f, name)?;
         let mut args = Vec::with_capacity(f.args.len());
         for arg in &f.args {
             args.push(match arg.unpositioned() {
@@ -298,7 +301,12 @@ impl<'w> Analyzer<'w> {
         let origin = scope.origin.clone();
         let mut resolve = |lambda: &Expr, params: &[(DataType, bool)]| self.typed_lambda(lambda, params, scope);
         let call = LambdaCall { name: name.to_string(), args, settings, origin: origin.clone(), resolve: &mut resolve };
-        build(call).map_err(|e| e.at(origin.as_ref()))
+        let typed = build(call).map_err(|e| e.at(origin.as_ref()));
+        if typed.as_ref().is_err_and(is_of_number_of_arguments) {
+            return typed;
+        }
+        refuse_modifiers(f, name)?;
+        typed
     }
 
     /// Types a lambda's body for parameters of the given types.
@@ -495,6 +503,18 @@ fn cast_target(name: &str) -> Option<DataType> {
 fn build_call(call: Call, build: fn(Call) -> Result<Typed>) -> Result<Typed> {
     let origin = call.origin.clone();
     build(call).map_err(|e| e.at(origin.as_ref()))
+}
+
+/// The name that the typed call is printed by: some functions are printed in capitals.
+fn printed<'n>(name: &'n str, typed: &'n Result<Typed>) -> &'n str {
+    let shown = typed.as_ref().ok().and_then(|t| t.name.split_once('(')).map(|(shown, _)| shown);
+    shown.filter(|shown| shown.eq_ignore_ascii_case(name)).unwrap_or(name)
+}
+
+/// True for what Spark finds before it looks at `DISTINCT` and the like.
+fn is_of_number_of_arguments(error: &Error) -> bool {
+    let condition = error.condition();
+    condition.starts_with("WRONG_NUM_ARGS") || condition == "REQUIRED_PARAMETER_NOT_FOUND"
 }
 
 fn refuse_modifiers(f: &UnresolvedFunction, name: &str) -> Result<()> {

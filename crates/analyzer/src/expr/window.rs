@@ -308,6 +308,20 @@ impl Analyzer<'_> {
         match order {
             [] => Err(error("RANGE_FRAME_WITHOUT_ORDER")),
             [_] if bounds.is_empty() => Ok(()),
+            [one] if bounds.iter().any(|ty| bound_becomes(&one.typed.ty, ty, self.settings.ansi)) => {
+                let location = match &frame.lower {
+                    FrameBound::Value(_) | FrameBound::Following(_) | FrameBound::Preceding(_) => "lower",
+                    _ => "upper",
+                };
+                Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE")
+                    .param("sqlExpr", format!("\"{printed}\""))
+                    .param("location", location)
+                    .param("exprType", format!("\"{}\"", one.typed.ty.sql()))
+                    .param(
+                        "expectedType",
+                        "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
+                    ))
+            }
             [one] => match bounds.iter().find(|ty| !range_adds(&one.typed.ty, ty)) {
                 None => Ok(()),
                 Some(ty) => Err(error("RANGE_FRAME_INVALID_TYPE")
@@ -435,8 +449,18 @@ fn range_adds(order: &DataType, bound: &DataType) -> bool {
         DataType::Timestamp | DataType::TimestampNtz => is_interval,
         DataType::DayTimeInterval { .. } => matches!(bound, DataType::DayTimeInterval { .. }),
         DataType::YearMonthInterval { .. } => matches!(bound, DataType::YearMonthInterval { .. }),
-        _ => bound.is_numeric(),
+        order => order.is_numeric() && bound.is_numeric(),
     }
+}
+
+/// True if a range frame's bound is cast to the type that its rows are ordered by, which is none to add.
+fn bound_becomes(order: &DataType, bound: &DataType, ansi: bool) -> bool {
+    let adds = order.is_numeric()
+        || order.is_datetime()
+        || order.is_ansi_interval()
+        || matches!(order, DataType::CalendarInterval | DataType::Null | DataType::Time(_))
+        || order.is_string();
+    !adds && order != bound && functions::cast::can_cast(bound, order, ansi)
 }
 
 /// Aggregates whose value is that of all rows: their windows have neither order nor frame.

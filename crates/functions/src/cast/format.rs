@@ -277,7 +277,30 @@ pub fn double_to_string(v: f64) -> String {
     if v.is_infinite() {
         return if v > 0.0 { "Infinity".into() } else { "-Infinity".into() };
     }
-    java_float(&two_digits(format!("{v:e}"), || format!("{v:.1e}")), v == 0.0, v.is_sign_negative())
+    let shortest = whole_digits(v, 53).unwrap_or_else(|| two_digits(format!("{v:e}"), || format!("{v:.1e}")));
+    java_float(&shortest, v == 0.0, v.is_sign_negative())
+}
+
+/// The digits of a whole number that has more bits than the type's `significant` ones: Java drops only the
+/// digits that these bits say nothing about, which may leave more than needed. `None` for other numbers.
+fn whole_digits(v: f64, significant: i32) -> Option<String> {
+    let size = v.abs();
+    if v.fract() != 0.0 || !(1.0..9.223_372_036_854_775_8e18).contains(&size) {
+        return None;
+    }
+    let whole = size as u64;
+    let exponent = 63 - whole.leading_zeros() as i32;
+    if exponent <= significant - 1 {
+        return None;
+    }
+    let unknown = (f64::from((exponent - significant - 1).max(0)) * std::f64::consts::LOG10_2).floor() as u32;
+    let unit = 10_u64.pow(unknown);
+    let kept = (whole / unit + u64::from(unknown > 0 && whole % unit >= unit / 2)) * unit;
+    let digits = kept.to_string();
+    let (first, rest) = digits.split_at(1);
+    let rest = rest.trim_end_matches('0');
+    let sign = if v < 0.0 { "-" } else { "" };
+    Some(format!("{sign}{first}.{}e{}", if rest.is_empty() { "0" } else { rest }, digits.len() - 1))
 }
 
 /// A float as Java's `Float.toString` prints it.
@@ -288,7 +311,9 @@ pub fn float_to_string(v: f32) -> String {
     if v.is_infinite() {
         return if v > 0.0 { "Infinity".into() } else { "-Infinity".into() };
     }
-    java_float(&two_digits(format!("{v:e}"), || format!("{v:.1e}")), v == 0.0, v.is_sign_negative())
+    let shortest =
+        whole_digits(f64::from(v), 24).unwrap_or_else(|| two_digits(format!("{v:e}"), || format!("{v:.1e}")));
+    java_float(&shortest, v == 0.0, v.is_sign_negative())
 }
 
 /// Java never prints fewer than two digits, and then the nearest two.

@@ -76,7 +76,10 @@ fn is_upcast(from: &DataType, to: &DataType) -> bool {
         (f, t) if f.same_type(t) => true,
         (T::Null, _) => true,
         (f, t) if t.is_string() => !f.is_complex(),
-        (f, T::Decimal { .. }) if f.is_integral() || matches!(f, T::Decimal { .. }) => safe_to_decimal(f, to),
+        (T::Decimal { .. }, T::Decimal { .. }) => crate::coerce::is_wider_decimal(to, from),
+        (f, T::Decimal { .. }) if f.is_integral() => safe_to_decimal(f, to),
+        (T::YearMonthInterval { .. }, T::YearMonthInterval { .. })
+        | (T::DayTimeInterval { .. }, T::DayTimeInterval { .. }) => true,
         (f, t) if f.is_integral() && matches!(t, T::Float | T::Double) => true,
         (T::Date, T::Timestamp | T::TimestampNtz)
         | (T::TimestampNtz, T::Timestamp)
@@ -189,7 +192,7 @@ pub fn force_nullable(from: &DataType, to: &DataType) -> bool {
         (T::Timestamp, T::Byte | T::Short | T::Integer) => true,
         (T::Float | T::Double, T::Timestamp) => true,
         (T::Timestamp, T::Date) => false,
-        (T::Date, T::Timestamp | T::Variant) => false,
+        (T::Date, T::Timestamp) => false,
         (T::Date, _) | (_, T::Date | T::CalendarInterval) => true,
         (f, T::Decimal { .. }) => !safe_to_decimal(f, to),
         (T::Float | T::Double | T::Decimal { .. }, t) if t.is_integral() => true,

@@ -102,9 +102,11 @@ fn variant_holds(to: &DataType) -> bool {
 fn to_variant(from: &DataType) -> bool {
     match from {
         DataType::Array { element, .. } => to_variant(element),
-        DataType::Map { key, value, .. } => key.is_string() && to_variant(value),
-        DataType::Struct(s) => s.fields.iter().all(|f| to_variant(&f.data_type)),
+        // `to_variant_object` is for these: their keys would not come back as they were.
+        DataType::Map { .. } | DataType::Struct(_) => false,
         DataType::CalendarInterval
+        | DataType::YearMonthInterval { .. }
+        | DataType::DayTimeInterval { .. }
         | DataType::Time(_)
         | DataType::Geometry(_)
         | DataType::Geography(_)
@@ -152,7 +154,7 @@ pub fn refused(typed: &Typed, to: &DataType, mode: CastMode, name: &str, setting
 
 fn suggested(from: &DataType, to: &DataType) -> Option<&'static str> {
     match (from, to) {
-        (f, DataType::Date) if f.is_integral() => Some("DATE_FROM_UNIX_DATE"),
+        (f, DataType::Date) if f.is_numeric() => Some("DATE_FROM_UNIX_DATE"),
         (DataType::Date, t) if t.is_numeric() => Some("UNIX_DATE"),
         _ => None,
     }

@@ -136,7 +136,7 @@ fn bit_get(mut call: Call) -> Result<Typed> {
         DataType::Integer => "32",
         _ => "64",
     };
-    let options = call.options().with_extra(bits);
+    let options = call.options().with_extra(format!("{bits} {}", call.name));
     let name = call.display_name();
     let nullable = call.any_nullable();
     let value = cast_implicitly(&call.args[0], &DataType::Long, call.settings);
@@ -174,7 +174,8 @@ fn bit_count_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn bit_get_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (value, position) = (args.array(0)?, args.array(1)?);
-    let bits: i32 = args.extra().parse().unwrap_or(64);
+    let (bits, function) = args.extra().split_once(' ').unwrap_or((args.extra(), "bit_get"));
+    let bits: i32 = bits.parse().unwrap_or(64);
     let (value, position) = (value.as_primitive::<Int64Type>(), position.as_primitive::<Int32Type>());
     let mut out = Int8Array::builder(value.len());
     for (v, p) in value.iter().zip(position) {
@@ -185,7 +186,7 @@ fn bit_get_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
         if !(0..bits).contains(&p) {
             return fail(
                 Error::new(ErrorKind::IllegalArgument, "INVALID_PARAMETER_VALUE.BIT_POSITION_RANGE")
-                    .param("functionName", "`bit_get`")
+                    .param("functionName", format!("`{function}`"))
                     .param("parameter", "`pos`")
                     .param("upper", bits.to_string())
                     .param("invalidValue", p.to_string()),

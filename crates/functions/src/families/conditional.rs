@@ -142,7 +142,9 @@ fn nvl(mut call: Call) -> Result<Typed> {
 fn nvl2(call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     let name = call.display_name();
-    let ty = result_type(&call, &[1, 2], "if", &name)?;
+    let shown: Vec<&str> = call.args.iter().map(|a| a.name.as_str()).collect();
+    let shown = format!("(IF(({} IS NOT NULL), {}, {}))", shown[0], shown[1], shown[2]);
+    let ty = result_type(&call, &[1, 2], "if", &shown)?;
     let then = cast_implicitly(&call.args[1], &ty, call.settings);
     let otherwise = cast_implicitly(&call.args[2], &ty, call.settings);
     Ok(choice(Expr::IsNotNull(Box::new(call.args[0].expr.clone())), then, otherwise, name))
@@ -155,8 +157,9 @@ fn nullif(call: Call) -> Result<Typed> {
     let Build::Scalar(build) = equal.build else {
         return Err(Error::internal("`=` is a scalar function"));
     };
-    let equal = build(Call { origin: call.origin.clone(), ..Call::new("=", call.args.clone(), call.settings) })?;
     let value = call.args[0].clone();
+    let args = vec![value.clone().named(super::predicate::COMMON_EXPRESSION), call.args[1].clone()];
+    let equal = build(Call { origin: call.origin.clone(), ..Call::new("=", args, call.settings) })?;
     let null = null_of(&value.ty);
     Ok(choice(equal.expr, null, value, name))
 }

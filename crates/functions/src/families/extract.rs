@@ -281,13 +281,15 @@ fn element_at(mut call: Call) -> Result<Typed> {
             options.ansi = fails;
             Ok(call.kernel_with(&KERNELS[4], options, (*element).clone(), nullable).named(name))
         }
-        DataType::Map { key, value, .. } => {
-            let common = coerce::wider_type(&key, &call.args[1].ty, call.settings);
+        DataType::Map { key, value, value_contains_null } => {
+            let common = coerce::tightest_type(&key, &call.args[1].ty, call.settings);
             match common {
-                Some(common) if common.same_type(&key) => {
-                    call.args[1] = coerce::cast_implicitly(&call.args[1], &key, call.settings);
+                Some(common) => {
+                    call.args[1] = coerce::cast_implicitly(&call.args[1], &common, call.settings);
+                    let map = DataType::map(common, (*value).clone(), value_contains_null);
+                    call.args[0] = coerce::cast_implicitly(&call.args[0], &map, call.settings);
                 }
-                _ => {
+                None => {
                     return Err(call
                         .mismatch("MAP_FUNCTION_DIFF_TYPES")
                         .param("functionName", spark::types::quote_identifier(&call.name))

@@ -82,7 +82,7 @@ fn expect_geo(call: &mut Call) -> Result<()> {
             call.args[0] = Typed::null(DataType::Geometry(None)).named(name);
             Ok(())
         }
-        _ => Err(call.unexpected_type(0, "(\"GEOMETRY\" or \"GEOGRAPHY\")")),
+        _ => Err(call.unexpected_type(0, "(\"GEOGRAPHY\" or \"GEOMETRY\")")),
     }
 }
 

@@ -304,7 +304,9 @@ impl MapPicks {
     /// # Errors
     /// `NULL_MAP_KEY`, `DUPLICATED_MAP_KEY`.
     pub fn push(&mut self, key: (usize, usize), value: Option<(usize, usize)>) -> Result<()> {
-        if self.keys.picks.sources[key.0].is_null(key.1) {
+        // An array of untyped nulls does not say that its values are null.
+        let keys = &self.keys.picks.sources[key.0];
+        if keys.is_null(key.1) || *keys.data_type() == arrow::datatypes::DataType::Null {
             return fail(Error::runtime("NULL_MAP_KEY").with_message("A map's key must not be null."));
         }
         let start = self.keys.start();

@@ -52,6 +52,9 @@ pub const KERNELS: &[Kernel] = &[NORMALIZE, IS_NAN];
 pub const NORMALIZE: Kernel = Kernel::new("normalize_nan_and_zero", normalize_kernel);
 const IS_NAN: Kernel = Kernel::new("isnan", is_nan_kernel);
 
+/// How Spark prints an expression that it computes once for several uses.
+pub const COMMON_EXPRESSION: &str = "commonexpressionref()";
+
 /// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compare {
@@ -129,7 +132,8 @@ fn equal_null(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     super::collation::unify_comparison(&mut call)?;
     let name = call.display_name();
-    compare(&call, Compare::NullSafeEq, name)
+    let shown = format!("({} <=> {})", call.args[0].name, call.args[1].name);
+    Ok(compare(&call, Compare::NullSafeEq, shown)?.named(name))
 }
 
 /// The comparison of the call's two arguments.
@@ -405,8 +409,9 @@ fn in_expr(value: Expr, options: Vec<Expr>, common: &DataType) -> Expr {
 fn between(call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     let name = format!("between({}, {}, {})", call.args[0].name, call.args[1].name, call.args[2].name);
+    let value = call.args[0].clone().named(COMMON_EXPRESSION);
     let pair = |i: usize| Call {
-        args: vec![call.args[0].clone(), call.args[i].clone()],
+        args: vec![value.clone(), call.args[i].clone()],
         arg_names: vec![String::new(); 2],
         origin: call.origin.clone(),
         ..Call::new("between", Vec::new(), call.settings)

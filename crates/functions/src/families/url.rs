@@ -31,14 +31,16 @@ const URL_DECODE: Kernel = Kernel::new("url_decode", eval_decode);
 pub const KERNELS: &[Kernel] = &[PARSE_URL, URL_ENCODE, URL_DECODE];
 
 fn parse_url(mut call: Call) -> SparkResult<Typed> {
+    // Without ANSI mode a malformed URL is null, as in the `try_` form.
+    let ansi = call.settings.ansi && call.name == "parse_url";
+    let name = call.display_name();
+    call.in_errors("parse_url");
     call.arity(2..=3)?;
     for i in 0..call.args.len() {
         rows::strict(&mut call, i, Expected::String)?;
     }
-    // Without ANSI mode a malformed URL is null, as in the `try_` form.
-    let ansi = call.settings.ansi && call.name == "parse_url";
     let options = Options { ansi, ..call.options() };
-    Ok(call.kernel_with(&PARSE_URL, options, DataType::STRING, true))
+    Ok(call.kernel_with(&PARSE_URL, options, DataType::STRING, true).named(name))
 }
 
 fn url_encode(mut call: Call) -> SparkResult<Typed> {

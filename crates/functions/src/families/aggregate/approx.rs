@@ -63,7 +63,7 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
             .mismatch("VALUE_OUT_OF_RANGE")
             .param("exprName", "accuracy")
             .param("valueRange", "(0, 2147483647]")
-            .param("currentValue", accuracy.to_string()));
+            .param("currentValue", format!("{accuracy}L")));
     }
     let one = call.args[0].ty.clone();
     let ty = if many { DataType::array(one, false) } else { one };

@@ -69,11 +69,12 @@ fn collect_list(mut call: Call) -> Result<Typed> {
 
 fn collect_set(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
-    if matches!(call.args[0].ty, DataType::Map { .. } | DataType::Variant) {
+    let collated = matches!(call.args[0].ty, DataType::String { collation: Some(_) });
+    if collated || matches!(call.args[0].ty, DataType::Map { .. } | DataType::Variant) {
         return Err(call
             .mismatch("UNSUPPORTED_INPUT_TYPE")
             .param("functionName", "`collect_set`")
-            .param("dataType", "\"MAP\""));
+            .param("dataType", "\"MAP\" or \"COLLATED STRING\""));
     }
     let ty = DataType::array(call.args[0].ty.clone(), false);
     Ok(finish(call, &KERNELS[1], ty, false))
@@ -111,7 +112,10 @@ fn listagg(mut call: Call) -> Result<Typed> {
     let ty = if call.args[0].ty == DataType::Binary { DataType::Binary } else { DataType::STRING };
     if !call.args[0].ty.is_string() && ty != DataType::Binary {
         call.args[0] = coerce::implicit(&call.args[0], &coerce::Expected::String, call.settings)
-            .ok_or_else(|| call.unexpected_type(0, "\"STRING\" or \"BINARY\""))?;
+            .ok_or_else(|| call.unexpected_type(0, "(\"STRING\" or \"BINARY\")"))?;
+    }
+    if !matches!(call.args[1].ty, DataType::Binary | DataType::Null) {
+        call.expect(1, coerce::Expected::String)?;
     }
     let delimiter = match fold::evaluate(&call.args[1])? {
         ScalarValue::Utf8(Some(s)) => s.into_bytes(),

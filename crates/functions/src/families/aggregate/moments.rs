@@ -83,7 +83,13 @@ fn corr(mut call: Call) -> Result<Typed> {
 fn pair(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
+    let any_number = ["regr_count", "regr_avgx", "regr_avgy"].contains(&call.name.as_str());
+    for i in 0..2 {
+        if any_number {
+            call.expect(i, Expected::Numeric)?;
+        }
+        call.expect(i, Expected::Type(DataType::Double))?;
+    }
     let udaf = match call.name.as_str() {
         "covar_pop" => df::covariance::covar_pop_udaf(),
         "covar_samp" => df::covariance::covar_samp_udaf(),

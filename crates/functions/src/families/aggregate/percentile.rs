@@ -80,6 +80,14 @@ pub(super) fn fractions(call: &Call, i: usize) -> Result<(Vec<f64>, bool)> {
             .param("inputExpr", format!("\"{}\"", arg.name)));
     }
     let many = matches!(arg.ty, DataType::Array { .. });
+    let fits = |t: &DataType| t.is_numeric() || t.is_string() || *t == DataType::Null;
+    let taken = match &arg.ty {
+        DataType::Array { element, .. } => fits(element),
+        ty => fits(ty),
+    };
+    if !taken {
+        return Err(call.unexpected_type(i, "(\"DOUBLE\" or \"ARRAY<DOUBLE>\")"));
+    }
     let target = if many { DataType::array(DataType::Double, false) } else { DataType::Double };
     let value = fold::evaluate(&coerce::cast_implicitly(arg, &target, call.settings))?;
     let array = match &value {
@@ -91,7 +99,7 @@ pub(super) fn fractions(call: &Call, i: usize) -> Result<(Vec<f64>, bool)> {
         return Err(call.mismatch("UNEXPECTED_NULL").param("exprName", "percentage"));
     }
     if array.values().iter().any(|p| !(0.0..=1.0).contains(p)) {
-        let shown: Vec<String> = array.values().iter().map(|v| format!("{v:?}")).collect();
+        let shown: Vec<String> = array.values().iter().map(|v| format!("{v:?}D")).collect();
         return Err(call
             .mismatch("VALUE_OUT_OF_RANGE")
             .param("exprName", "percentage")
@@ -125,7 +133,9 @@ fn measured(call: &mut Call, i: usize) -> Result<()> {
             Ok(())
         }
         None => {
-            Err(call.unexpected_type(i, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"))
+            const REQUIRED: &str =
+                "((\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\") or \"TIME\")";
+            Err(call.unexpected_type(i, REQUIRED))
         }
     }
 }
@@ -235,6 +245,9 @@ fn mode(mut call: Call) -> Result<Typed> {
 fn histogram(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
+    if call.args[0].ty.is_string() {
+        call.expect(0, Expected::Type(DataType::Double))?;
+    }
     let x = call.args[0].ty.clone();
     let ok = x.is_numeric() || x.is_ansi_interval() || x.is_datetime() || x == DataType::Null;
     if !ok {

@@ -11,7 +11,7 @@ use spark::{Error, Result};
 
 use super::super::datetime::Numbers;
 use super::super::lists::{Column, ListPicks, Lists, contains_null, element, element_type, list_array};
-use super::super::rows::{finish, row_count};
+use super::super::rows::{finish, row_count, strict};
 use super::expect_array;
 use crate::call::Call;
 use crate::coerce::Expected;
@@ -53,7 +53,7 @@ fn array(mut call: Call) -> Result<Typed> {
 fn repeat(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    call.expect(1, Expected::Type(DataType::Integer))?;
+    strict(&mut call, 1, Expected::Type(DataType::Integer))?;
     let nullable = call.args[1].nullable;
     let ty = DataType::array(call.args[0].ty.clone(), call.args[0].nullable);
     Ok(call.kernel(&KERNELS[1], ty, nullable).named(name))

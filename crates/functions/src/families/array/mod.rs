@@ -43,6 +43,15 @@ pub(crate) fn common_element(a: &DataType, b: &DataType, settings: &Settings) ->
     }
 }
 
+/// As [`common_element`], but for decimals, which are not widened or made doubles: what functions ask for
+/// that change arrays.
+fn tight_element(a: &DataType, b: &DataType, settings: &Settings) -> Option<DataType> {
+    if (a.is_string() != b.is_string()) && *a != DataType::Null && *b != DataType::Null {
+        return None;
+    }
+    coerce::tightest_type(a, b, settings)
+}
+
 /// Casts the array in place `array` and the value in place `value` to one element type.
 ///
 /// # Errors
@@ -50,7 +59,8 @@ pub(crate) fn common_element(a: &DataType, b: &DataType, settings: &Settings) ->
 pub(crate) fn unify_element(call: &mut Call, array: usize, value: usize) -> Result<DataType> {
     expect_array(call, array)?;
     let (list, item) = (call.args[array].ty.clone(), call.args[value].ty.clone());
-    let Some(common) = common_element(&element(&list), &item, call.settings) else {
+    let common = if call.name == "array_contains" { common_element } else { tight_element };
+    let Some(common) = common(&element(&list), &item, call.settings) else {
         return Err(call
             .mismatch("ARRAY_FUNCTION_DIFF_TYPES")
             .param("functionName", spark::types::quote_identifier(&call.name))
@@ -82,7 +92,7 @@ pub(crate) fn unify_arrays(call: &mut Call) -> Result<DataType> {
     }
     let (a, b) = (call.args[0].ty.clone(), call.args[1].ty.clone());
     let both = matches!((&a, &b), (DataType::Array { .. }, DataType::Array { .. }));
-    let common = if both { common_element(&element(&a), &element(&b), call.settings) } else { None };
+    let common = if both { tight_element(&element(&a), &element(&b), call.settings) } else { None };
     let Some(common) = common else {
         return Err(call
             .mismatch("BINARY_ARRAY_DIFF_TYPES")
@@ -91,6 +101,7 @@ pub(crate) fn unify_arrays(call: &mut Call) -> Result<DataType> {
             .param("leftType", format!("\"{}\"", a.sql()))
             .param("rightType", format!("\"{}\"", b.sql())));
     };
+    expect_orderable(call, &common, &common)?;
     for i in 0..2 {
         call.args[i] = to_elements(&call.args[i], &common, call.settings);
     }

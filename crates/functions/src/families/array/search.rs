@@ -11,7 +11,7 @@ use spark::types::DataType;
 use std::sync::Arc;
 
 use super::super::lists::{Column, Lists, Picks, contains_null, element};
-use super::super::rows::{Text, booleans, ints, longs, row_count, strings};
+use super::super::rows::{Text, booleans, ints, longs, row_count, strict, strings};
 use super::{expect_array, expect_orderable, unify_element};
 use crate::call::Call;
 use crate::coerce::{self, Expected};
@@ -103,24 +103,26 @@ fn size(mut call: Call) -> Result<Typed> {
 fn join(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
     let name = call.display_name();
-    expect_array(&call, 0)?;
+    if !matches!(call.args[0].ty, DataType::Array { .. }) {
+        return Err(call.unexpected_type(0, "\"ARRAY<STRING>\""));
+    }
     let nulls = contains_null(&call.args[0].ty);
     let strings = DataType::array(DataType::STRING, nulls);
     if !element(&call.args[0].ty).is_string() {
-        if !is_atomic(&element(&call.args[0].ty)) {
+        if !is_printed(&element(&call.args[0].ty), call.settings) {
             return Err(call.unexpected_type(0, "\"ARRAY<STRING>\""));
         }
         call.args[0] = coerce::cast_implicitly(&call.args[0], &strings, call.settings);
     }
     for i in 1..call.args.len() {
-        call.expect(i, Expected::String)?;
+        strict(&mut call, i, Expected::String)?;
     }
     let nullable = call.any_nullable();
     Ok(call.kernel(&KERNELS[5], DataType::STRING, nullable).named(name))
 }
 
-fn is_atomic(ty: &DataType) -> bool {
-    !ty.is_complex() && !matches!(ty, DataType::Variant | DataType::CalendarInterval)
+fn is_printed(ty: &DataType, settings: &spark::Settings) -> bool {
+    coerce::implicit(&Typed::null(ty.clone()), &Expected::String, settings).is_some()
 }
 
 fn eval_contains(args: &KernelArgs) -> DfResult<ColumnarValue> {

@@ -248,15 +248,8 @@ fn time_interval(time: Typed, interval: Typed, negate: bool, settings: &Settings
 
 fn times(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Typed {
     let ty = DataType::DayTimeInterval { start: 1, end: 3 };
-    infix("subtract_times", (a, b), false, ty, (settings, origin), true).named_minus()
-}
-
-impl Typed {
-    /// The printed name with the sign of a subtraction.
-    fn named_minus(mut self) -> Self {
-        self.name = self.name.replacen(" + ", " - ", 1);
-        self
-    }
+    let name = format!("{} - {}", a.name, b.name);
+    infix("subtract_times", (a, b), false, ty, (settings, origin), false).named(name)
 }
 
 fn dates(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typed> {
@@ -621,11 +614,23 @@ fn eval_timestamp_add(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let zone = Zone::named(args.time_zone()?)?;
     let unit = args.extra();
     each_row(args, |i| match n.get(i).zip(ts.get(i)) {
-        Some((n, t)) => timestamp_plus(unit, n, t, zone)
-            .map(Some)
-            .map_err(|_| external(datetime_overflow(format!("add {n}L {unit} to the timestamp")))),
+        Some((n, t)) => timestamp_plus(unit, n, t, zone).map(Some).map_err(|_| {
+            external(datetime_overflow({
+                // Without a zone the moment is its own local time.
+                let shown = shown_instant(t, zone, args);
+                format!("add {n}L {unit} to {shown}")
+            }))
+        }),
         None => Ok(None),
     })
+}
+
+/// A timestamp as an SQL literal.
+fn shown_instant(t: i64, zone: Zone, args: &KernelArgs) -> String {
+    use arrow::datatypes::DataType as Arrow;
+    let without_zone = matches!(args.return_type(), Arrow::Timestamp(_, None));
+    let word = if without_zone { "TIMESTAMP_NTZ" } else { "TIMESTAMP" };
+    format!("{word} '{}'", crate::cast::format::timestamp_to_string(t, zone))
 }
 
 fn timestamp_plus(unit: &str, n: i64, t: i64, zone: Zone) -> DfResult<i64> {

@@ -81,7 +81,7 @@ fn time_field(mut call: Call) -> Result<Typed> {
 fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
     let ty = if field == "fraction" { DataType::decimal(8, 6) } else { DataType::Integer };
     if !matches!(call.args[0].ty, DataType::TimestampNtz | DataType::Time(_)) {
-        super::expect_datetime(call, 0, &DataType::Timestamp)?;
+        super::expect_timestamp(call, 0, super::ANY_TIMESTAMP)?;
     }
     if matches!(call.args[0].ty, DataType::Time(_)) {
         super::time::enabled(call)?;
@@ -170,17 +170,24 @@ fn part(field: &str) -> Option<&'static str> {
 }
 
 fn interval_part_type(part: &str, source: &DataType) -> Option<DataType> {
-    let (has_months, has_days) = match source {
-        DataType::YearMonthInterval { .. } => (true, false),
-        DataType::DayTimeInterval { .. } => (false, true),
-        _ => (true, true),
+    // An interval has the fields that its type runs over.
+    let months = |field: u8| match source {
+        DataType::YearMonthInterval { start, end } => (*start..=*end).contains(&field),
+        DataType::DayTimeInterval { .. } => false,
+        _ => true,
+    };
+    let days = |field: u8| match source {
+        DataType::YearMonthInterval { .. } => false,
+        DataType::DayTimeInterval { start, end } => (*start..=*end).contains(&field),
+        _ => true,
     };
     match part {
-        "year" if has_months => Some(DataType::Integer),
-        "month" if has_months => Some(DataType::Byte),
-        "day" if has_days => Some(DataType::Integer),
-        "hour" | "minute" if has_days => Some(DataType::Byte),
-        "fraction" if has_days => Some(DataType::decimal(8, 6)),
+        "year" if months(0) => Some(DataType::Integer),
+        "month" if months(1) => Some(DataType::Byte),
+        "day" if days(0) => Some(DataType::Integer),
+        "hour" if days(1) => Some(DataType::Byte),
+        "minute" if days(2) => Some(DataType::Byte),
+        "fraction" if days(3) => Some(DataType::decimal(8, 6)),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::error::{external, fail};
 use crate::families::lists::Column;
-use crate::families::rows::Text;
+use crate::families::rows::{Text, strict};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -84,7 +84,7 @@ fn make_timestamp(mut call: Call) -> Result<Typed> {
         _ => false,
     };
     if !ok {
-        return Err(call.wrong_arity(if with_zone { "[1, 2, 3, 6, 7]" } else { "[1, 2, 6]" }));
+        return Err(call.wrong_arity(if with_zone { "[1, 2, 3, 6, 7]" } else { "[2, 6]" }));
     }
     if call.args.len() <= 3 {
         return make_of_date(call, ty);
@@ -93,6 +93,9 @@ fn make_timestamp(mut call: Call) -> Result<Typed> {
     if call.name == "try_make_timestamp" && call.args.len() == 7 {
         let shown: Vec<&str> = call.args[..6].iter().map(|a| a.name.as_str()).collect();
         name = format!("try_make_timestamp({})", shown.join(", "));
+    }
+    if call.name == "try_make_timestamp" {
+        call.in_errors("make_timestamp");
     }
     for i in 0..5 {
         call.expect(i, Expected::Type(DataType::Integer))?;
@@ -116,12 +119,14 @@ fn make_of_date(mut call: Call, ty: DataType) -> Result<Typed> {
         "try_make_timestamp_ntz" => format!("try_make_timestamp_ntz(make_timestamp_ntz({shown}))"),
         other => format!("{other}({shown})"),
     };
-    super::expect_date(&mut call, 0)?;
+    let in_errors = if ty == DataType::TimestampNtz { "make_timestamp_ntz" } else { "make_timestamp" };
+    call.in_errors(in_errors);
+    strict(&mut call, 0, Expected::Type(DataType::Date))?;
     if call.args.len() > 1 && !matches!(call.args[1].ty, DataType::Time(_)) {
-        call.expect(1, Expected::Type(DataType::Time(6)))?;
+        strict(&mut call, 1, Expected::Type(DataType::Time(6)))?;
     }
     if call.args.len() == 3 {
-        call.expect(2, Expected::String)?;
+        strict(&mut call, 2, Expected::String)?;
     }
     let ntz = ty == DataType::TimestampNtz;
     let options = if ntz { call.options().with_time_zone(crate::types::UTC.into()) } else { call.options_tz() };
@@ -154,7 +159,7 @@ fn timestamp_units(mut call: Call) -> Result<Typed> {
 fn unix_units(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    super::expect_datetime(&mut call, 0, &DataType::Timestamp)?;
+    super::expect_timestamp(&mut call, 0, super::ANY_TIMESTAMP_OR_NANOS)?;
     let nullable = call.args[0].nullable;
     let options = call.options().with_extra(call.name.as_str());
     Ok(call.kernel_with(&KERNELS[5], options, DataType::Long, nullable).named(name))

@@ -125,6 +125,22 @@ pub fn expect_datetime(call: &mut Call, i: usize, ty: &DataType) -> spark::Resul
     call.expect(i, Expected::Type(ty.clone()))
 }
 
+/// A timestamp with or without a time zone, as errors word it.
+pub const ANY_TIMESTAMP: &str = "\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\"";
+
+/// [`ANY_TIMESTAMP`] or one with digits below the microsecond.
+pub const ANY_TIMESTAMP_OR_NANOS: &str =
+    "(\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\" or \"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\")";
+
+/// [`expect_datetime`] of a timestamp, with the types that the error asks for.
+///
+/// # Errors
+/// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE`.
+pub fn expect_timestamp(call: &mut Call, i: usize, required: &str) -> spark::Result<()> {
+    let refused = call.unexpected_type(i, required);
+    expect_datetime(call, i, &DataType::Timestamp).map_err(|_| refused)
+}
+
 /// A `DateTimeException`.
 pub fn date_error(condition: &str) -> Error {
     Error::new(ErrorKind::DateTime, condition)

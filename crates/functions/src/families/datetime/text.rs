@@ -48,6 +48,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("parse_timestamp", eval_parse),
     Kernel::new("unix_timestamp", eval_unix_timestamp),
     Kernel::new("timestamp_to_seconds", eval_seconds),
+    Kernel::new("time_of_text", eval_time_of_text),
 ];
 
 const DEFAULT_FORMAT: &str = "yyyy-MM-dd HH:mm:ss";
@@ -82,7 +83,11 @@ fn date_format(mut call: Call) -> Result<Typed> {
         DataType::TimestampNtz => {
             call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
         }
-        _ => super::expect_datetime(&mut call, 0, &DataType::Timestamp)?,
+        _ => super::expect_timestamp(
+            &mut call,
+            0,
+            "(\"TIMESTAMP\" or \"TIME\" or \"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\")",
+        )?,
     }
     call.expect(1, Expected::String)?;
     let nullable = call.any_nullable();
@@ -122,16 +127,19 @@ fn to_value(mut call: Call) -> Result<Typed> {
         let allowed = textual
             || call.args[0].ty.is_datetime()
             || call.args[0].ty == DataType::Null
-            || (ty == DataType::Timestamp && call.args[0].ty.is_numeric());
+            || (ty != DataType::Date && call.args[0].ty.is_numeric());
         if !allowed {
-            return Err(call.unexpected_type(0, "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\")"));
+            expect_text(&mut call, &ty)?;
         }
         let mode = if tolerant { CastMode::Try } else { CastMode::Session };
+        if ty == DataType::TimestampNtz && call.args[0].ty.is_numeric() {
+            call.args[0] = cast::explicit(&call.args[0], &DataType::Timestamp, mode, call.settings)?;
+        }
         let cast = cast::explicit(&call.args[0], &ty, mode, call.settings)?;
         let nullable = cast.nullable || tolerant;
         return Ok(Typed::new(cast.expr, ty, nullable, name));
     }
-    call.expect(0, Expected::String)?;
+    expect_text(&mut call, &ty)?;
     call.expect(1, Expected::String)?;
     let parsed = if ty == DataType::Date { DataType::Timestamp } else { ty.clone() };
     let suggestion = if ty == DataType::Date { "`try_to_date`" } else { "`try_to_timestamp`" };
@@ -144,6 +152,17 @@ fn to_value(mut call: Call) -> Result<Typed> {
     Ok(Typed::new(typed.expr, ty, nullable, name))
 }
 
+/// Argument 0 as text to be read as a value of type `ty`.
+fn expect_text(call: &mut Call, ty: &DataType) -> Result<()> {
+    let required = if *ty == DataType::Timestamp {
+        "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"NUMERIC\")"
+    } else {
+        "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\")"
+    };
+    let refused = call.unexpected_type(0, required);
+    call.expect(0, Expected::String).map_err(|_| refused)
+}
+
 fn parse_options(call: &Call, ty: &DataType, suggestion: &str) -> Options {
     let zone = if *ty == DataType::Timestamp { call.settings.time_zone.clone() } else { crate::types::UTC.into() };
     call.options().with_time_zone(zone).with_extra(suggestion)
@@ -152,14 +171,21 @@ fn parse_options(call: &Call, ty: &DataType, suggestion: &str) -> Options {
 fn to_time(mut call: Call) -> Result<Typed> {
     call.arity(1..=2)?;
     super::time::enabled(&call)?;
-    let name = call.display_name();
     let tolerant = call.name.starts_with("try_");
+    let mut name = call.display_name();
+    if tolerant {
+        name = format!("try_to_time({})", name.trim_start_matches("try_"));
+    }
     call.expect(0, Expected::String)?;
     let ty = DataType::Time(6);
     if call.args.len() == 1 {
-        let mode = if tolerant { CastMode::Try } else { CastMode::Ansi };
-        let cast = cast::explicit(&call.args[0], &ty, mode, call.settings)?;
-        return Ok(Typed::new(cast.expr, ty, call.args[0].nullable || tolerant, name));
+        let (nullable, settings) = (call.args[0].nullable || tolerant, call.settings);
+        let mut options = call.options();
+        options.ansi = !tolerant;
+        let text = cast::cast_with(&call.args[0], &ty, cast::Mode::Try, settings);
+        let args = vec![text.expr, call.args[0].expr.clone()];
+        let expr = crate::kernel::KernelUdf::call(&KERNELS[5], crate::types::to_arrow(&ty), options, args);
+        return Ok(Typed::new(expr, ty, nullable, name));
     }
     call.expect(1, Expected::String)?;
     let nullable = call.any_nullable() || tolerant;
@@ -185,12 +211,18 @@ fn unix_timestamp(mut call: Call) -> Result<Typed> {
     call.expect(1, Expected::String)?;
     if call.args[0].ty.is_datetime() {
         let nullable = call.any_nullable();
-        call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
+        // Without a zone a timestamp counts as UTC here.
+        if call.args[0].ty != DataType::TimestampNtz {
+            call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
+        }
         call.args.truncate(1);
         return Ok(call.kernel(&KERNELS[4], DataType::Long, nullable).named(name));
     }
     if !call.args[0].ty.is_string() && call.args[0].ty != DataType::Null {
-        return Err(call.unexpected_type(0, "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\")"));
+        return Err(call.unexpected_type(
+            0,
+            "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\")",
+        ));
     }
     call.expect(0, Expected::String)?;
     let nullable = call.any_nullable() || !call.settings.ansi;
@@ -251,11 +283,42 @@ fn parse_rows(args: &KernelArgs, value: impl Fn(Scanned) -> Option<i64>) -> DfRe
     })
 }
 
+/// `CANNOT_PARSE_TIME`.
+fn no_time(text: &str, format: &str) -> Error {
+    date_error("CANNOT_PARSE_TIME")
+        .param("input", crate::cast::format::quoted(text))
+        .param("format", crate::cast::format::quoted(format))
+        .with_message(format!("{text} is no time of the form {format}; try_to_time gives NULL instead."))
+}
+
+/// Each text as a time by its format.
+fn parse_times(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let (texts, formats) = (Text::of(args, 0)?, Text::of(args, 1)?);
+    let mut patterns = Patterns::new(true);
+    each_row(args, |row| {
+        let Some((text, format)) = texts.get(row).zip(formats.get(row)) else { return Ok(None) };
+        match scan(&*patterns.get(format)?, text) {
+            Ok(scanned) => Ok(Some(scanned.nanos)),
+            Err(_) if args.ansi() => fail(no_time(text, format)),
+            Err(_) => Ok(None),
+        }
+    })
+}
+
+/// The times read from texts, or the error for a text that is none.
+fn eval_time_of_text(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let (times, texts) = (Numbers::of(args, 0)?, Text::of(args, 1)?);
+    each_row(args, |row| match (times.get(row), texts.get(row)) {
+        (None, Some(text)) if args.ansi() => fail(no_time(text, "HH:mm:ss.SSSSSS")),
+        (time, _) => Ok(time),
+    })
+}
+
 fn eval_parse(args: &KernelArgs) -> DfResult<ColumnarValue> {
     use arrow::datatypes::{DataType as Arrow, TimeUnit};
     let zone = Zone::named(args.time_zone()?)?;
     match args.return_type() {
-        Arrow::Time64(_) => parse_rows(args, |s| Some(s.nanos)),
+        Arrow::Time64(_) => parse_times(args),
         Arrow::Timestamp(TimeUnit::Microsecond, None) => parse_rows(args, |s| s.local_micros()),
         _ => parse_rows(args, move |s| s.instant(zone)),
     }

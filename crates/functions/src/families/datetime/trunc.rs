@@ -48,7 +48,11 @@ fn date_trunc(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
     call.expect(0, Expected::String)?;
-    super::expect_datetime(&mut call, 1, &DataType::Timestamp)?;
+    super::expect_timestamp(
+        &mut call,
+        1,
+        "(\"TIMESTAMP\" or \"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\")",
+    )?;
     let options = call.options_tz();
     Ok(call.kernel_with(&KERNELS[1], options, DataType::Timestamp, true).named(name))
 }

@@ -51,7 +51,7 @@ fn rows_type(columns: &[(String, DataType, bool)]) -> DataType {
     DataType::array(DataType::Struct(StructType::new(fields)), true)
 }
 
-fn explode(call: Call) -> Result<Generator> {
+fn explode(mut call: Call) -> Result<Generator> {
     call.arity(1..=1)?;
     let outer = call.name.ends_with("_outer");
     let position = call.name.starts_with("pos");
@@ -67,7 +67,11 @@ fn explode(call: Call) -> Result<Generator> {
             columns.push(("key".into(), (**key).clone(), outer));
             columns.push(("value".into(), (**value).clone(), outer || *value_contains_null));
         }
-        _ => return Err(call.unexpected_type(0, "(\"ARRAY\" or \"MAP\")")),
+        _ => {
+            let inner = call.name.trim_end_matches("_outer").to_string();
+            call.in_errors(&inner);
+            return Err(call.unexpected_type(0, "(\"ARRAY\" or \"MAP\")"));
+        }
     }
     let options = Options::ansi(true).with_extra(if position { "pos" } else { "" });
     let list = KernelUdf::call(&KERNELS[0], to_arrow(&rows_type(&columns)), options, call.exprs());
@@ -117,7 +121,7 @@ fn stack(mut call: Call) -> Result<Generator> {
     };
     let values = call.args.split_off(1);
     let width = values.len().div_ceil(n);
-    let types = stack_types(&call, &values, width)?;
+    let types = stack_types(&call, &name, &values, width)?;
     let fields: Vec<String> = (0..width).map(|i| format!("col{i}")).collect();
     let mut rows = Vec::new();
     for row in 0..n {
@@ -153,7 +157,7 @@ fn eval_keywords(args: &KernelArgs) -> DfResult<ColumnarValue> {
 }
 
 /// The type of each column; values of a column must agree but for nulls.
-fn stack_types(call: &Call, values: &[Typed], width: usize) -> Result<Vec<DataType>> {
+fn stack_types(call: &Call, name: &str, values: &[Typed], width: usize) -> Result<Vec<DataType>> {
     let mut types: Vec<(DataType, usize)> = vec![(DataType::Null, 0); width];
     for (i, value) in values.iter().enumerate() {
         let (ty, first) = &mut types[i % width];
@@ -161,7 +165,7 @@ fn stack_types(call: &Call, values: &[Typed], width: usize) -> Result<Vec<DataTy
             (*ty, *first) = (value.ty.clone(), i);
         } else if value.ty != DataType::Null && !ty.same_type(&value.ty) {
             return Err(Error::analysis("DATATYPE_MISMATCH.STACK_COLUMN_DIFF_TYPES")
-                .param("sqlExpr", format!("\"{}\"", call.display_name()))
+                .param("sqlExpr", format!("\"{name}\""))
                 .param("columnIndex", (i % width).to_string())
                 .param("leftParamIndex", (*first + 1).to_string())
                 .param("leftType", format!("\"{}\"", ty.sql()))

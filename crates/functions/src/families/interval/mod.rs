@@ -117,6 +117,9 @@ fn with_defaults(call: &mut Call, integers: usize) -> Result<String> {
         call.args.push(zero_seconds());
     }
     let name = call.display_name();
+    if call.name == "try_make_interval" {
+        call.in_errors("make_interval");
+    }
     for i in 0..integers {
         call.expect(i, Expected::Type(DataType::Integer))?;
     }
@@ -125,9 +128,10 @@ fn with_defaults(call: &mut Call, integers: usize) -> Result<String> {
 }
 
 fn make_interval(mut call: Call) -> Result<Typed> {
-    let name = with_defaults(&mut call, 6)?;
-    let mut options = call.options();
     let tolerant = call.name == "try_make_interval";
+    let name = with_defaults(&mut call, 6)?;
+    // Spark does not say where an overflow happened.
+    let mut options = Options { context: None, ..call.options() };
     options.ansi &= !tolerant;
     let nullable = call.any_nullable() || !options.ansi;
     Ok(call.kernel_with(&KERNELS[1], options, DataType::CalendarInterval, nullable).named(name))
@@ -221,13 +225,19 @@ pub fn multiply(a: Typed, b: Typed, settings: &Settings, origin: Option<&Arc<spa
         _ => return None,
     };
     // The interval is printed first, wherever it was written.
-    let name = format!("({} * {})", interval.name, factor.name);
+    let name = match interval.ty {
+        DataType::CalendarInterval => format!("multiply_interval({}, {})", interval.name, factor.name),
+        _ => format!("({} * {})", interval.name, factor.name),
+    };
     Some(times(interval, factor, "*", name, settings, origin))
 }
 
 /// `interval / n`; `None` if `a` is no interval.
 pub fn divide(a: Typed, b: Typed, settings: &Settings, origin: Option<&Arc<spark::Origin>>) -> Option<Result<Typed>> {
-    let name = format!("({} / {})", a.name, b.name);
+    let name = match a.ty {
+        DataType::CalendarInterval => format!("divide_interval({}, {})", a.name, b.name),
+        _ => format!("({} / {})", a.name, b.name),
+    };
     scalable(&a.ty).then(|| times(a, b, "/", name, settings, origin))
 }
 

@@ -134,15 +134,17 @@ fn map_type(call: &Call, i: usize) -> Result<(DataType, DataType, bool)> {
 fn contains_key(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    let (key, ..) = map_type(&call, 0)?;
+    let (key, value, nulls) = map_type(&call, 0)?;
     if call.args[1].ty == DataType::Null {
         return Err(call.mismatch("NULL_TYPE").param("functionName", "`map_contains_key`"));
     }
     match super::array::common_element(&key, &call.args[1].ty, call.settings) {
-        Some(common) if common.same_type(&key) => {
-            call.args[1] = coerce::cast_implicitly(&call.args[1], &key, call.settings);
+        Some(common) => {
+            call.args[1] = coerce::cast_implicitly(&call.args[1], &common, call.settings);
+            let map = DataType::map(common, value, nulls);
+            call.args[0] = coerce::cast_implicitly(&call.args[0], &map, call.settings);
         }
-        _ => {
+        None => {
             return Err(call
                 .mismatch("MAP_FUNCTION_DIFF_TYPES")
                 .param("functionName", "`map_contains_key`")
@@ -203,7 +205,9 @@ fn str_to_map(mut call: Call) -> Result<Typed> {
         call.args.push(Typed::new(lit(*default), DataType::STRING, false, *default));
     }
     let name = call.display_name();
-    call.expect_all(&[Expected::String, Expected::String, Expected::String])?;
+    for i in 0..3 {
+        super::rows::strict(&mut call, i, Expected::String)?;
+    }
     let ty = DataType::map(DataType::STRING, DataType::STRING, true);
     let nullable = call.any_nullable();
     Ok(build(call, &KERNELS[8], ty, nullable, name))

@@ -143,6 +143,9 @@ fn rounded(call: &Call, mode: Mode, scale: Option<i32>, ty: DataType, name: Stri
 
 /// `ceil` and `floor`; with a scale they keep decimals.
 fn whole(mut call: Call, name: &str) -> Result<Typed> {
+    if call.args.len() > 2 {
+        return Err(call.wrong_arity("2"));
+    }
     call.arity(1..=2)?;
     let mode = if call.name == "floor" { Mode::Floor } else { Mode::Ceiling };
     if call.args.len() == 2 {
@@ -176,7 +179,14 @@ fn whole(mut call: Call, name: &str) -> Result<Typed> {
 
 fn whole_with_scale(mut call: Call, mode: Mode) -> Result<Typed> {
     let name = call.display_name();
-    call.expect(1, Expected::Type(DataType::Integer))?;
+    if call.args[1].ty != DataType::Integer || !call.args[1].foldable() {
+        return Err(Error::analysis("NON_FOLDABLE_ARGUMENT")
+            .param("funcName", format!("`{}`", call.name))
+            .param("paramName", "`scale`")
+            .param("paramType", "\"INT\"")
+            .with_message("The scale is an integer constant.")
+            .at(call.origin.as_ref()));
+    }
     let scale = scale(&call, &name)?;
     if !matches!(call.args[0].ty, DataType::Decimal { .. }) {
         let target = match decimal_for(&call.args[0].ty) {
@@ -186,7 +196,8 @@ fn whole_with_scale(mut call: Call, mode: Mode) -> Result<Typed> {
         if call.args[0].ty.is_numeric() {
             call.args[0] = cast_implicitly(&call.args[0], &target, call.settings);
         } else {
-            call.expect(0, Expected::Type(target))?;
+            let refused = call.unexpected_type(0, "\"DECIMAL\"");
+            call.expect(0, Expected::Type(target)).map_err(|_| refused)?;
         }
     }
     let DataType::Decimal { precision, scale: s } = call.args[0].ty else {

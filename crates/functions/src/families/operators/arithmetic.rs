@@ -8,7 +8,7 @@ use spark::{Error, Result};
 use super::decimal::{self, Operation, allows_precision_loss};
 use super::{decimal_kernels, float_kernels, int_kernels};
 use crate::call::Call;
-use crate::cast::implicit_owned;
+use crate::cast::{Mode, cast_with, implicit_owned};
 use crate::coerce::{decimal_for, promote_string, tightest_type};
 use crate::families::datetime::arithmetic as datetime;
 use crate::families::interval;
@@ -49,7 +49,7 @@ impl Op {
             }
             Op::Divide => "(\"DOUBLE\" or \"DECIMAL\")",
             Op::IntegralDivide => {
-                "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"
+                "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\")"
             }
             Op::Multiply | Op::Remainder | Op::Pmod => "\"NUMERIC\"",
         }
@@ -131,6 +131,13 @@ pub fn arithmetic(call: Call, op: Op, lenient: bool) -> Result<Typed> {
     } else {
         format!("({} {} {})", call.args[0].name, op.symbol(), call.args[1].name)
     };
+    let mut call = call;
+    if lenient && call.args.iter().any(|a| !a.ty.is_numeric()) {
+        // Spark evaluates all of a `try_` function of anything but numbers under one guard.
+        for arg in &mut call.args {
+            arg.expr = KernelUdf::lenient_below(std::mem::take(&mut arg.expr));
+        }
+    }
     Binary { call, op, lenient, name }.build()
 }
 
@@ -246,6 +253,11 @@ impl Binary<'_> {
         }
         let is_decimal = |t: &DataType| matches!(t, DataType::Decimal { .. });
         let is_float = |t: &DataType| matches!(t, DataType::Float | DataType::Double);
+        if self.op == Op::IntegralDivide
+            && (l.ty.is_integral() && is_float(&r.ty) || is_float(&l.ty) && r.ty.is_integral())
+        {
+            return Err(self.diff_types());
+        }
         if is_float(&l.ty) && is_decimal(&r.ty) || is_decimal(&l.ty) && is_float(&r.ty) {
             l = implicit_owned(l, &DataType::Double, settings);
             r = implicit_owned(r, &DataType::Double, settings);
@@ -270,29 +282,54 @@ impl Binary<'_> {
         let settings = self.call.settings;
         let target = |a: &DataType, b: &DataType| match (a.is_string(), settings.ansi) {
             (true, true) => promote_string(a, b),
-            (true, false) if b.is_numeric() || b.is_string() => Some(DataType::Double),
+            (true, false) if !b.is_ansi_interval() && *b != DataType::CalendarInterval => Some(DataType::Double),
             _ => None,
         };
         let left = target(&l.ty, &r.ty);
         let right = target(&r.ty, &l.ty);
+        let lenient = self.lenient;
         let cast = |t: Typed, to: Option<DataType>| match to {
+            // A `try_` function of anything but numbers yields null where its arguments fail, too.
+            Some(to) if lenient => cast_with(&t, &to, Mode::Try, settings),
             Some(to) => implicit_owned(t, &to, settings),
             None => t,
         };
         (cast(l, left), cast(r, right))
     }
 
+    /// The operation as Spark prints it inside errors: the `try_` functions are operators to it.
+    fn shown(&self) -> String {
+        if !self.lenient {
+            return self.name.clone();
+        }
+        format!("({} {} {})", self.call.args[0].name, self.op.symbol(), self.call.args[1].name)
+    }
+
+    /// The type that an operand has when Spark compares both sides: whole numbers are divided as 64-bit
+    /// ones, and outside ANSI mode strings count as doubles.
+    fn side(&self, i: usize) -> DataType {
+        let (ty, other) = (&self.call.args[i].ty, &self.call.args[1 - i].ty);
+        if self.op == Op::IntegralDivide && ty.is_integral() {
+            return DataType::Long;
+        }
+        let interval = other.is_ansi_interval() || *other == DataType::CalendarInterval;
+        if ty.is_string() && !self.call.settings.ansi && !interval {
+            return DataType::Double;
+        }
+        ty.clone()
+    }
+
     fn diff_types(&self) -> Error {
         Error::analysis("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES")
-            .param("sqlExpr", format!("\"{}\"", self.name))
-            .param("left", format!("\"{}\"", self.call.args[0].ty.sql()))
-            .param("right", format!("\"{}\"", self.call.args[1].ty.sql()))
+            .param("sqlExpr", format!("\"{}\"", self.shown()))
+            .param("left", format!("\"{}\"", self.side(0).sql()))
+            .param("right", format!("\"{}\"", self.side(1).sql()))
             .at(self.call.origin.as_ref())
     }
 
     fn wrong_type(&self, ty: &DataType) -> Error {
         Error::analysis("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE")
-            .param("sqlExpr", format!("\"{}\"", self.name))
+            .param("sqlExpr", format!("\"{}\"", self.shown()))
             .param("inputType", self.op.input_types())
             .param("actualDataType", format!("\"{}\"", ty.sql()))
             .at(self.call.origin.as_ref())

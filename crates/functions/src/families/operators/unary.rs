@@ -16,7 +16,7 @@ use super::arithmetic::{Op, arithmetic};
 use crate::call::Call;
 use crate::coerce::cast_implicitly;
 use crate::error::{fail, overflow};
-use crate::kernel::{Kernel, KernelArgs, KernelUdf};
+use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
 use crate::typed::Typed;
 use crate::types::to_arrow;
 
@@ -84,7 +84,9 @@ fn signed(call: Call, name: &str, sign: Sign) -> Result<Typed> {
         DataType::Float | DataType::Double if sign == Sign::Negate => Expr::Negative(Box::new(arg.expr)),
         ty => {
             let kernel = if sign == Sign::Negate { &NEGATIVE } else { &ABS };
-            KernelUdf::call(kernel, to_arrow(ty), call.options(), vec![arg.expr])
+            // Spark does not say where these overflow.
+            let options = Options { context: None, ..call.options() };
+            KernelUdf::call(kernel, to_arrow(ty), options, vec![arg.expr])
         }
     };
     Ok(Typed::new(expr, arg.ty, arg.nullable, name))

@@ -15,7 +15,7 @@ use crate::coerce::Expected;
 use crate::error::fail;
 use crate::families::aggregate::collect::{Collect, Finished};
 use crate::families::aggregate::kernel as aggregate;
-use crate::families::rows::{Bytes, binaries, longs};
+use crate::families::rows::{Bytes, binaries, longs, strict};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
@@ -56,6 +56,9 @@ fn sketch_agg(mut call: Call) -> Result<Typed> {
         t if t.is_string() => {}
         _ => return Err(call.unexpected_type(0, "(\"INT\" or \"BIGINT\" or \"STRING\" or \"BINARY\")")),
     }
+    if call.args.len() == 2 {
+        strict(&mut call, 1, Expected::Type(DataType::Integer))?;
+    }
     let lg_k = integer_argument(&mut call, 1, "lgConfigK", 12, 4..=21, "HLL_INVALID_LG_K")?;
     let name = call.display_name();
     let args = vec![call.args[0].expr.clone()];
@@ -69,12 +72,12 @@ fn allow_different(call: &mut Call, i: usize) -> Result<()> {
     if call.args.len() <= i {
         call.args.push(Typed::new(lit(false), DataType::Boolean, false, "false"));
     }
-    call.expect(i, Expected::Type(DataType::Boolean))
+    strict(call, i, Expected::Type(DataType::Boolean))
 }
 
 fn union_agg(mut call: Call) -> Result<Typed> {
     call.arity(1..=2)?;
-    call.expect(0, Expected::Type(DataType::Binary))?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     allow_different(&mut call, 1)?;
     let name = call.display_name();
     let allowed = fold::evaluate(&call.args[1])? == ScalarValue::Boolean(Some(true));
@@ -87,15 +90,15 @@ fn union_agg(mut call: Call) -> Result<Typed> {
 fn estimate(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Binary))?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     let nullable = call.args[0].nullable;
     Ok(call.kernel(&KERNELS[0], DataType::Long, nullable).named(name))
 }
 
 fn union(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
-    call.expect(0, Expected::Type(DataType::Binary))?;
-    call.expect(1, Expected::Type(DataType::Binary))?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
+    strict(&mut call, 1, Expected::Type(DataType::Binary))?;
     allow_different(&mut call, 2)?;
     let name = call.display_name();
     let nullable = call.any_nullable();

@@ -20,7 +20,7 @@ use crate::error::fail;
 use crate::families::aggregate::collect::{Collect, Finished};
 use crate::families::aggregate::kernel as aggregate;
 use crate::families::lists::{Column, Lists, list_array};
-use crate::families::rows::{Bytes, binaries, finish, longs, row_count, strings};
+use crate::families::rows::{Bytes, binaries, finish, longs, row_count, strict, strings};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
@@ -112,9 +112,18 @@ fn aggregates(mut call: Call) -> Result<Typed> {
         call.expect(0, Expected::Type(DataType::Binary))?;
     } else {
         if kind == Kind::Long && !call.args[0].ty.is_integral() {
-            return Err(call.unexpected_type(0, "(\"TINYINT\" or \"SMALLINT\" or \"INT\" or \"BIGINT\")"));
+            return Err(call.unexpected_type(0, "(\"TINYINT\" or \"INT\" or \"BIGINT\" or \"SMALLINT\")"));
         }
-        call.expect(0, Expected::Numeric)?;
+        let taken = match kind {
+            Kind::Double => vec![Expected::Type(DataType::Float), Expected::Type(DataType::Double)],
+            Kind::Float => vec![Expected::Type(DataType::Float)],
+            Kind::Long => vec![Expected::Integral],
+        };
+        let required = match taken.as_slice() {
+            [one] => one.clone(),
+            _ => Expected::OneOf(taken),
+        };
+        strict(&mut call, 0, required)?;
         call.args[0] = coerce::cast_implicitly(&call.args[0], &item_type(kind), call.settings);
     }
     let extra = serde_json::to_string(&(call.name.clone(), k)).map_err(|e| Error::internal(e.to_string()))?;
@@ -142,6 +151,16 @@ fn scalar(mut call: Call) -> Result<Typed> {
         let quantile = call.name.contains("_get_quantile_");
         let (asked, answer) = if quantile { (DataType::Double, item) } else { (item, DataType::Double) };
         let many = matches!(call.args[1].ty, DataType::Array { .. });
+        let all = DataType::array(asked.clone(), true);
+        let required = Expected::OneOf(vec![Expected::Type(asked.clone()), Expected::Type(all)]).describe();
+        let fits = |t: &DataType| t.is_numeric() || t.is_string() || *t == DataType::Null;
+        let taken = match &call.args[1].ty {
+            DataType::Array { element, .. } => fits(element),
+            ty => fits(ty),
+        };
+        if !taken {
+            return Err(call.unexpected_type(1, &required));
+        }
         let target = if many { DataType::array(asked.clone(), true) } else { asked };
         call.args[1] = coerce::cast_implicitly(&call.args[1], &target, call.settings);
         (if quantile { 1 } else { 2 }, if many { DataType::array(answer, true) } else { answer })

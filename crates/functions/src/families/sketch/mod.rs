@@ -18,6 +18,7 @@ use datafusion::logical_expr::lit;
 use spark::types::DataType;
 
 use crate::call::Call;
+use crate::coerce::Expected;
 use crate::fold;
 use crate::typed::Typed;
 
@@ -128,7 +129,10 @@ pub(crate) fn integer_argument(
             .param("inputType", "\"INT\"")
             .param("inputExpr", format!("\"{}\"", call.args[i].name)));
     }
-    match fold::integer(&call.args[i]) {
+    call.expect(i, Expected::Type(DataType::Integer))?;
+    // An error in the constant is the query's; Spark reads a null as nothing set.
+    let null = fold::evaluate(&call.args[i])?.is_null();
+    match if null { Some(0) } else { fold::integer(&call.args[i]) } {
         Some(v) if range.contains(&v) => Ok(v),
         found => Err(spark::Error::runtime(condition)
             .param("function", format!("`{}`", call.name))

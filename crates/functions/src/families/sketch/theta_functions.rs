@@ -18,7 +18,7 @@ use crate::coerce::Expected;
 use crate::error::fail;
 use crate::families::aggregate::collect::{Collect, Finished};
 use crate::families::aggregate::kernel as aggregate;
-use crate::families::rows::{Bytes, binaries, doubles, longs};
+use crate::families::rows::{Bytes, binaries, doubles, longs, strict};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
@@ -165,8 +165,8 @@ fn combine_sketches(mut call: Call) -> Result<Typed> {
     let union = call.name.contains("_union_");
     let most = 1 + usize::from(union) + usize::from(tuple);
     call.arity(1..=most)?;
-    call.expect(0, Expected::Type(DataType::Binary))?;
     let spec = settings(&mut call, 1, union, tuple)?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     let name = call.display_name();
     let args = vec![call.args[0].expr.clone()];
     let expr = aggregate(&call, &AGGREGATE_KERNELS[1], options(&call, &spec)?, args, &DataType::Binary);
@@ -176,8 +176,8 @@ fn combine_sketches(mut call: Call) -> Result<Typed> {
 fn question(mut call: Call) -> Result<Typed> {
     let summary = call.name.contains("_summary_");
     call.arity(1..=1 + usize::from(summary))?;
-    call.expect(0, Expected::Type(DataType::Binary))?;
     let spec = settings(&mut call, 1, false, summary)?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     let name = call.display_name();
     let ty = if spec.is_theta() || (summary && spec.integers()) { DataType::Long } else { DataType::Double };
     call.args.truncate(1);
@@ -191,9 +191,9 @@ fn operation(mut call: Call) -> Result<Typed> {
     let union = call.name.contains("_union");
     let mode = tuple && !call.name.contains("_difference");
     call.arity(2..=2 + usize::from(union) + usize::from(mode))?;
-    call.expect(0, Expected::Type(DataType::Binary))?;
-    call.expect(1, Expected::Type(DataType::Binary))?;
     let spec = settings(&mut call, 2, union, mode)?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
+    strict(&mut call, 1, Expected::Type(DataType::Binary))?;
     let name = call.display_name();
     call.args.truncate(2);
     let nullable = call.any_nullable();

@@ -44,7 +44,7 @@ fn base64(call: Call) -> SparkResult<Typed> {
 
 fn encoded(mut call: Call, chunked: bool) -> SparkResult<Typed> {
     call.arity(1..=1)?;
-    call.expect(0, Expected::StringOrBinary)?;
+    call.expect(0, Expected::Type(DataType::Binary))?;
     let nullable = call.any_nullable();
     let options = if chunked { call.options() } else { call.options().with_extra(UNCHUNKED) };
     Ok(call.kernel_with(&BASE64, options, DataType::STRING, nullable))

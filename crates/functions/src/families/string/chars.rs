@@ -8,7 +8,7 @@ use spark::types::DataType;
 use spark::{Error, ErrorKind, Result as SparkResult};
 
 use crate::call::Call;
-use crate::coerce::Expected;
+use crate::coerce::{self, Expected};
 use crate::error::fail;
 use crate::families::collation;
 use crate::families::rows::{self, Ints, Text};
@@ -64,15 +64,38 @@ fn elt(mut call: Call) -> SparkResult<Typed> {
         return Ok(call.kernel(&ELT, DataType::Binary, true));
     }
     let name_before: Vec<String> = call.args.iter().map(|a| a.name.clone()).collect();
+    let textual = |i: &usize| {
+        rows::is_binary(&call, *i) || coerce::implicit(&call.args[*i], &Expected::String, call.settings).is_some()
+    };
+    if !values.iter().all(textual) {
+        return Err(mixed_values(&call));
+    }
     for i in &values {
         if rows::is_binary(&call, *i) {
-            call.args[*i] = crate::coerce::cast_implicitly(&call.args[*i], &DataType::STRING, call.settings);
+            call.args[*i] = coerce::cast_implicitly(&call.args[*i], &DataType::STRING, call.settings);
         }
         call.expect(*i, Expected::String)?;
         call.args[*i].name.clone_from(&name_before[*i]);
     }
     let collation = collation::unify(&mut call, &values)?;
     Ok(call.kernel(&ELT, collation::string_type(&collation), true))
+}
+
+/// The error for values of which some are no text: it names them all, those that can be as text.
+fn mixed_values(call: &Call) -> spark::Error {
+    let types: Vec<String> = call.args[1..]
+        .iter()
+        .map(|a| {
+            let ty = coerce::implicit(a, &Expected::String, call.settings).map_or(a.ty.clone(), |t| t.ty);
+            format!("\"{}\"", ty.sql())
+        })
+        .collect();
+    let inputs: Vec<String> = call.args[1..].iter().map(|a| format!("\"{}\"", a.name)).collect();
+    call.mismatch("UNEXPECTED_INPUT_TYPE")
+        .param("paramIndex", "second...")
+        .param("requiredType", "\"STRING\" or \"BINARY\"")
+        .param("inputSql", inputs.join(","))
+        .param("inputType", types.join(","))
 }
 
 fn eval_ascii(args: &KernelArgs) -> Result<ColumnarValue> {

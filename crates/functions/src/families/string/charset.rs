@@ -60,9 +60,18 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
     if has_default {
         results.push(count - 1);
     }
-    let types = |call: &Call, of: &[usize]| -> Vec<DataType> { of.iter().map(|i| call.args[*i].ty.clone()).collect() };
-    let result_type = coerce::common_type(&types(&call, &results), call.settings)
-        .ok_or_else(|| call.mismatch("DATA_DIFF_TYPES").param("functionName", "`casewhen`"))?;
+    // Without a default the last branch is a null string.
+    let mut types: Vec<DataType> = results.iter().map(|i| call.args[*i].ty.clone()).collect();
+    if !has_default {
+        types.push(DataType::STRING);
+    }
+    let result_type = coerce::common_type(&types, call.settings).ok_or_else(|| {
+        let types: Vec<String> = types.iter().map(|t| format!("\"{}\"", t.sql())).collect();
+        call.mismatch("DATA_DIFF_TYPES")
+            .param("sqlExpr", format!("\"{}\"", as_case(&call, pairs)))
+            .param("functionName", "`casewhen`")
+            .param("dataType", format!("[{}]", types.join(", ")))
+    })?;
     for i in results {
         call.args[i] = coerce::cast_implicitly(&call.args[i], &result_type, call.settings);
     }
@@ -72,6 +81,7 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
         let Some((value, search)) = pair else {
             return Err(call
                 .mismatch("BINARY_OP_DIFF_TYPES")
+                .param("sqlExpr", format!("\"({} <=> {})\"", call.args[0].name, call.args[key].name))
                 .param("left", format!("\"{}\"", call.args[0].ty.sql()))
                 .param("right", format!("\"{}\"", call.args[key].ty.sql())));
         };
@@ -87,6 +97,14 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
     let otherwise = if has_default { Some(Box::new(call.args[count - 1].expr.clone())) } else { None };
     let case = Expr::Case(datafusion::logical_expr::Case::new(None, when_then, otherwise));
     Ok(Typed::new(case, result_type, nullable, name))
+}
+
+/// The call as the `CASE` that it stands for.
+fn as_case(call: &Call, pairs: usize) -> String {
+    let name = |i: usize| call.args.get(i).map_or("NULL", |a| a.name.as_str());
+    let whens: Vec<String> =
+        (0..pairs).map(|p| format!("WHEN ({} <=> {}) THEN {}", name(0), name(1 + 2 * p), name(2 + 2 * p))).collect();
+    format!("CASE {} ELSE {} END", whens.join(" "), name(1 + 2 * pairs))
 }
 
 /// The character sets Spark knows.

@@ -38,7 +38,7 @@ fn concat(mut call: Call) -> SparkResult<Typed> {
         return Ok(call.finish(Expr::Literal(ScalarValue::Utf8(Some(String::new())), None), DataType::STRING, false));
     }
     for i in 0..call.args.len() {
-        if matches!(call.args[i].ty, DataType::Map { .. } | DataType::Struct(_) | DataType::Variant) {
+        if matches!(call.args[i].ty, DataType::Map { .. } | DataType::Struct(_)) {
             return Err(call.unexpected_type(i, "(\"STRING\" or \"BINARY\" or \"ARRAY\")"));
         }
     }
@@ -55,7 +55,10 @@ fn concat(mut call: Call) -> SparkResult<Typed> {
         if rows::is_binary(&call, i) {
             call.args[i] = coerce::cast_implicitly(&call.args[i], &DataType::STRING, call.settings);
         }
-        call.expect(i, Expected::String)?;
+        match coerce::implicit(&call.args[i], &Expected::String, call.settings) {
+            Some(text) => call.args[i] = text,
+            None => return Err(call.unexpected_type(i, "(\"STRING\" or \"BINARY\" or \"ARRAY\")")),
+        }
         call.args[i].name = name;
     }
     let all: Vec<usize> = (0..call.args.len()).collect();
@@ -67,7 +70,8 @@ fn concat(mut call: Call) -> SparkResult<Typed> {
 fn concat_arrays(mut call: Call) -> SparkResult<Typed> {
     let others = call.args.iter().any(|a| !matches!(a.ty, DataType::Array { .. } | DataType::Null));
     if others {
-        let types: Vec<String> = call.args.iter().map(|a| format!("\"{}\"", a.ty.sql())).collect();
+        let shown = |a: &Typed| coerce::implicit(a, &Expected::String, call.settings).map_or(a.ty.clone(), |t| t.ty);
+        let types: Vec<String> = call.args.iter().map(|a| format!("\"{}\"", shown(a).sql())).collect();
         return Err(call
             .mismatch("DATA_DIFF_TYPES")
             .param("functionName", quote_identifier(&call.name))

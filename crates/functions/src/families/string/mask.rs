@@ -28,7 +28,9 @@ const PARAMETERS: [(&str, Option<&str>); 5] =
 fn mask(mut call: Call) -> SparkResult<Typed> {
     call.arity(1..=5)?;
     arrange(&mut call);
-    call.expect_all(&[const { Expected::String }; 5])?;
+    for i in 0..5 {
+        rows::strict(&mut call, i, Expected::String)?;
+    }
     for i in 1..call.args.len() {
         let arg = &call.args[i];
         if !arg.foldable() {
