@@ -41,6 +41,20 @@ pub(crate) struct Analyzer<'w> {
     /// Relations that are analysed already, by the id of the remote relation that stands for them.
     pub at_hand: HashMap<String, Rel>,
     pub observations: Vec<Observation>,
+    /// Aggregates of an enclosing query that a subquery of its `HAVING` uses, and the columns they become.
+    pub outer_aggregates: Vec<(datafusion::logical_expr::Expr, String)>,
+    /// Aliases of the select list that entries after them used, in order.
+    pub lateral_aliases: Vec<String>,
+    /// True while an expression with a generator in it is only printed.
+    pub prints_generators: bool,
+    /// True while columns are printed with their qualifiers.
+    pub qualified: bool,
+    /// Where the set operation is whose sides are cast.
+    pub set_origin: Option<std::sync::Arc<spark::Origin>>,
+    /// Where calls of `grouping` and `grouping_id` stand in select lists.
+    pub grouping_calls: Vec<(datafusion::logical_expr::Expr, std::sync::Arc<spark::Origin>)>,
+    /// How many scopes of CTEs are outside the definition or subquery being analysed.
+    pub cte_boundary: usize,
     /// Names of the views being expanded, against cycles.
     pub views: Vec<Vec<String>>,
 }
@@ -78,6 +92,8 @@ pub(crate) struct OuterScope {
     pub rel: Rel,
     /// Columns the inner query used.
     pub used: Vec<Attr>,
+    /// True if the inner query stands where aggregates of this scope may (`HAVING`).
+    pub takes_aggregates: bool,
 }
 
 /// Arguments of a parameterized query.
@@ -116,6 +132,13 @@ impl<'w> Analyzer<'w> {
             join_hints: Vec::new(),
             at_hand: HashMap::new(),
             observations: Vec::new(),
+            outer_aggregates: Vec::new(),
+            lateral_aliases: Vec::new(),
+            prints_generators: false,
+            qualified: false,
+            set_origin: None,
+            grouping_calls: Vec::new(),
+            cte_boundary: 0,
             views: Vec::new(),
         }
     }

@@ -44,6 +44,8 @@ pub(crate) enum Place {
     Filter,
     /// Anywhere else.
     Value,
+    /// Below an operator that plans no correlated subquery at all.
+    Operand,
 }
 
 impl Analyzer<'_> {
@@ -58,7 +60,7 @@ impl Analyzer<'_> {
             let mut failure = None;
             let start = match place {
                 Place::Filter => self.settled(rel, expr)?,
-                Place::Value => expr.clone(),
+                Place::Value | Place::Operand => expr.clone(),
             };
             let rewritten = start.transform_down(|e| match self.lift(&out, &e, place) {
                 Ok(Some((wider, column))) => {
@@ -81,17 +83,20 @@ impl Analyzer<'_> {
 
     fn lift(&mut self, rel: &Rel, expr: &Expr, place: Place) -> Result<Option<(Rel, Expr)>> {
         match expr {
-            Expr::ScalarSubquery(s) if is_hard(&s.subquery, false) && yields_one_row(&s.subquery) => {
+            Expr::ScalarSubquery(s)
+                if (is_hard(&s.subquery, false) || (place == Place::Operand && uses_outer(&s.subquery)))
+                    && yields_one_row(&s.subquery) =>
+            {
                 let pushed = self.unnested(rel, s)?;
                 let value = s.subquery.schema().field(0).name().clone();
                 let (rel, column) = self.join_back(rel, pushed, &value)?;
                 Ok(Some((rel, column)))
             }
-            Expr::Exists(e) if place == Place::Value && !uses_outer(&e.subquery.subquery) => {
+            Expr::Exists(e) if place != Place::Filter && !uses_outer(&e.subquery.subquery) => {
                 let found = self.any_row(&e.subquery.subquery)?;
                 Ok(Some((rel.clone(), if e.negated { not(found) } else { found })))
             }
-            Expr::Exists(e) if place == Place::Value || is_hard(&e.subquery.subquery, true) => {
+            Expr::Exists(e) if place != Place::Filter || is_hard(&e.subquery.subquery, true) => {
                 let pushed = self.unnested(rel, &e.subquery)?;
                 let flag = format!("#{}", self.fresh_id());
                 let mut exprs: Vec<Expr> = pushed.map.values().map(column).collect();
@@ -100,22 +105,38 @@ impl Analyzer<'_> {
                 let (rel, column) = self.join_back(rel, Pushed { plan, map: pushed.map }, &flag)?;
                 Ok(Some((rel, if e.negated { column.is_null() } else { column.is_not_null() })))
             }
-            Expr::InSubquery(i) if place == Place::Value || needs_tests(i) => {
-                // Outside a filter's own conditions Spark asks whether there is an equal row: it does not
-                // tell unknown from false, but for a null that is written.
-                let null = matches!(i.expr.as_ref(), Expr::Literal(v, _) if v.is_null());
-                let found = test(rel, i, Outcome::True)?;
-                let mut exprs = [match (null, i.negated) {
-                    (true, _) => lit(ScalarValue::Boolean(None)),
-                    (false, true) => not(found),
-                    (false, false) => found,
-                }];
-                let rel = self.lift_subqueries(rel, &mut exprs, Place::Value)?;
-                let [value] = exprs;
-                Ok(Some((rel, value)))
+            // A null that is written is in no list: unknown if the list has anything, else false.
+            Expr::InSubquery(i) if is_null(&i.expr) && !uses_outer(&i.subquery.subquery) => {
+                let any = self.any_row(&i.subquery.subquery)?;
+                let unknown = lit(ScalarValue::Boolean(None));
+                let found =
+                    datafusion::logical_expr::when(any, unknown).otherwise(lit(false)).map_err(from_datafusion)?;
+                Ok(Some((rel.clone(), if i.negated { not(found) } else { found })))
+            }
+            // Outside a filter's own conditions Spark asks whether there is an equal row, and for `NOT IN`
+            // whether there is one that may be: it does not tell unknown from false.
+            Expr::Not(inner) if place != Place::Filter => match inner.as_ref() {
+                Expr::InSubquery(i) if !i.negated && !(is_null(&i.expr) && !uses_outer(&i.subquery.subquery)) => {
+                    self.lift_test(rel, i, true, place).map(Some)
+                }
+                _ => Ok(None),
+            },
+            Expr::InSubquery(i) if place != Place::Filter || needs_tests(i) => {
+                self.lift_test(rel, i, i.negated, place).map(Some)
             }
             _ => Ok(None),
         }
+    }
+
+    /// The value of an `IN`, or of a `NOT IN`, that stands anywhere.
+    fn lift_test(&mut self, rel: &Rel, i: &InSubquery, negated: bool, place: Place) -> Result<(Rel, Expr)> {
+        let outcome = if negated { Outcome::NotFalse } else { Outcome::True };
+        let found = test(rel, i, outcome)?;
+        let mut exprs = [if negated { not(found) } else { found }];
+        let place = if place == Place::Filter { Place::Value } else { place };
+        let rel = self.lift_subqueries(rel, &mut exprs, place)?;
+        let [value] = exprs;
+        Ok((rel, value))
     }
 
     /// A filter in which every `IN` that DataFusion would not plan is the test for what makes the filter
@@ -154,7 +175,12 @@ impl Analyzer<'_> {
     ///
     /// # Errors
     /// If the plan cannot be built: a defect.
-    pub fn one_value(&mut self, plan: LogicalPlan, ty: &spark::DataType) -> Result<LogicalPlan> {
+    pub fn one_value(
+        &mut self,
+        plan: LogicalPlan,
+        ty: &spark::DataType,
+        origin: Option<&Arc<spark::Origin>>,
+    ) -> Result<LogicalPlan> {
         let known = always_has_a_row(&plan) || plan.schema().field(0).is_nullable();
         if known && yields_one_row(&plan) {
             return Ok(plan);
@@ -165,7 +191,7 @@ impl Analyzer<'_> {
         let rows = datafusion::functions_aggregate::count::count(lit(1i64));
         let aggregates = vec![first.alias(value.clone()), rows.alias(count.clone())];
         let aggregate = Aggregate::try_new(Arc::new(plan), vec![], aggregates).map_err(from_datafusion)?;
-        let checked = functions::families::one_row::only_row(column(value), column(count), ty);
+        let checked = functions::families::one_row::only_row(column(value), column(count), ty, origin);
         project(vec![checked.alias(result)], &LogicalPlan::Aggregate(aggregate))
     }
 
@@ -246,6 +272,10 @@ impl Analyzer<'_> {
             LogicalPlan::Union(u) => self.push_union(u, domain),
             LogicalPlan::Window(w) => self.push_window(w, domain),
             LogicalPlan::Unnest(u) => self.push_unnest(u, domain),
+            LogicalPlan::RecursiveQuery(_) => Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED",
+            )
+            .with_message("A recursive query cannot use outer columns.")),
             other => Err(Error::analysis(
                 "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SUBQUERY_IN_JOIN_CONDITION",
             )
@@ -421,7 +451,20 @@ enum Outcome {
 
 /// True for an `IN` that DataFusion's rules would leave as it is: of several columns, or too correlated.
 fn needs_tests(i: &InSubquery) -> bool {
-    i.subquery.subquery.schema().fields().len() > 1 || is_hard(&i.subquery.subquery, true)
+    if is_null(&i.expr) && !uses_outer(&i.subquery.subquery) {
+        return false;
+    }
+    i.subquery.subquery.schema().fields().len() > 1
+        || i.expr.column_refs().is_empty()
+        || is_hard(&i.subquery.subquery, true)
+}
+
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(v, _) => v.is_null(),
+        Expr::Cast(c) => is_null(&c.expr),
+        _ => false,
+    }
 }
 
 /// `EXISTS (rows of the subquery for which the comparison has that outcome)`.
@@ -545,12 +588,52 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
     }
 }
 
-fn uses_outer(plan: &LogicalPlan) -> bool {
+pub(crate) fn uses_outer(plan: &LogicalPlan) -> bool {
     plan.exists(|p| Ok(p.expressions().iter().any(mentions_outer))).unwrap_or(false)
 }
 
-fn mentions_outer(expr: &Expr) -> bool {
+pub(crate) fn mentions_outer(expr: &Expr) -> bool {
     expr.exists(|e| Ok(matches!(e, Expr::OuterReferenceColumn(..)))).unwrap_or(false)
+}
+
+/// An expression of a subquery as one of the query around it.
+pub(crate) fn as_own(expr: &Expr) -> Expr {
+    let own = expr.clone().transform(|e| match e {
+        Expr::OuterReferenceColumn(_, c) => Ok(Transformed::yes(Expr::Column(c))),
+        other => Ok(Transformed::no(other)),
+    });
+    own.map(|t| t.data).unwrap_or_else(|_| expr.clone())
+}
+
+/// A printed expression with `outer(t.a)` shown as `a`.
+pub(crate) fn without_outer(printed: &str) -> String {
+    let mut out = String::new();
+    let mut rest = printed;
+    while let Some((before, after)) = rest.split_once("outer(") {
+        let Some((path, tail)) = after.split_once(')') else { break };
+        out.push_str(before);
+        out.push_str(path.rsplit('.').next().unwrap_or(path));
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The outer columns that a plan uses, each as often as it does and in the order of its operators.
+pub(crate) fn outer_occurrences(plan: &LogicalPlan) -> Vec<String> {
+    let mut out = Vec::new();
+    let _ = plan.apply(|p| {
+        for expr in p.expressions() {
+            let _ = expr.apply(|e| {
+                if let Expr::OuterReferenceColumn(_, c) = e {
+                    out.push(c.name.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            });
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    out
 }
 
 /// `expr` with outer columns replaced by the columns that carry their values.

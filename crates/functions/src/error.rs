@@ -36,7 +36,7 @@ pub fn with_context(error: DataFusionError, context: Option<&Arc<QueryContext>>)
 /// True for the conditions that Spark reports with the place of the expression: those of arithmetic, casts
 /// and lookups. What other functions find wrong with a value has none.
 fn is_placed(error: &Error) -> bool {
-    const PLACED: [&str; 13] = [
+    const PLACED: &[&str] = &[
         "INVALID_INDEX_OF_ZERO",
         "ARITHMETIC_OVERFLOW",
         "CAST_INVALID_INPUT",
@@ -48,6 +48,7 @@ fn is_placed(error: &Error) -> bool {
         "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
         "MAP_KEY_DOES_NOT_EXIST",
         "NUMERIC_VALUE_OUT_OF_RANGE",
+        "SCALAR_SUBQUERY_TOO_MANY_ROWS",
         "REMAINDER_BY_ZERO",
         "USER_RAISED_EXCEPTION",
     ];

@@ -183,6 +183,10 @@ fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
             call.params.args = call.params.args.into_iter().map(|a| placed_below(a, origin, levels - 1)).collect();
             Expr::AggregateFunction(call)
         }
+        Expr::WindowFunction(mut call) if levels > 0 => {
+            call.params.args = call.params.args.into_iter().map(|a| placed_below(a, origin, levels - 1)).collect();
+            Expr::WindowFunction(call)
+        }
         other => other,
     }
 }

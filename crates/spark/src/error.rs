@@ -70,7 +70,39 @@ pub struct ErrorData {
     pub contexts: Vec<QueryContext>,
     /// One sentence for people; without the condition and the SQLSTATE.
     pub message: String,
+    /// True if Spark names no place in the query for it, wherever it arises.
+    #[serde(default)]
+    pub unplaced: bool,
 }
+
+/// Conditions that Spark places at an operator although an expression is to blame.
+const OPERATOR_PLACED: &[&str] = &["WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE"];
+
+/// Conditions that Spark raises without a place in the query.
+const UNPLACED: &[&str] = &[
+    "AMBIGUOUS_LATERAL_COLUMN_ALIAS",
+    "CANNOT_MERGE_INCOMPATIBLE_DATA_TYPE",
+    "AMBIGUOUS_ALIAS_IN_NESTED_CTE",
+    "INVALID_RECURSIVE_CTE",
+    "INVALID_RECURSIVE_REFERENCE.PLACE",
+    "MISSING_AGGREGATION",
+    "MISSING_WINDOW_SPECIFICATION",
+    "STAR_GROUP_BY_POS",
+    "UNPIVOT_VALUE_DATA_TYPE_MISMATCH",
+    "UNRESOLVED_USING_COLUMN_FOR_JOIN",
+    "WINDOW_FUNCTION_FRAME_NOT_ORDERED",
+    "WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE",
+    "_LEGACY_ERROR_TEMP_1031",
+    "_LEGACY_ERROR_TEMP_1035",
+    "_LEGACY_ERROR_TEMP_1047",
+    "_LEGACY_ERROR_TEMP_1048",
+    "INVALID_IDENTIFIER",
+    "INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT",
+    "UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_AGGREGATE_FUNC",
+    "UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_GROUP_BY",
+    "UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_WINDOW",
+    "_LEGACY_ERROR_TEMP_1036",
+];
 
 /// Where in the query an error arose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +160,7 @@ impl Error {
         Error(Box::new(ErrorData {
             kind,
             sql_state: sql_state(&condition).map(str::to_string),
+            unplaced: UNPLACED.contains(&condition.as_str()),
             condition,
             parameters: IndexMap::new(),
             contexts: Vec::new(),
@@ -190,6 +223,7 @@ impl Error {
     /// Adds the position, unless there is one already: the innermost position wins.
     pub fn at(mut self, origin: Option<&Arc<Origin>>) -> Self {
         if self.0.contexts.is_empty()
+            && !self.0.unplaced
             && let Some(origin) = origin
         {
             self.0.contexts.push(QueryContext::from(&**origin));
@@ -199,9 +233,30 @@ impl Error {
 
     /// Adds a context, unless there is one already.
     pub fn or_context(mut self, context: &QueryContext) -> Self {
-        if self.0.contexts.is_empty() {
+        if self.0.contexts.is_empty() && !self.0.unplaced {
             self.0.contexts.push(context.clone());
         }
+        self
+    }
+
+    /// Adds the place of the operator in which the error arose; some conditions have it instead of that
+    /// of the expression.
+    pub fn at_operator(self, origin: Option<&Arc<Origin>>) -> Self {
+        if origin.is_none() || !OPERATOR_PLACED.contains(&self.0.condition.as_str()) || self.0.unplaced {
+            return self.at(origin);
+        }
+        let mut error = self;
+        error.0.contexts.clear();
+        error = error.at(origin);
+        // The operators around it are not asked.
+        error.0.unplaced = true;
+        error
+    }
+
+    /// The error without a place, also for those who would add one.
+    pub fn nowhere(mut self) -> Self {
+        self.0.contexts.clear();
+        self.0.unplaced = true;
         self
     }
 

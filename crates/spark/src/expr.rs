@@ -155,6 +155,8 @@ pub struct WindowSpec {
     pub partition_by: Vec<Expr>,
     pub order_by: Vec<SortOrder>,
     pub frame: Option<WindowFrame>,
+    /// Where it is written.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// A frame: `ROWS` or `RANGE` between two bounds.

@@ -288,10 +288,28 @@ impl Parser<'_> {
 
     /// `expr [ASC|DESC] [NULLS FIRST|LAST]`.
     pub fn sort_item(&mut self) -> Result<SortOrder> {
+        let mark = self.mark();
         let child = self.expression()?;
+        let child = self.placed_position(mark, child);
         let ascending = self.direction();
         let nulls_first = self.null_order()?;
         Ok(SortOrder { child, ascending, nulls_first })
+    }
+
+    /// A literal with its place, which literals have nowhere else.
+    pub fn placed_value(&self, mark: usize, child: Expr) -> Expr {
+        match child {
+            Expr::Literal(_) => self.at(mark, child),
+            other => other,
+        }
+    }
+
+    /// A literal that may be a position in the select list, with its place.
+    pub fn placed_position(&self, mark: usize, child: Expr) -> Expr {
+        match child {
+            Expr::Literal(spark::Literal::Integer(_)) => self.at(mark, child),
+            other => other,
+        }
     }
 
     /// True unless `DESC`.
@@ -326,12 +344,11 @@ impl Parser<'_> {
 
     /// `([PARTITION BY …] [ORDER BY …] [frame])`.
     pub fn window_spec(&mut self) -> Result<WindowSpec> {
+        let mark = self.mark();
         self.expect_sym("(")?;
         let mut spec = WindowSpec::default();
         if self.eat_kws(&[Kw::CLUSTER, Kw::BY]) {
             spec.partition_by = self.comma_list(Self::expression)?;
-            let ascending = |child: &Expr| SortOrder { child: child.clone(), ascending: true, nulls_first: None };
-            spec.order_by = spec.partition_by.iter().map(ascending).collect();
         } else {
             if self.at_any(&[Kw::PARTITION, Kw::DISTRIBUTE]) {
                 self.advance();
@@ -348,6 +365,7 @@ impl Parser<'_> {
             spec.frame = Some(self.window_frame(keyword == Kw::ROWS)?);
         }
         self.expect_sym(")")?;
+        spec.origin = Some(self.origin(mark));
         Ok(spec)
     }
 

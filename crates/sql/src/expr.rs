@@ -42,7 +42,10 @@ impl Parser<'_> {
 
     /// Takes `AS` unless it is itself the alias (`SELECT 1 AS`).
     fn eat_as(&mut self) -> bool {
-        let follows = self.name_at(1) || self.sym_at(1, "(");
+        // `SELECT a AS FROM t`: the alias is the word itself.
+        let before_from =
+            self.keyword_at(1) == Some(Kw::FROM) && self.name_at(2) && self.keyword_at(2) != Some(Kw::FROM);
+        let follows = (self.name_at(1) || self.sym_at(1, "(")) && !before_from;
         self.at_kw(Kw::AS) && follows && self.eat_kw(Kw::AS)
     }
 
@@ -142,8 +145,9 @@ impl Parser<'_> {
 
     /// A value, then perhaps one predicate about it.
     fn predicated(&mut self) -> Result<Expr> {
-        let mark = self.mark();
         let value = self.value()?;
+        // Spark places a predicate where its word stands, behind the value.
+        let mark = self.mark();
         let negated_by = self.predicate_not();
         let ahead = negated_by as usize;
         let Some(keyword) = self.keyword_at(ahead) else { return Ok(value) };

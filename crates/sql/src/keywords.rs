@@ -71,6 +71,114 @@ impl Kw {
         ALL[self as usize].0
     }
 
+    /// True for the words that are reserved where `spark.sql.ansi.enforceReservedKeywords` asks for it.
+    pub fn is_reserved(self) -> bool {
+        use Kw::*;
+        matches!(
+            self,
+            ALL | AND
+                | ANY
+                | AS
+                | AUTHORIZATION
+                | BOTH
+                | CALL
+                | CASE
+                | CAST
+                | CHECK
+                | COLLATE
+                | COLLATION
+                | COLLATIONS
+                | COLUMN
+                | CONSTRAINT
+                | CREATE
+                | CROSS
+                | CURRENT_DATE
+                | CURRENT_PATH
+                | CURRENT_SCHEMA
+                | CURRENT_TIME
+                | CURRENT_TIMESTAMP
+                | CURRENT_USER
+                | DISTINCT
+                | ELSE
+                | END
+                | ESCAPE
+                | EXCEPT
+                | EXECUTE
+                | FALSE
+                | FETCH
+                | FILTER
+                | FOR
+                | FOREIGN
+                | FROM
+                | FULL
+                | GRANT
+                | GROUP
+                | HAVING
+                | IN
+                | INNER
+                | INTERSECT
+                | INTO
+                | IS
+                | JOIN
+                | LATERAL
+                | LEADING
+                | LEFT
+                | LOCALTIME
+                | NATURAL
+                | NOT
+                | NULL
+                | OFFSET
+                | ON
+                | ONLY
+                | OR
+                | ORDER
+                | OUTER
+                | OVERLAPS
+                | PRIMARY
+                | RECURSIVE
+                | REFERENCES
+                | RIGHT
+                | SELECT
+                | SESSION_USER
+                | SOME
+                | SQL
+                | TABLE
+                | THEN
+                | TIME
+                | TO
+                | TRAILING
+                | UNION
+                | UNIQUE
+                | UNKNOWN
+                | USER
+                | USING
+                | WHEN
+                | WHERE
+                | WITH
+                | WITHIN
+        )
+    }
+
+    /// True for the words that stand for a value.
+    pub fn is_value(self) -> bool {
+        use Kw::*;
+        matches!(
+            self,
+            CURRENT_DATE
+                | CURRENT_PATH
+                | CURRENT_SCHEMA
+                | CURRENT_TIME
+                | CURRENT_TIMESTAMP
+                | CURRENT_USER
+                | LOCALTIME
+                | SESSION_USER
+                | USER
+                | TRUE
+                | FALSE
+                | NULL
+        )
+    }
+
     /// True for the words around joins and set operations, which may not name a relation without
     /// quotes.
     pub fn is_strict_non_reserved(self) -> bool {

@@ -38,6 +38,10 @@ pub struct ParseOptions {
     pub timestamp_ntz: bool,
     /// `spark.sql.caseSensitive`.
     pub case_sensitive: bool,
+    /// `spark.sql.ansi.enforceReservedKeywords` (with ANSI): some keywords are no names.
+    pub reserved_keywords: bool,
+    /// `spark.sql.ansi.relationPrecedence` (with ANSI): joins bind more than commas.
+    pub ansi_relation_precedence: bool,
     /// `spark.sql.ansi.doubleQuotedIdentifiers` (with ANSI): `"x"` is a name.
     pub double_quoted_identifiers: bool,
     /// `spark.sql.parser.escapedStringLiterals`: backslashes are kept.
@@ -83,6 +87,8 @@ impl From<&Settings> for ParseOptions {
             time_zone: settings.time_zone.clone(),
             timestamp_ntz: settings.timestamp_ntz,
             case_sensitive: settings.case_sensitive,
+            reserved_keywords: settings.ansi && flag("spark.sql.ansi.enforceReservedKeywords"),
+            ansi_relation_precedence: settings.ansi && flag("spark.sql.ansi.relationPrecedence"),
             double_quoted_identifiers: settings.ansi && flag("spark.sql.ansi.doubleQuotedIdentifiers"),
             escaped_string_literals: flag("spark.sql.parser.escapedStringLiterals"),
             quoted_regex_column_names: flag("spark.sql.parser.quotedRegexColumnNames"),

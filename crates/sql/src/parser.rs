@@ -335,9 +335,40 @@ impl<'a> Parser<'a> {
 
     // ---- names
 
+    /// The keyword of the token at `mark`.
+    pub fn tokens_keyword(&self, mark: usize) -> Option<Kw> {
+        match self.tokens.get(mark)?.tok {
+            Tok::Word(keyword) => keyword,
+            _ => None,
+        }
+    }
+
+    /// True if the last token taken is a quoted name.
+    pub fn quoted_before(&self) -> bool {
+        let before = self.pos.checked_sub(1).and_then(|i| self.tokens.get(i));
+        before.is_some_and(|t| t.tok == Tok::Quoted)
+    }
+
+    /// True if the last token taken is `symbol`.
+    pub fn symbol_before(&self, symbol: &str) -> bool {
+        let before = self.pos.checked_sub(1).and_then(|i| self.tokens.get(i));
+        before.is_some_and(|t| matches!(t.tok, Tok::Sym(s) if s == symbol))
+    }
+
+    /// True if a keyword may not be a name here.
+    fn is_reserved_at(&self, ahead: usize, keyword: Kw) -> bool {
+        if !self.options.reserved_keywords || !keyword.is_reserved() || self.sym_at(ahead + 1, "(") {
+            return false;
+        }
+        // What has a value without parentheses is no alias.
+        let before = (self.pos + ahead).checked_sub(1).and_then(|mark| self.tokens_keyword(mark));
+        !keyword.is_value() || before == Some(Kw::AS)
+    }
+
     /// True if the token `ahead` can be a name.
     pub fn name_at(&self, ahead: usize) -> bool {
         match self.peek_at(ahead) {
+            Tok::Word(Some(keyword)) if self.is_reserved_at(ahead, keyword) => false,
             Tok::Word(_) | Tok::Quoted => true,
             Tok::DoubleQuoted => self.options.double_quoted_identifiers,
             _ => false,

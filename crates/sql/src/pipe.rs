@@ -1,5 +1,6 @@
 //! Pipe syntax: `query |> operator |> …`.
 
+use spark::expr::UnresolvedStar;
 use spark::plan::{Aggregate, GroupKind, SetOpKind};
 use spark::{Error, Expr, Node, Plan, Result};
 
@@ -42,6 +43,12 @@ impl Parser<'_> {
             Kw::WHERE => {
                 self.advance();
                 let condition = self.expression()?;
+                if self.at_kw(Kw::WINDOW) && self.name_at(1) {
+                    self.query_organization(Node::OneRow.into())?;
+                    return Err(self
+                        .error(mark, "NOT_ALLOWED_IN_PIPE_OPERATOR_WHERE.WINDOW_CLAUSE")
+                        .with_message("WHERE of a pipe has no WINDOW clause"));
+                }
                 Ok(self.located(mark, Node::Filter { input: Box::new(input), condition }))
             }
             Kw::AGGREGATE => self.pipe_aggregate(mark, input),
@@ -62,6 +69,9 @@ impl Parser<'_> {
         let clause = self.select_clause()?;
         if self.at_kw(Kw::FROM) {
             return Err(self.syntax_error());
+        }
+        if self.at_kws(&[Kw::GROUP, Kw::BY]) {
+            return self.select_body(mark, clause, input);
         }
         self.select_items_over(mark, clause, input)
     }
@@ -89,13 +99,9 @@ impl Parser<'_> {
 
     fn pipe_drop(&mut self, mark: usize, input: Plan) -> Result<Plan> {
         self.advance();
-        let columns = self.comma_list(|p| {
-            let at = p.mark();
-            let parts = p.dotted_name()?;
-            Ok(p.at(at, Expr::attribute(parts)))
-        })?;
-        let node = Node::Drop { input: Box::new(input), columns, names: Vec::new(), must_exist: true };
-        Ok(self.located(mark, node))
+        let except = self.comma_list(Self::dotted_name)?;
+        let star = Expr::Star(UnresolvedStar { except, ..Default::default() });
+        Ok(self.located(mark, Node::Project { input: Box::new(input), exprs: vec![star] }))
     }
 
     /// `AGGREGATE items [GROUP BY items]`.
@@ -122,6 +128,7 @@ impl Parser<'_> {
             (Some(Kw::ROLLUP), _) if p.sym_at(1, "(") => Some("GROUP BY ROLLUP"),
             (Some(Kw::CUBE), _) if p.sym_at(1, "(") => Some("GROUP BY CUBE"),
             (Some(Kw::GROUPING), Some(Kw::SETS)) => Some("GROUPING SETS"),
+            (Some(Kw::ALL), _) if !matches!(p.peek_at(1), Tok::Sym("." | "(" | ",")) => Some("GROUP BY ALL"),
             (Some(Kw::WITH), Some(Kw::ROLLUP)) => Some("GROUP BY ROLLUP"),
             (Some(Kw::WITH), Some(Kw::CUBE)) => Some("GROUP BY CUBE"),
             _ => None,

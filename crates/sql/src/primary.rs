@@ -308,8 +308,18 @@ impl Parser<'_> {
         if self.lambda_params.iter().any(is_param) {
             return Ok(self.at(mark, Expr::LambdaVariable(parts)));
         }
-        if self.options.quoted_regex_column_names && first.tok == Tok::Quoted && parts.len() == 1 {
-            return Ok(self.at(mark, Expr::Regex { pattern: parts.remove(0), plan_id: None }));
+        let quoted = match parts.len() {
+            1 => first.tok == Tok::Quoted,
+            2 => self.quoted_before(),
+            _ => false,
+        };
+        let is_pattern = parts.last().is_some_and(|p| !p.chars().all(|c| c.is_alphanumeric() || c == '_'));
+        if self.options.quoted_regex_column_names && quoted && is_pattern {
+            let pattern = match parts.as_slice() {
+                [table, pattern] => format!("`{table}`.`{pattern}`"),
+                _ => parts.remove(0),
+            };
+            return Ok(self.at(mark, Expr::Regex { pattern, plan_id: None }));
         }
         Ok(self.at(mark, Expr::attribute(parts)))
     }

@@ -154,6 +154,22 @@ impl Parser<'_> {
     pub fn query_organization(&mut self, plan: Plan) -> Result<Plan> {
         let mark = self.mark();
         let mut plan = self.ordering(plan)?;
+        const ORDERINGS: [Kw; 4] = [Kw::ORDER, Kw::CLUSTER, Kw::DISTRIBUTE, Kw::SORT];
+        let place = |keyword: Option<Kw>| ORDERINGS.iter().position(|k| Some(*k) == keyword);
+        let first = self.tokens_keyword(mark);
+        let mut others = 0;
+        while self.mark() > mark
+            && self.keyword_at(1) == Some(Kw::BY)
+            && place(self.keyword_at(0)).zip(place(first)).is_some_and(|(now, first)| now > first)
+        {
+            self.ordering(Node::OneRow.into())?;
+            others += 1;
+        }
+        if others > 0 {
+            return Err(self
+                .error(mark, "UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES")
+                .with_message("ORDER BY, SORT BY, DISTRIBUTE BY and CLUSTER BY exclude one another"));
+        }
         if self.at_window_clause() {
             let windows = self.window_clause()?;
             plan = Node::WithWindows { input: Box::new(plan), windows }.into();
@@ -162,12 +178,16 @@ impl Parser<'_> {
         if self.at_kw(Kw::LIMIT) && !self.clause_word_is_name() {
             self.advance();
             if !(self.at_kw(Kw::ALL) && !self.sym_at(1, "(") && self.eat_kw(Kw::ALL)) {
-                limit = Some(self.expression()?);
+                let at = self.mark();
+                let count = self.expression()?;
+                limit = Some(self.placed_value(at, count));
             }
         }
         if self.at_kw(Kw::OFFSET) && !self.clause_word_is_name() {
             self.advance();
+            let at = self.mark();
             let offset = self.expression()?;
+            let offset = self.placed_value(at, offset);
             plan = self.located(mark, Node::Offset { input: Box::new(plan), offset });
         }
         if let Some(limit) = limit {
@@ -265,8 +285,26 @@ impl Parser<'_> {
             return Err(self.script_transform(mark));
         }
         let distinct = self.set_quantifier() == Some(true);
-        let items = self.comma_list(Self::named_expression)?;
+        let items = self.comma_list(Self::select_item)?;
         Ok(SelectClause { hints, distinct, items })
+    }
+
+    /// An entry of a select list. What looks like a column `FROM` with an alias is a comma too many.
+    fn select_item(&mut self) -> Result<Expr> {
+        let mark = self.mark();
+        let is_clause = self.at_kw(Kw::FROM)
+            && self.name_at(1)
+            && !matches!(self.keyword_at(1), Some(Kw::FROM | Kw::AS))
+            && !matches!(self.keyword_at(2), Some(Kw::FROM))
+            && !self.sym_at(2, ",");
+        if is_clause && mark > 0 && self.symbol_before(",") {
+            self.advance();
+            self.advance();
+            return Err(spark::Error::analysis("TRAILING_COMMA_IN_SELECT")
+                .with_message("There is a comma before FROM")
+                .at(Some(&self.origin(mark))));
+        }
+        self.named_expression()
     }
 
     /// `SELECT` of a pipe: the items and `WINDOW` over `input`.
@@ -313,26 +351,35 @@ impl Parser<'_> {
     }
 
     /// The clauses after the relation.
-    fn select_body(&mut self, mark: usize, clause: SelectClause, from: Plan) -> Result<Plan> {
+    pub fn select_body(&mut self, mark: usize, clause: SelectClause, from: Plan) -> Result<Plan> {
         let mut plan = self.lateral_views(from)?;
-        if self.at_kw(Kw::WHERE) && !self.clause_word_is_name() {
-            let at = self.mark();
-            self.advance();
-            let condition = self.expression()?;
-            plan = self.located(at, Node::Filter { input: Box::new(plan), condition });
-        }
+        let condition = match self.at_kw(Kw::WHERE) && !self.clause_word_is_name() {
+            true => {
+                self.advance();
+                Some(self.expression()?)
+            }
+            false => None,
+        };
+        let at_group = self.mark();
         let group = self.group_by_clause()?;
+        let group_origin = self.origin(at_group);
         let having = if self.at_kw(Kw::HAVING) && !self.clause_word_is_name() {
             self.advance();
             Some(self.expression()?)
         } else {
             None
         };
+        if let Some(condition) = condition {
+            // Spark places the filter at the whole `SELECT`.
+            plan = self.located(mark, Node::Filter { input: Box::new(plan), condition });
+        }
         let mut plan = match group {
             Some((kind, grouping)) => {
                 let items = clause.items;
                 let aggregate = Aggregate { input: plan, kind, grouping, aggregates: items, prepend_grouping: false };
-                self.located(mark, Node::Aggregate(Box::new(aggregate)))
+                let mut plan = self.located(mark, Node::Aggregate(Box::new(aggregate)));
+                plan.origin = Some(group_origin);
+                plan
             }
             None if having.is_some() => {
                 let kind = GroupKind::GroupBy;
@@ -454,7 +501,10 @@ impl Parser<'_> {
             Some(Kw::ROLLUP) if self.sym_at(1, "(") => "rollup",
             Some(Kw::CUBE) if self.sym_at(1, "(") => "cube",
             Some(Kw::GROUPING) if self.keyword_at(1) == Some(Kw::SETS) && self.sym_at(2, "(") => "grouping_sets",
-            _ => return self.expression(),
+            _ => {
+                let child = self.expression()?;
+                return Ok(self.placed_position(mark, child));
+            }
         };
         self.advance();
         if name == "grouping_sets" {

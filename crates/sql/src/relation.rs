@@ -24,13 +24,19 @@ impl Parser<'_> {
         self.eat_kw(Kw::LATERAL);
         let mut plan = self.relation()?;
         while self.eat_sym(",") {
-            let word = self.mark();
             let lateral = self.eat_kw(Kw::LATERAL);
-            let right = self.relation()?;
+            let right = match self.options.ansi_relation_precedence {
+                true => self.relation()?,
+                false => self.nested(Self::relation_primary)?,
+            };
             if lateral {
-                self.check_lateral(word, &right)?;
+                self.check_lateral(mark, &right)?;
             }
             plan = self.join(mark, plan, right, JoinType::Inner, JoinCriteria::None, lateral);
+            // A comma binds no less than a join, unless the standard's precedence is asked for.
+            while let Some(extended) = self.relation_extension(mark, &mut plan)? {
+                plan = extended;
+            }
         }
         Ok(plan)
     }
@@ -59,11 +65,9 @@ impl Parser<'_> {
             plan = input;
         }
         match &plan.node {
-            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } | Node::InlineTable { .. } => {
-                Err(self
-                    .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
-                    .with_message("LATERAL stands before a subquery or a table function"))
-            }
+            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } => Err(self
+                .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
+                .with_message("LATERAL stands before a subquery or a table function")),
             _ => Ok(()),
         }
     }
@@ -130,12 +134,24 @@ impl Parser<'_> {
         let join_type = self.join_type()?;
         self.expect_kw(Kw::JOIN)?;
         let lateral = self.eat_kw(Kw::LATERAL);
+        let incompatible = match (natural, lateral, join_type) {
+            (true, true, _) => Some(("LATERAL", "NATURAL")),
+            (true, false, JoinType::Cross) => Some(("NATURAL", "CROSS")),
+            _ => None,
+        };
         let right = self.relation_primary()?;
         if lateral {
             self.check_lateral(word, &right)?;
         }
         if self.at_any(&[Kw::APPROX, Kw::EXACT]) && self.keyword_at(1) == Some(Kw::NEAREST) {
             return self.nearest_by(mark, word, left, right, join_type, lateral);
+        }
+        if let Some((one, other)) = incompatible {
+            return Err(self
+                .error(word, "INCOMPATIBLE_JOIN_TYPES")
+                .param("joinType1", one)
+                .param("joinType2", other)
+                .with_message(format!("A join is not both {one} and {other}")));
         }
         let criteria = if natural {
             JoinCriteria::Natural
@@ -162,7 +178,7 @@ impl Parser<'_> {
                 .param("joinType", join_type_name(join_type))
                 .with_message("A lateral join is inner, cross or left outer"));
         }
-        Ok(self.join(mark, left, right, join_type, criteria, lateral))
+        Ok(self.join(word, left, right, join_type, criteria, lateral))
     }
 
     /// `APPROX|EXACT NEAREST [n] BY DISTANCE|SIMILARITY expr` after the relations of a join.
@@ -627,6 +643,7 @@ impl Parser<'_> {
         }
         let at = self.mark();
         let limit = self.expression()?;
+        let limit = self.placed_value(at, limit);
         if self.eat_kw(Kw::ROWS) {
             return Ok(Ok((Node::Limit { input: Box::new(plan), limit }, false)));
         }

@@ -65,7 +65,22 @@ impl Analyzer<'_> {
 
     /// The value of a matched column with its nested fields.
     pub fn matched(&mut self, found: Match) -> Result<Typed> {
-        self.fields_of(found.attr.typed(), &found.rest)
+        let mut typed = found.attr.typed();
+        if self.qualified {
+            typed.name = attr_path(&found.attr);
+        }
+        self.fields_of(typed, &found.rest)
+    }
+
+    /// What `resolve` makes with columns printed with their qualifiers.
+    ///
+    /// # Errors
+    /// As `resolve`.
+    pub fn printed_qualified<T>(&mut self, resolve: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = std::mem::replace(&mut self.qualified, true);
+        let out = resolve(self);
+        self.qualified = before;
+        out
     }
 
     /// `base.field.field…`.
@@ -138,7 +153,9 @@ impl Analyzer<'_> {
         match found.as_slice() {
             [] => Ok(None),
             [typed] => {
-                let typed = (*typed).clone().named(format!("lateralAliasReference({first})"));
+                self.lateral_aliases.push(first.clone());
+                let shown = if fields.is_empty() { format!("lateralAliasReference({first})") } else { first.clone() };
+                let typed = (*typed).clone().named(shown);
                 self.fields_of(typed, fields).map(Some)
             }
             many => Err(Error::analysis("AMBIGUOUS_LATERAL_COLUMN_ALIAS")
@@ -150,22 +167,20 @@ impl Analyzer<'_> {
 
     /// A column of an enclosing query, noted as used by the inner one.
     fn outer_reference(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
-        for level in (0..self.outer.len()).rev() {
-            let rel = self.outer[level].rel.clone();
-            let found = match self.match_columns(parts, &rel.output, scope)? {
-                None => self.match_columns(parts, &rel.hidden, scope)?,
-                found => found,
-            };
-            if let Some(found) = found {
-                let base = self.outer_attr(level, &found.attr);
-                return self.fields_of(base, &found.rest).map(Some);
-            }
-        }
-        Ok(None)
+        // Only the query right around this one is in reach.
+        let Some(level) = self.outer.len().checked_sub(1) else { return Ok(None) };
+        let rel = self.outer[level].rel.clone();
+        let found = match self.match_columns(parts, &rel.output, scope)? {
+            None => self.match_columns(parts, &rel.hidden, scope)?,
+            found => found,
+        };
+        let Some(found) = found else { return Ok(None) };
+        let base = self.outer_attr(level, &found.attr);
+        self.fields_of(base, &found.rest).map(Some)
     }
 
     /// A reference to a column of the enclosing query at `level`.
-    fn outer_attr(&mut self, level: usize, attr: &Attr) -> Typed {
+    pub(super) fn outer_attr(&mut self, level: usize, attr: &Attr) -> Typed {
         let used = &mut self.outer[level].used;
         if !used.iter().any(|u| u.id == attr.id) {
             used.push(attr.clone());
@@ -234,7 +249,9 @@ impl Analyzer<'_> {
 
     /// `UNRESOLVED_COLUMN` with the nearest names.
     pub fn unresolved(&self, parts: &[String], scope: &Scope) -> Error {
-        let mut suggestions = suggestions(parts, &scope.rel.output);
+        let mut columns = scope.rel.output.clone();
+        columns.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        let mut suggestions = suggestions(parts, &columns);
         if let (true, Some(parameters)) = (suggestions.is_empty(), self.constants.last()) {
             let mut names: Vec<&str> = parameters.keys().map(String::as_str).filter(|n| !n.contains('.')).collect();
             names.sort_unstable();
@@ -288,7 +305,7 @@ impl Analyzer<'_> {
             self.unresolved(&attribute.parts, scope)
         } else {
             Error::analysis("CANNOT_RESOLVE_DATAFRAME_COLUMN")
-                .param("name", quoted(&attribute.parts))
+                .param("name", as_expression(&attribute.parts))
                 .with_message(format!(
                     "Column {} belongs to a DataFrame that is not part of this query.",
                     quoted(&attribute.parts)
@@ -329,6 +346,30 @@ impl Analyzer<'_> {
     }
 }
 
+/// Where a column of that name is asked for in an expression.
+pub(crate) fn origin_of(expr: &spark::Expr, name: &str) -> Option<std::sync::Arc<spark::Origin>> {
+    let mut found = None;
+    expr.clone().visit_mut(&mut |e| {
+        if let spark::Expr::At { child, origin } = e
+            && let spark::Expr::Attribute(a) = child.as_ref()
+            && a.parts.last().is_some_and(|p| p.eq_ignore_ascii_case(name))
+        {
+            found.get_or_insert(origin.clone());
+        }
+    });
+    found
+}
+
+/// An error about an unresolved column, at the column in one of the expressions.
+pub(crate) fn at_column<'e>(error: Error, exprs: impl IntoIterator<Item = &'e spark::Expr>) -> Error {
+    if !error.condition().starts_with("UNRESOLVED_COLUMN") {
+        return error;
+    }
+    let name = error.data().parameters.get("objectName").cloned().unwrap_or_default();
+    let origin = exprs.into_iter().find_map(|e| origin_of(e, name.trim_matches('`')));
+    error.at(origin.as_ref())
+}
+
 /// Candidates that differ as columns.
 fn distinct(found: Vec<(Match, usize)>) -> Vec<(Match, usize)> {
     let mut out: Vec<(Match, usize)> = Vec::new();
@@ -343,6 +384,11 @@ fn distinct(found: Vec<(Match, usize)>) -> Vec<(Match, usize)> {
 /// `` `a`.`b` ``.
 pub(crate) fn quoted(parts: &[String]) -> String {
     parts.iter().map(|p| quote_identifier(p)).collect::<Vec<_>>().join(".")
+}
+
+/// A name as Spark prints expressions: `"a.b"`.
+fn as_expression(parts: &[String]) -> String {
+    format!("\"{}\"", parts.join("."))
 }
 
 /// The name with its qualifier, unquoted.
@@ -361,7 +407,7 @@ fn ambiguous(parts: &[String], found: &[&Attr]) -> Error {
 
 fn ambiguous_dataframe_column(attribute: &UnresolvedAttribute, scope: &Scope) -> Error {
     Error::analysis("AMBIGUOUS_COLUMN_REFERENCE")
-        .param("name", quoted(&attribute.parts))
+        .param("name", as_expression(&attribute.parts))
         .with_message(format!(
             "Column {} is ambiguous: the DataFrame it was taken from occurs more than once here.",
             quoted(&attribute.parts)
@@ -369,19 +415,28 @@ fn ambiguous_dataframe_column(attribute: &UnresolvedAttribute, scope: &Scope) ->
         .at(scope.origin.as_ref())
 }
 
-/// Up to five columns by their edit distance from the name.
+/// Up to five columns by their edit distance from the name as it was written. What their qualifiers have
+/// in common is left out.
 pub(crate) fn suggestions(parts: &[String], columns: &[Attr]) -> Vec<String> {
-    let wanted = parts.last().map(|p| p.to_lowercase()).unwrap_or_default();
-    let qualified = parts.len() > 1 || distinct_qualifiers(columns) > 1;
-    let mut scored: Vec<(usize, usize, String)> = columns
+    let wanted = parts.iter().map(|p| spark::types::quote_if_needed(p)).collect::<Vec<_>>().join(".");
+    let paths: Vec<Vec<String>> =
+        columns.iter().map(|a| a.qualifier.iter().chain([&a.name]).cloned().collect()).collect();
+    let common = |kept: usize| {
+        let mut heads = paths.iter().map(|p| &p[..p.len().saturating_sub(kept)]);
+        let first = heads.next();
+        heads.all(|head| Some(head) == first)
+    };
+    let kept = match parts.len() {
+        1 if common(1) => 1,
+        1 | 2 if common(2) => 2,
+        _ => usize::MAX,
+    };
+    let mut scored: Vec<(usize, usize, String)> = paths
         .iter()
         .enumerate()
-        .map(|(i, a)| {
-            let path: Vec<String> = match (qualified, a.qualifier.last()) {
-                (true, Some(q)) => vec![q.clone(), a.name.clone()],
-                _ => vec![a.name.clone()],
-            };
-            (edit_distance(&wanted, &a.name.to_lowercase()), i, quoted(&path))
+        .map(|(i, path)| {
+            let name = quoted(&path[path.len().saturating_sub(kept)..]);
+            (edit_distance(&wanted, &name), i, name)
         })
         .collect();
     scored.sort();
@@ -396,16 +451,6 @@ pub(crate) fn nearest(wanted: &str, names: &[&str]) -> Vec<String> {
         names.iter().enumerate().map(|(i, n)| (edit_distance(&wanted, &n.to_lowercase()), i)).collect();
     scored.sort_unstable();
     scored.into_iter().take(3).map(|(_, i)| quote_identifier(names[i])).collect()
-}
-
-fn distinct_qualifiers(columns: &[Attr]) -> usize {
-    let mut seen: Vec<&[String]> = Vec::new();
-    for attr in columns {
-        if !seen.contains(&attr.qualifier.as_slice()) {
-            seen.push(&attr.qualifier);
-        }
-    }
-    seen.len()
 }
 
 /// Levenshtein distance in characters.

@@ -75,7 +75,12 @@ impl Analyzer<'_> {
             }
             (other, _) => Err(invalid_base(&base.name, other)),
         };
-        result.map_err(|e| e.at(scope.origin.as_ref()))
+        const UNPLACED: [&str; 3] =
+            ["AMBIGUOUS_REFERENCE_TO_FIELDS", "FIELD_NOT_FOUND", "INVALID_EXTRACT_BASE_FIELD_TYPE"];
+        result.map_err(|e| match UNPLACED.contains(&e.condition()) {
+            true => e.nowhere(),
+            false => e.at(scope.origin.as_ref()),
+        })
     }
 
     /// Extraction from an array, map or variant, by the function that knows the semantics.

@@ -14,6 +14,7 @@ use spark::{Error, Expr, Result};
 use crate::context::{Analyzer, LambdaVariable};
 use crate::expr::Scope;
 use crate::expr::attribute::quoted;
+use crate::expr::list::is_bound;
 use crate::relation::aggregate::contains_aggregate;
 use crate::world::{Answer, Need};
 
@@ -53,7 +54,8 @@ impl<'w> Analyzer<'w> {
             }
             Build::Aggregate(build) => {
                 let call = self.aggregate_call(&name, f, scope)?;
-                build_call(call, *build)
+                let typed = build_call(call, *build)?;
+                Ok(self.as_outer_aggregate(typed))
             }
             Build::Window(build) => {
                 let is_over = std::mem::replace(&mut scope.in_window, false);
@@ -68,9 +70,23 @@ impl<'w> Analyzer<'w> {
                 }
                 Ok(typed)
             }
-            Build::Generator(_) => Err(Error::analysis("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS")
-                .param("expression", format!("\"{}\"", self.call_of(&name, f, scope)?.display_name()))
-                .at(scope.origin.as_ref())),
+            Build::Generator(_) => {
+                let shown = self.call_of(&name, f, scope)?.display_name();
+                if self.prints_generators {
+                    return Ok(Typed::null(DataType::Null).named(shown));
+                }
+                let outside = matches!(scope.clause, "WHERE" | "ORDER BY" | "JOIN");
+                let error = match outside {
+                    _ if scope.clause == "VALUES" => {
+                        Error::analysis("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE")
+                            .param("expr", format!("\"{shown}\""))
+                    }
+                    true => Error::analysis("UNSUPPORTED_GENERATOR.OUTSIDE_SELECT").param("plan", scope.clause),
+                    false => Error::analysis("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS")
+                        .param("expression", format!("\"{shown}\"")),
+                };
+                Err(error.at(scope.origin.as_ref()))
+            }
         }
     }
 
@@ -87,38 +103,80 @@ impl<'w> Analyzer<'w> {
     /// The call of an aggregate, which has none inside its arguments or its filter.
     fn aggregate_call(&mut self, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Call<'w>> {
         let is_over = std::mem::replace(&mut scope.in_window, false);
+        let aliases = self.lateral_aliases.len();
         let call = self.call_of(name, f, scope);
         scope.in_window = is_over;
-        let call = call?;
-        if let Some(filter) = &call.filter {
-            let sub = if contains_aggregate(&filter.expr) {
-                Some("CONTAINS_AGGREGATE")
-            } else if crate::expr::window::contains_window(&filter.expr) {
-                Some("CONTAINS_WINDOW_FUNCTION")
-            } else if filter.expr.is_volatile() {
-                Some("NON_DETERMINISTIC")
-            } else {
-                None
-            };
-            if let Some(sub) = sub {
-                let bare = call.display_name();
-                let bare = bare.split(" FILTER (WHERE").next().unwrap_or_default();
-                return Err(Error::analysis(format!("INVALID_AGGREGATE_FILTER.{sub}"))
-                    .param("filterExpr", format!("\"{}\"", filter.name))
-                    .param("aggExpr", format!("\"{bare}\""))
-                    .at(scope.origin.as_ref()));
-            }
+        let call = call.map_err(|e| not_a_filter(e, f))?;
+        if let (false, Some(alias)) = (is_over, self.lateral_aliases.get(aliases)) {
+            return Err(Error::analysis("UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_AGGREGATE_FUNC")
+                .param("lca", spark::types::quote_identifier(alias))
+                .param("aggFunc", format!("\"{}\"", call.display_name()))
+                .at(scope.origin.as_ref()));
         }
+        if f.ignore_nulls == Some(true) && !IGNORES_NULLS.contains(&name) {
+            return Err(Error::analysis("INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX")
+                .param("prettyName", spark::types::quote_identifier(name))
+                .param("syntax", "IGNORE NULLS")
+                .at(scope.origin.as_ref()));
+        }
+        check_filter(&call).map_err(|e| e.at(scope.origin.as_ref()))?;
         if !is_over && call.args.iter().any(|a| crate::expr::window::contains_window(&a.expr)) {
             return Err(Error::analysis("_LEGACY_ERROR_TEMP_1031")
                 .with_message("A window function cannot stand inside an aggregate; compute it in a subquery."));
         }
-        if !is_over && call.args.iter().any(|a| contains_aggregate(&a.expr)) {
+        if !is_over && let Some(i) = call.args.iter().position(|a| contains_aggregate(&a.expr)) {
+            let inner = f.args.get(i).and_then(aggregate_origin);
             return Err(Error::analysis("NESTED_AGGREGATE_FUNCTION")
                 .with_message("An aggregate cannot stand inside another; compute the inner one in a subquery.")
-                .at(scope.origin.as_ref()));
+                .at(inner.as_ref().or(scope.origin.as_ref())));
         }
+        self.refuse_mixed(&call, scope)?;
         Ok(call)
+    }
+
+    /// An aggregate is over columns of this query or of the one around it, not both.
+    fn refuse_mixed(&self, call: &Call, scope: &Scope) -> Result<()> {
+        if self.outer.is_empty() {
+            return Ok(());
+        }
+        let outer = call.args.iter().any(|a| crate::decorrelate::mentions_outer(&a.expr));
+        if outer && call.args.iter().any(|a| !a.expr.column_refs().is_empty()) {
+            return Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.AGGREGATE_FUNCTION_MIXED_OUTER_LOCAL_REFERENCES",
+            )
+            .param("function", call.display_name())
+            .at(scope.origin.as_ref()));
+        }
+        Ok(())
+    }
+
+    /// An aggregate over columns of the enclosing query alone, in a subquery of its `HAVING`, is one of
+    /// that query: its value is a column of it.
+    fn as_outer_aggregate(&mut self, typed: Typed) -> Typed {
+        let Some(outer) = self.outer.last() else { return typed };
+        if !outer.takes_aggregates || !crate::decorrelate::mentions_outer(&typed.expr) {
+            return typed;
+        }
+        let own = crate::decorrelate::as_own(&typed.expr);
+        let name = match self.outer_aggregates.iter().find(|(e, _)| *e == own) {
+            Some((_, name)) => name.clone(),
+            None => {
+                let name = format!("#{}", self.fresh_id());
+                self.outer_aggregates.push((own, name.clone()));
+                name
+            }
+        };
+        let column = datafusion::common::Column::new_unqualified(&name);
+        let id = crate::scope::column_id(&column).unwrap_or_default();
+        let shown = crate::decorrelate::without_outer(&typed.name);
+        let attr = crate::scope::Attr { id, ..self.fresh_attr(shown, &typed) };
+        if let Some(outer) = self.outer.last_mut()
+            && !outer.used.iter().any(|u| u.id == id)
+        {
+            outer.used.push(attr);
+        }
+        let field = arrow_schema::Field::new(&name, functions::types::to_arrow(&typed.ty), true);
+        Typed { expr: DfExpr::OuterReferenceColumn(field.into(), column), nullable: true, ..typed }
     }
 
     /// `int(x)`, `string(x)`, …: a cast under the name of its argument.
@@ -139,6 +197,7 @@ impl<'w> Analyzer<'w> {
     pub fn generator(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Option<Generator>> {
         let Some(name) = builtin_name(&f.name) else { return Ok(None) };
         let Some(Build::Generator(build)) = registry::function(&name).map(|f| &f.build) else { return Ok(None) };
+        refuse_modifiers(f, &name).map_err(|e| e.at(scope.origin.as_ref()))?;
         let call = self.call_of(&name, f, scope)?;
         let origin = call.origin.clone();
         build(call).map(Some).map_err(|e| e.at(origin.as_ref()))
@@ -205,6 +264,12 @@ impl<'w> Analyzer<'w> {
         if !args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
             return Ok(args.into());
         }
+        if f.is_operator {
+            return Err(Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
+                .param("elem", "'*'")
+                .param("prettyName", format!("expression `{}`", operator_class(name)))
+                .with_message("A star stands for several columns and is no operand."));
+        }
         if let [only] = args.as_slice()
             && name == "count"
             && !f.distinct
@@ -267,7 +332,7 @@ impl<'w> Analyzer<'w> {
             Expr::Alias { names, .. } => names.first().cloned(),
             Expr::NamedArgument { name, .. } => Some(name.clone()),
             Expr::Attribute(a) => a.parts.last().cloned(),
-            Expr::LambdaVariable(parts) => parts.last().cloned(),
+            Expr::LambdaVariable(parts) if !is_bound(arg) => parts.last().cloned(),
             Expr::ExtractValue { extraction, .. } => match extraction.unpositioned() {
                 Expr::Literal(spark::Literal::String(s)) => Some(s.clone()),
                 _ => None,
@@ -278,6 +343,8 @@ impl<'w> Analyzer<'w> {
         let name = match arg.unpositioned() {
             // A column keeps its own spelling.
             Expr::Attribute(a) if a.parts.len() == 1 && self.same_name(&a.parts[0], &typed.name) => typed.name.clone(),
+            // A column of a star.
+            _ if is_bound(arg) => typed.name.clone(),
             _ => name.unwrap_or_else(|| format!("col{}", i + 1)),
         };
         Ok((name, typed))
@@ -515,6 +582,88 @@ fn printed<'n>(name: &'n str, typed: &'n Result<Typed>) -> &'n str {
 fn is_of_number_of_arguments(error: &Error) -> bool {
     let condition = error.condition();
     condition.starts_with("WRONG_NUM_ARGS") || condition == "REQUIRED_PARAMETER_NOT_FOUND"
+}
+
+/// What Spark calls an operator.
+fn operator_class(name: &str) -> &str {
+    match name {
+        "+" => "add",
+        "-" => "subtract",
+        "*" => "multiply",
+        "/" => "divide",
+        "%" | "mod" => "remainder",
+        "div" => "integraldivide",
+        "=" | "==" => "equalto",
+        "<=>" => "equalnullsafe",
+        ">" => "greaterthan",
+        ">=" => "greaterthanorequal",
+        "<" => "lessthan",
+        "<=" => "lessthanorequal",
+        "negative" => "unaryminus",
+        other => other,
+    }
+}
+
+/// Aggregates that can leave nulls out when asked to.
+const IGNORES_NULLS: &[&str] = &[
+    "first",
+    "first_value",
+    "last",
+    "last_value",
+    "any_value",
+    "nth_value",
+    "array_agg",
+    "collect_list",
+    "collect_set",
+];
+
+/// A filter that is no condition has an error of its own.
+fn not_a_filter(error: Error, f: &UnresolvedFunction) -> Error {
+    if f.filter.is_none() || error.condition() != "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN" {
+        return error;
+    }
+    let shown = error.data().parameters.get("filter").cloned().unwrap_or_default();
+    Error::analysis("INVALID_AGGREGATE_FILTER.NOT_BOOLEAN").param("filterExpr", shown)
+}
+
+/// What a filter of an aggregate must not hold.
+fn check_filter(call: &Call) -> Result<()> {
+    let Some(filter) = &call.filter else { return Ok(()) };
+    let error = |sub: &str| {
+        Error::analysis(format!("INVALID_AGGREGATE_FILTER.{sub}")).param("filterExpr", format!("\"{}\"", filter.name))
+    };
+    if contains_aggregate(&filter.expr) {
+        return Err(
+            error("CONTAINS_AGGREGATE").param("aggExpr", crate::relation::aggregate::aggregates_printed(filter))
+        );
+    }
+    if crate::expr::window::contains_window(&filter.expr) {
+        return Err(error("CONTAINS_WINDOW_FUNCTION")
+            .param("windowExpr", crate::relation::group_check::windows_printed(&filter.name)));
+    }
+    if filter.expr.is_volatile() {
+        return Err(error("NON_DETERMINISTIC"));
+    }
+    Ok(())
+}
+
+/// Where the first aggregate in an expression stands.
+pub(crate) fn aggregate_origin(expr: &Expr) -> Option<std::sync::Arc<spark::Origin>> {
+    let Expr::At { child, origin } = expr else {
+        return match expr {
+            Expr::Alias { child, .. } => aggregate_origin(child),
+            Expr::Function(f) => f.args.iter().find_map(aggregate_origin),
+            Expr::Cast { child, .. } => aggregate_origin(child),
+            _ => None,
+        };
+    };
+    if let Expr::Function(f) = child.as_ref() {
+        let function = builtin_name(&f.name).and_then(|n| registry::function(&n));
+        if function.is_some_and(|f| matches!(f.build, Build::Aggregate(_))) {
+            return Some(origin.clone());
+        }
+    }
+    aggregate_origin(child)
 }
 
 fn refuse_modifiers(f: &UnresolvedFunction, name: &str) -> Result<()> {

@@ -75,9 +75,16 @@ impl Analyzer<'_> {
             Expr::SortOrder(order) => self.resolve(&order.child, scope),
             Expr::Identifier { name, args } => self.identifier(name, args.as_deref(), scope),
             Expr::Row(values) => self.row(values, scope),
+            // Beyond select lists a quoted name is a name.
+            Expr::Regex { pattern, .. }
+                if matches!(scope.clause, "WHERE" | "ORDER BY" | "GROUP BY" | "HAVING" | "JOIN") =>
+            {
+                let parts = pattern.trim_matches('`').split("`.`").map(str::to_string).collect();
+                self.attribute(&UnresolvedAttribute { parts, plan_id: None, is_metadata_column: false }, scope)
+            }
             Expr::Star(_) | Expr::Regex { .. } => Err(Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
                 .param("elem", "'*'")
-                .param("prettyName", scope.clause)
+                .param("prettyName", operator_of(scope.clause))
                 .with_message("A star stands for several columns and cannot be used here.")
                 .at(scope.origin.as_ref())),
             Expr::Lambda { .. } => Err(Error::analysis("UNSUPPORTED_FEATURE.LAMBDA_FUNCTION_WITH_PYTHON_UDF")
@@ -114,7 +121,11 @@ impl Analyzer<'_> {
         if let Some(bound) = self.bound.get(name) {
             return Ok(bound.clone());
         }
-        let base = self.lambda(name).ok_or_else(|| Error::internal(format!("lambda variable {name} is not bound")))?;
+        let base = self.lambda(name).ok_or_else(|| {
+            Error::analysis("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION")
+                .param("objectName", spark::types::quote_identifier(name))
+                .with_message(format!("The lambda variable {name} is used outside its lambda."))
+        })?;
         self.fields_of(base, parts.get(1..).unwrap_or_default())
     }
 
@@ -166,13 +177,13 @@ impl Analyzer<'_> {
         let not_constant = |sub: &str| {
             Error::analysis(format!("NOT_A_CONSTANT_STRING.{sub}"))
                 .param("name", "IDENTIFIER")
-                .param("expr", format!("\"{}\"", typed.name))
+                .param("expr", &typed.name)
         };
         if !typed.foldable() {
             return Err(not_constant("NOT_CONSTANT"));
         }
         if !typed.ty.is_string() {
-            return Err(not_constant("WRONG_TYPE").param("dataType", format!("\"{}\"", typed.ty.sql())));
+            return Err(not_constant("WRONG_TYPE").param("dataType", typed.ty.simple_string()));
         }
         let text = fold::string(&typed).ok_or_else(|| not_constant("NULL"))?;
         self.parse_identifier(&text)
@@ -200,5 +211,17 @@ impl Analyzer<'_> {
                 .param("filter", format!("\"{}\"", typed.name))
                 .param("type", format!("\"{}\"", typed.ty.sql()))),
         }
+    }
+}
+
+/// The operator that Spark makes of a clause.
+fn operator_of(clause: &str) -> &str {
+    match clause {
+        "SELECT" => "Project",
+        "WHERE" => "Filter",
+        "ORDER BY" => "Sort",
+        "GROUP BY" => "Aggregate",
+        "JOIN" => "Join",
+        other => other,
     }
 }

@@ -27,7 +27,7 @@ impl Analyzer<'_> {
             SubqueryKind::Scalar => self.scalar_subquery(&plan, scope),
             SubqueryKind::Exists => {
                 let (rel, used) = self.inner(&plan, scope)?;
-                let name = format!("exists({})", outer_names(&used));
+                let name = format!("exists({})", outer_names(&used, &rel.plan));
                 if always_has_a_row(&rel.plan) {
                     return Ok(Typed::new(datafusion::logical_expr::lit(true), DataType::Boolean, false, name));
                 }
@@ -60,8 +60,11 @@ impl Analyzer<'_> {
     /// # Errors
     /// What is wrong inside.
     pub fn inner(&mut self, plan: &Plan, scope: &Scope) -> Result<(Rel, Vec<Attr>)> {
-        self.outer.push(OuterScope { rel: scope.rel.clone(), used: Vec::new() });
+        let takes_aggregates = scope.clause == "HAVING";
+        self.outer.push(OuterScope { rel: scope.rel.clone(), used: Vec::new(), takes_aggregates });
+        let boundary = std::mem::replace(&mut self.cte_boundary, self.ctes.len());
         let rel = self.relation(plan);
+        self.cte_boundary = boundary;
         let used = self.outer.pop().map(|s| s.used).unwrap_or_default();
         Ok((rel?, used))
     }
@@ -75,8 +78,8 @@ impl Analyzer<'_> {
             .param("number", rel.output.len().to_string())
             .at(scope.origin.as_ref()));
         };
-        let name = format!("scalarsubquery({})", outer_names(&used));
-        let plan = self.one_value(rel.exact_plan()?, &column.ty)?;
+        let name = format!("scalarsubquery({})", outer_names(&used, &rel.plan));
+        let plan = self.one_value(rel.exact_plan()?, &column.ty, scope.origin.as_ref())?;
         let expr = DfExpr::ScalarSubquery(make(plan, &used));
         Ok(Typed::new(expr, column.ty.clone(), true, name))
     }
@@ -88,35 +91,48 @@ impl Analyzer<'_> {
         }
         let (rel, used) = self.inner(plan, scope)?;
         let printed: Vec<String> = typed.iter().map(|t| t.name.clone()).collect();
-        let head = match printed.as_slice() {
+        let head = |quote: &str| match printed.as_slice() {
             [one] => one.clone(),
             many => {
-                let named: Vec<String> =
-                    many.iter().enumerate().map(|(i, n)| format!("{}, {n}", member_name(&values[i], i, n))).collect();
+                let named = |(i, n): (usize, &String)| format!("{quote}{}{quote}, {n}", member_name(&values[i], i, n));
+                let named: Vec<String> = many.iter().enumerate().map(named).collect();
                 format!("named_struct({})", named.join(", "))
             }
         };
-        let name = format!("({head} IN (listquery({})))", outer_names(&used));
+        let outer = outer_names(&used, &rel.plan);
+        let name = format!("({} IN (listquery({outer})))", head(""));
+        let sql = format!("({} IN (listquery({outer})))", head("'"));
         if typed.len() != rel.output.len() {
             let left: Vec<String> = typed.iter().map(|t| format!("\"{}\"", t.name)).collect();
             let right: Vec<String> = rel.output.iter().map(|a| format!("\"{}\"", a.name)).collect();
             return Err(Error::analysis("DATATYPE_MISMATCH.IN_SUBQUERY_LENGTH_MISMATCH")
-                .param("sqlExpr", format!("\"{name}\""))
+                .param("sqlExpr", format!("\"{sql}\""))
                 .param("leftLength", typed.len().to_string())
                 .param("leftColumns", left.join(", "))
                 .param("rightLength", rel.output.len().to_string())
                 .param("rightColumns", right.join(", "))
                 .at(scope.origin.as_ref()));
         }
-        let (left, inner) = self.in_operands(typed, &rel, &name, scope)?;
+        let (left, inner) = self.in_operands(typed, &rel, &sql, scope)?;
         let nullable = left.nullable || inner.output.iter().any(|a| a.nullable);
         let subquery = make(inner.exact_plan()?, &used);
-        let expr = DfExpr::InSubquery(InSubquery::new(Box::new(left.expr), subquery, false));
+        let place = |expr| match &scope.origin {
+            Some(origin) => functions::kernel::placed(expr, origin),
+            None => expr,
+        };
+        let expr = DfExpr::InSubquery(InSubquery::new(Box::new(place(left.expr)), subquery, false));
         Ok(Typed::new(expr, DataType::Boolean, nullable, name))
     }
 
     /// Both sides of an `IN` cast to their common type; several columns become one struct.
     fn in_operands(&mut self, typed: Vec<Typed>, rel: &Rel, name: &str, scope: &Scope) -> Result<(Typed, Rel)> {
+        let shown = |t: &Typed, attr: Option<&Attr>| {
+            let path: Vec<String> = match attr {
+                Some(a) => a.qualifier.iter().chain([&a.name]).map(|p| spark::types::quote_if_needed(p)).collect(),
+                None => vec![t.name.clone()],
+            };
+            format!("{}:{}", path.join("."), t.ty.simple_string())
+        };
         let mut left = Vec::new();
         let mut right = Vec::new();
         for (value, column) in typed.iter().zip(&rel.output) {
@@ -125,12 +141,22 @@ impl Analyzer<'_> {
                     |all: Vec<&DataType>| all.iter().map(|t| format!("\"{}\"", t.sql())).collect::<Vec<_>>().join(", ");
                 return Err(Error::analysis("DATATYPE_MISMATCH.IN_SUBQUERY_DATA_TYPE_MISMATCH")
                     .param("sqlExpr", format!("\"{name}\""))
-                    .param("mismatchedColumns", format!("(\"{}\", \"{}\")", value.name, column.name))
+                    .param(
+                        "mismatchedColumns",
+                        format!(
+                            "({}, {})",
+                            shown(value, self.plain_column(value, scope).as_ref()),
+                            shown(&column.typed(), Some(column))
+                        ),
+                    )
                     .param("leftType", types(typed.iter().map(|t| &t.ty).collect()))
                     .param("rightType", types(rel.output.iter().map(|a| &a.ty).collect()))
                     .at(scope.origin.as_ref()));
             };
             let keyed = |mut typed: Typed| {
+                if let Some(origin) = &scope.origin {
+                    typed.expr = functions::kernel::placed(typed.expr, origin);
+                }
                 // Strings with a collation are equal if their keys are.
                 if is_collated(&common) {
                     typed.expr = key_expr(typed.expr, &common);
@@ -181,6 +207,9 @@ fn member_name(value: &Expr, i: usize, printed: &str) -> String {
     }
 }
 
-fn outer_names(used: &[Attr]) -> String {
-    used.iter().map(|a| a.name.clone()).collect::<Vec<_>>().join(", ")
+/// The columns of the enclosing query that the inner one uses, as often as it does.
+fn outer_names(used: &[Attr], plan: &LogicalPlan) -> String {
+    let found = crate::decorrelate::outer_occurrences(plan);
+    let names = found.iter().filter_map(|c| used.iter().find(|a| a.column_name() == *c)).map(|a| a.name.clone());
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -47,23 +47,55 @@ impl Analyzer<'_> {
             WindowRef::Spec(_) => e,
         })?;
         self.refuse_modifiers_of_windows(function)?;
+        let aliases = self.lateral_aliases.len();
         let before = std::mem::replace(&mut scope.in_window, true);
         let typed = self.resolve(function, scope);
         scope.in_window = before;
         let typed = typed?;
         let mut partition = Vec::new();
         for expr in &spec.partition_by {
-            partition.push(self.resolve(expr, scope)?);
+            let key = self.resolve(expr, scope)?;
+            if !orderable(&key.ty) && !matches!(key.ty, DataType::CalendarInterval) {
+                return Err(Error::analysis("EXPRESSION_TYPE_IS_NOT_ORDERABLE")
+                    .param("expr", format!("\"{}\"", key.name))
+                    .param("exprType", format!("\"{}\"", key.ty.sql()))
+                    .at(match expr {
+                        Expr::At { origin, .. } => Some(origin),
+                        _ => None,
+                    }));
+            }
+            partition.push(key);
         }
         let order = self.orders(&spec.order_by, scope)?;
+        if let Some(alias) = self.lateral_aliases.get(aliases).cloned() {
+            let frame = match &spec.frame {
+                None => "unspecifiedframe$()".to_string(),
+                Some(frame) => self.printed_frame(&frame.clone(), &order, scope)?,
+            };
+            return Err(Error::analysis("UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_WINDOW")
+                .param("lca", spark::types::quote_identifier(&alias))
+                .param("windowExpr", format!("\"{}\"", window_name(&typed, &partition, &order, &frame))));
+        }
         let is_window = contains_window(&typed.expr);
         if is_window && order.is_empty() && needs_order(&typed.expr) {
+            let printed = self.printed_qualified(|this| {
+                let before = std::mem::replace(&mut scope.in_window, true);
+                let typed = this.resolve(function, scope);
+                scope.in_window = before;
+                typed
+            });
+            let printed = printed.map_or_else(|_| typed.name.clone(), |t| t.name);
             return Err(Error::analysis("WINDOW_FUNCTION_FRAME_NOT_ORDERED")
                 .param("wf_name", typed.name.split('(').next().unwrap_or_default().to_lowercase())
-                .param("wf_expr", &typed.name)
+                .param("wf_expr", printed)
                 .with_message(format!("{} needs an ORDER BY in its window.", typed.name)));
         }
-        let (frame, frame_name) = self.frame(spec.frame.as_ref(), &partition, &order, &typed, scope)?;
+        if let Some(frame) = &spec.frame {
+            self.refuse_frame_of(&typed, &frame.clone(), scope)?;
+        }
+        let (frame, frame_name) = self
+            .frame(spec.frame.as_ref(), &partition, &order, &typed, scope)
+            .map_err(|e| e.at(spec.origin.as_ref()))?;
         let frame_name = fixed_frame(&typed).unwrap_or(frame_name);
         refuse_window_of(&typed, &order, spec.frame.as_ref())?;
         let name = window_name(&typed, &partition, &order, &frame_name);
@@ -89,9 +121,11 @@ impl Analyzer<'_> {
         let Some(name) = crate::expr::function::builtin_name(&f.name) else { return Ok(()) };
         let is_window =
             functions::registry::function(&name).is_some_and(|f| matches!(f.build, functions::Build::Window(_)));
+        let ignores = f.ignore_nulls == Some(true) && !matches!(name.as_str(), "lead" | "lag" | "nth_value");
         let syntax = match (f.distinct, f.filter.is_some()) {
             (true, _) => "DISTINCT",
             (_, true) => "FILTER CLAUSE",
+            _ if ignores => "IGNORE NULLS",
             _ => return Ok(()),
         };
         if !is_window || (f.filter.is_some() && name == "nth_value") {
@@ -111,7 +145,11 @@ impl Analyzer<'_> {
             .iter()
             .map(|o| {
                 let typed = self.resolve(&o.child, scope)?;
-                self.order(typed, o.ascending, o.nulls_first).map_err(|e| e.at(scope.origin.as_ref()))
+                let origin = match &o.child {
+                    Expr::At { origin, .. } => Some(origin),
+                    _ => scope.origin.as_ref(),
+                };
+                self.order(typed, o.ascending, o.nulls_first).map_err(|e| e.at(origin))
             })
             .collect()
     }
@@ -145,6 +183,7 @@ impl Analyzer<'_> {
                         partition_by: base.partition_by,
                         order_by: if spec.order_by.is_empty() { base.order_by } else { spec.order_by.clone() },
                         frame: spec.frame.clone().or(base.frame),
+                        origin: spec.origin.clone(),
                     })
                 }
             },
@@ -152,11 +191,7 @@ impl Analyzer<'_> {
     }
 
     fn named_window(&self, name: &str) -> Result<WindowSpec> {
-        let found = self
-            .windows
-            .iter()
-            .rev()
-            .find_map(|w| w.get(name).or_else(|| w.iter().find(|(k, _)| self.same_name(k, name)).map(|(_, v)| v)));
+        let found = self.windows.iter().rev().find_map(|w| w.get(name));
         match found {
             Some(spec) => self.window_spec(&WindowRef::Spec(spec.clone())),
             None => Err(Error::analysis("MISSING_WINDOW_SPECIFICATION")
@@ -176,8 +211,13 @@ impl Analyzer<'_> {
     ) -> Result<(DfFrame, String)> {
         let Some(frame) = frame else { return Ok(default_frame(order, function)) };
         let units = if frame.is_rows { WindowFrameUnits::Rows } else { WindowFrameUnits::Range };
-        let printed = self.printed_frame(frame, scope)?;
-        self.check_bounds(frame, &printed, scope)?;
+        let printed = self.printed_frame(frame, order, scope)?;
+        self.check_bounds(frame, &printed, order, scope)?;
+        if is_empty_frame(frame) {
+            // No row is in such a frame.
+            let never = WindowFrameBound::Following(ScalarValue::UInt64(Some(1 << 62)));
+            return Ok((DfFrame::new_bounds(WindowFrameUnits::Rows, never.clone(), never), printed));
+        }
         let unbounded = matches!(frame.lower, FrameBound::UnboundedPreceding)
             && matches!(frame.upper, FrameBound::UnboundedFollowing);
         if !frame.is_rows && !unbounded {
@@ -197,9 +237,21 @@ impl Analyzer<'_> {
     }
 
     /// `ROWS BETWEEN … AND …`.
-    fn printed_frame(&mut self, frame: &WindowFrame, scope: &mut Scope) -> Result<String> {
+    fn printed_frame(&mut self, frame: &WindowFrame, order: &[Order], scope: &mut Scope) -> Result<String> {
         let units = if frame.is_rows { "ROWS" } else { "RANGE" };
-        let (lower, upper) = (self.printed_bound(&frame.lower, scope)?, self.printed_bound(&frame.upper, scope)?);
+        let mut bound = |bound: &FrameBound| match (bound, order) {
+            // Where the bound is cast to the type of the order, Spark shows what it casts.
+            (FrameBound::Preceding(e), [one]) if !frame.is_rows => {
+                let typed = self.resolve(e, scope)?;
+                let cast = typed.ty.is_numeric() && (one.typed.ty.is_numeric() || one.typed.ty.is_string());
+                match cast && typed.ty != one.typed.ty {
+                    true => Ok(format!("(- {}) FOLLOWING", typed.name)),
+                    false => Ok(format!("{} PRECEDING", typed.name)),
+                }
+            }
+            _ => self.printed_bound(bound, scope),
+        };
+        let (lower, upper) = (bound(&frame.lower)?, bound(&frame.upper)?);
         Ok(format!("{units} BETWEEN {lower} AND {upper}"))
     }
 
@@ -225,16 +277,14 @@ impl Analyzer<'_> {
     }
 
     /// What Spark asks of both bounds before it looks at the order.
-    fn check_bounds(&mut self, frame: &WindowFrame, printed: &str, scope: &mut Scope) -> Result<()> {
+    fn check_bounds(&mut self, frame: &WindowFrame, printed: &str, order: &[Order], scope: &mut Scope) -> Result<()> {
         let mut values = Vec::new();
+        let mut types: Vec<DataType> = Vec::new();
+        let over_text = !frame.is_rows && matches!(order, [one] if one.typed.ty.is_string());
         for (location, bound) in [("lower", &frame.lower), ("upper", &frame.upper)] {
             let (expr, negate) = match bound {
                 FrameBound::Value(e) | FrameBound::Following(e) => (e, false),
                 FrameBound::Preceding(e) => (e, true),
-                FrameBound::CurrentRow => {
-                    values.push(Some(0.0));
-                    continue;
-                }
                 _ => {
                     values.push(None);
                     continue;
@@ -251,9 +301,16 @@ impl Analyzer<'_> {
                     .param("expression", format!("\"{}\"", typed.name)));
             }
             let required = if frame.is_rows { ROW_BOUND } else { RANGE_BOUND };
-            if !bound_type_fits(&typed.ty, frame.is_rows) {
+            // A negated text is a number, and a number beside an order of texts is a text.
+            let ty = match &typed.ty {
+                DataType::String { .. } | DataType::Null if negate => DataType::Double,
+                ty if over_text && ty.is_numeric() => order[0].typed.ty.clone(),
+                ty => ty.clone(),
+            };
+            types.push(ty.clone());
+            if !bound_type_fits(&ty, frame.is_rows) {
                 return Err(mismatch("SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE")
-                    .param("exprType", format!("\"{}\"", typed.ty.sql()))
+                    .param("exprType", format!("\"{}\"", ty.sql()))
                     .param("expectedType", required));
             }
             let scalar = fold::evaluate(&typed)?;
@@ -268,15 +325,21 @@ impl Analyzer<'_> {
             _ => false,
         };
         if invalid {
-            let bound = |this: &mut Self, b: &FrameBound, scope: &mut Scope| match b {
-                FrameBound::Preceding(e) => this.resolve(e, scope).map(|t| format!("(- {})", t.name)),
-                FrameBound::Following(e) | FrameBound::Value(e) => this.resolve(e, scope).map(|t| t.name),
-                other => this.printed_bound(other, scope),
-            };
             return Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_INVALID_BOUND")
                 .param("sqlExpr", format!("\"{printed}\""))
-                .param("upper", format!("\"{}\"", bound(self, &frame.upper, scope)?))
-                .param("lower", format!("\"{}\"", bound(self, &frame.lower, scope)?)));
+                .param("upper", format!("\"{}\"", self.signed_bound(&frame.upper, scope)?))
+                .param("lower", format!("\"{}\"", self.signed_bound(&frame.lower, scope)?)));
+        }
+        if let ([lower, upper], false) = (types.as_slice(), matches!(order, [one] if one.typed.ty.is_numeric()))
+            && lower != upper
+            && !frame.is_rows
+        {
+            return Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_DIFF_TYPES")
+                .param("sqlExpr", format!("\"{printed}\""))
+                .param("lower", format!("\"{}\"", self.signed_bound(&frame.lower, scope)?))
+                .param("upper", format!("\"{}\"", self.signed_bound(&frame.upper, scope)?))
+                .param("lowerType", format!("\"{}\"", lower.sql()))
+                .param("upperType", format!("\"{}\"", upper.sql())));
         }
         if let [Some(lower), Some(upper)] = values.as_slice()
             && lower > upper
@@ -286,6 +349,47 @@ impl Analyzer<'_> {
                 .param("comparison", "less than or equal"));
         }
         Ok(())
+    }
+
+    /// A bound as a value: what precedes is negative.
+    fn signed_bound(&mut self, bound: &FrameBound, scope: &mut Scope) -> Result<String> {
+        match bound {
+            FrameBound::Preceding(e) => self.resolve(e, scope).map(|t| format!("(- {})", t.name)),
+            FrameBound::Following(e) | FrameBound::Value(e) => self.resolve(e, scope).map(|t| t.name),
+            other => self.printed_bound(other, scope),
+        }
+    }
+
+    /// Functions with a frame of their own take no other.
+    fn refuse_frame_of(&mut self, function: &Typed, frame: &WindowFrame, scope: &mut Scope) -> Result<()> {
+        let required = match window_udf_name(&function.expr).as_deref() {
+            Some(name @ ("lead" | "lag")) => {
+                return Err(Error::analysis("_LEGACY_ERROR_TEMP_1035")
+                    .param("prettyName", name)
+                    .with_message(format!("{name} takes no frame.")));
+            }
+            Some("row_number" | "rank" | "dense_rank" | "percent_rank" | "ntile") => "RowFrame",
+            Some("cume_dist") => "RangeFrame",
+            _ => return Ok(()),
+        };
+        let units = if frame.is_rows { "RowFrame" } else { "RangeFrame" };
+        let same = units == required
+            && matches!((&frame.lower, &frame.upper), (FrameBound::UnboundedPreceding, FrameBound::CurrentRow));
+        if same {
+            return Ok(());
+        }
+        let mut bound = |bound: &FrameBound| match bound {
+            FrameBound::UnboundedPreceding => Ok("unboundedpreceding$()".to_string()),
+            FrameBound::UnboundedFollowing => Ok("unboundedfollowing$()".to_string()),
+            FrameBound::CurrentRow => Ok("currentrow$()".to_string()),
+            FrameBound::Preceding(e) => self.resolve(e, scope).map(|t| format!("-{}", t.name)),
+            FrameBound::Following(e) | FrameBound::Value(e) => self.resolve(e, scope).map(|t| t.name),
+        };
+        let wf = format!("specifiedwindowframe({units}, {}, {})", bound(&frame.lower)?, bound(&frame.upper)?);
+        Err(Error::analysis("_LEGACY_ERROR_TEMP_1036")
+            .with_message(format!("{} has a frame of its own.", function.name))
+            .param("wf", wf)
+            .param("required", format!("specifiedwindowframe({required}, unboundedpreceding$(), currentrow$())")))
     }
 
     /// A range frame needs one ordering of a type that its bounds can be added to.
@@ -387,6 +491,14 @@ impl Analyzer<'_> {
         };
         coerce::cast_implicitly(&typed, &target, &self.settings)
     }
+}
+
+/// True for a frame that ends before it begins, without two values that would be refused.
+fn is_empty_frame(frame: &WindowFrame) -> bool {
+    matches!(
+        (&frame.lower, &frame.upper),
+        (FrameBound::CurrentRow, FrameBound::Preceding(_)) | (FrameBound::Following(_), FrameBound::CurrentRow)
+    )
 }
 
 /// The frame of a window without one: everything without an order, up to the current row's peers with.

@@ -17,10 +17,11 @@ use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
 use crate::context::Analyzer;
-use crate::decorrelate::Place;
+use crate::decorrelate::{Place, mentions_outer, without_outer};
 use crate::expr::Scope;
-use crate::expr::function::builtin_name;
+use crate::expr::function::{aggregate_origin, builtin_name};
 use crate::expr::list::Item;
+use crate::relation::group_check::{check_grouping_calls, check_subqueries, missing_aggregation, windows_printed};
 use crate::scope::{Attr, Made, Rel, project};
 
 /// An aggregation with all it takes to build it again with more aggregates.
@@ -135,12 +136,63 @@ impl Analyzer<'_> {
             exprs.extend(grouping.iter().filter(|g| analytic(g).is_none()).cloned());
         }
         exprs.extend(aggregates);
+        if self.settings.group_by_ordinal && grouping.iter().any(is_position) && exprs.iter().any(is_star) {
+            return Err(Error::analysis("STAR_GROUP_BY_POS")
+                .with_message("A star cannot be selected where GROUP BY names positions of the select list."));
+        }
         let items = self.select_list(&exprs, &mut scope)?;
-        let (keys, sets) = self.keys(&aggregate.kind, &grouping, &items, &rel)?;
+        let (keys, sets) = match self.keys(&aggregate.kind, &grouping, &items, &rel) {
+            Ok(found) => found,
+            Err(e) => return Err(self.with_qualified_names(e, &rel, &exprs, &grouping, &items)),
+        };
         if let Some(session) = session.filter(|s| keys.iter().any(|k| k.expr == s.expr())) {
             rel = self.merge_sessions(rel, &session, &keys)?;
         }
         self.group_items(rel, keys, sets, items)
+    }
+
+    /// An error about an aggregate among the keys, which shows its columns with their qualifiers.
+    fn with_qualified_names(
+        &mut self,
+        error: Error,
+        rel: &Rel,
+        exprs: &[Expr],
+        grouping: &[Expr],
+        items: &[Item],
+    ) -> Error {
+        let find = |name: &str| error.data().parameters.get(name).cloned().unwrap_or_default();
+        let item = match error.condition() {
+            "GROUP_BY_POS_AGGREGATE" => find("index").parse::<usize>().ok().and_then(|n| n.checked_sub(1)),
+            "GROUP_BY_AGGREGATE" => {
+                let wanted = find("sqlExpr");
+                items.iter().position(|i| matches!(i, Item::Value { typed, .. } if typed.name == wanted))
+            }
+            _ => return error,
+        };
+        let shown = self.printed_qualified(|this| match item {
+            Some(i) => {
+                let list = this.select_list(exprs, &mut Scope::new(rel, "GROUP BY"))?;
+                Ok(list.into_iter().nth(i).and_then(|item| match item {
+                    Item::Value { typed, name, .. } => Some((typed.name, name)),
+                    Item::Generator { .. } => None,
+                }))
+            }
+            None => {
+                let mut scope = Scope::new(rel, "GROUP BY");
+                let keys = grouping.iter().filter_map(|g| this.resolve(g, &mut scope).ok());
+                Ok(keys.into_iter().find(|k| contains_aggregate(&k.expr)).map(|k| (k.name, String::new())))
+            }
+        });
+        let (Ok(Some((printed, _))), name) = (shown, item.and_then(|i| item_name(&items[i]))) else { return error };
+        match error.condition() {
+            "GROUP_BY_POS_AGGREGATE" => {
+                let name = spark::types::quote_if_needed(&name.unwrap_or_default());
+                error.param("aggExpr", format!("{printed} AS {name}"))
+            }
+            _ => {
+                error.param("sqlExpr", printed).at(item.and_then(|i| exprs.get(i)).and_then(aggregate_origin).as_ref())
+            }
+        }
     }
 
     /// The keys and sets of a grouping.
@@ -159,6 +211,7 @@ impl Analyzer<'_> {
                     if let Item::Value { typed, .. } = item
                         && !contains_aggregate(&typed.expr)
                     {
+                        refuse_lateral_alias(typed)?;
                         add_key(&mut keys, typed.clone());
                     }
                 }
@@ -256,20 +309,33 @@ impl Analyzer<'_> {
         if let Expr::Literal(spark::Literal::Integer(n)) = expr.unpositioned()
             && self.settings.group_by_ordinal
         {
-            return ordinal(*n, items);
+            return ordinal(*n, items).map_err(|e| match expr {
+                Expr::At { origin, .. } => e.at(Some(origin)),
+                _ => e,
+            });
         }
         let mut scope = Scope::new(rel, "GROUP BY");
         let typed = match self.resolve(expr, &mut scope) {
             Ok(typed) => typed,
             Err(e) => match self.alias_key(expr, items) {
-                Some(typed) => typed,
+                Some(typed) => {
+                    refuse_lateral_alias(&typed)?;
+                    typed
+                }
                 None => return Err(e),
             },
         };
-        if contains_aggregate(&typed.expr) {
-            return Err(Error::analysis("GROUP_BY_AGGREGATE").param("sqlExpr", typed.name.clone()));
+        if crate::expr::window::contains_window(&typed.expr) {
+            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+                .param("operator", "Aggregate")
+                .param("invalidExprSqls", windows_printed(&typed.name)));
         }
-        if let DataType::Map { .. } | DataType::Variant = typed.ty {
+        if contains_aggregate(&typed.expr) {
+            return Err(Error::analysis("GROUP_BY_AGGREGATE")
+                .param("sqlExpr", typed.name.clone())
+                .at(aggregate_origin(expr).as_ref()));
+        }
+        if let DataType::Variant = typed.ty {
             return Err(Error::analysis("GROUP_EXPRESSION_TYPE_IS_NOT_ORDERABLE")
                 .param("sqlExpr", format!("\"{}\"", typed.name))
                 .param("dataType", format!("\"{}\"", typed.ty.sql())));
@@ -325,6 +391,7 @@ impl Analyzer<'_> {
             generators: Vec::new(),
             output: Vec::new(),
         };
+        self.refuse_outer_keys(&grouped, &items)?;
         for item in items {
             let (mut typed, attr, name) = match item {
                 Item::Value { typed, attr, name } => (typed, attr, name),
@@ -347,24 +414,62 @@ impl Analyzer<'_> {
         Ok(grouped)
     }
 
+    /// An aggregation inside a subquery has no columns of the enclosing query.
+    fn refuse_outer_keys(&self, grouped: &Grouped, items: &[Item]) -> Result<()> {
+        if self.outer.is_empty() {
+            return Ok(());
+        }
+        let mut shown: Vec<String> = Vec::new();
+        for key in grouped.keys.iter().filter(|k| mentions_outer(&k.expr)) {
+            shown.push(format!("\"{}\"", without_outer(&key.attr.name)));
+        }
+        for item in items {
+            if let Item::Value { typed, name, .. } = item
+                && mentions_outer(&typed.expr)
+            {
+                let name = spark::types::quote_if_needed(name);
+                shown.push(format!("\"{} AS {name}\"", without_outer(&typed.name)));
+            }
+        }
+        if shown.is_empty() {
+            return Ok(());
+        }
+        Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.CORRELATED_REFERENCE")
+            .param("sqlExprs", shown.join(",")))
+    }
+
     /// `expr` with keys and aggregates replaced by columns of the aggregation.
     pub(super) fn over_groups(&mut self, expr: DfExpr, grouped: &mut Grouped) -> Result<DfExpr> {
-        self.try_over_groups(expr, grouped)?.map_err(|name| missing_aggregation(&name, grouped))
+        check_subqueries(&expr, grouped)?;
+        self.try_over_groups(expr, grouped, &[])?.map_err(|name| missing_aggregation(&name, grouped))
     }
 
     /// [`Analyzer::over_groups`] of a clause that sees the output `shown`: a column that is neither is
     /// not there at all.
     pub(super) fn over_output(&mut self, expr: DfExpr, grouped: &mut Grouped, shown: &Rel) -> Result<DfExpr> {
-        self.try_over_groups(expr, grouped)?.map_err(|column| {
+        let known: Vec<(String, DfExpr)> = shown
+            .output
+            .iter()
+            .zip(&grouped.values)
+            .filter(|(a, _)| !grouped.keys.iter().any(|k| k.attr.id == a.id))
+            .map(|(a, (typed, _, _))| (a.column_name(), typed.expr.clone()))
+            .collect();
+        self.try_over_groups(expr, grouped, &known)?.map_err(|column| {
             let found = grouped.input.output.iter().chain(&grouped.input.hidden).find(|a| a.column_name() == column);
             let name = found.map_or(column, |a| a.name.clone());
             self.unresolved(&[name], &Scope::new(shown, "HAVING"))
         })
     }
 
-    /// The expression over the aggregation, or the first column that it has no business with.
-    fn try_over_groups(&mut self, expr: DfExpr, grouped: &mut Grouped) -> Result<std::result::Result<DfExpr, String>> {
-        check_grouping_calls(&expr, grouped)?;
+    /// The expression over the aggregation, or the first column that it has no business with. `known` are
+    /// columns that stand for expressions over the aggregation.
+    fn try_over_groups(
+        &mut self,
+        expr: DfExpr,
+        grouped: &mut Grouped,
+        known: &[(String, DfExpr)],
+    ) -> Result<std::result::Result<DfExpr, String>> {
+        check_grouping_calls(&expr, grouped, &self.grouping_calls)?;
         let mut missing: Option<String> = None;
         let rewritten = expr.transform_down(|e| {
             if let Some(key) = grouped.keys.iter().find(|k| k.expr == e) {
@@ -374,6 +479,11 @@ impl Analyzer<'_> {
                 DfExpr::AggregateFunction(_) => {
                     let column = self.aggregate_column(e, grouped);
                     Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+                }
+                DfExpr::Column(c) if known.iter().any(|(name, _)| *name == c.name) => {
+                    let found = known.iter().find(|(name, _)| *name == c.name).map(|(_, e)| e.clone());
+                    let found = found.unwrap_or(DfExpr::Column(c));
+                    Ok(Transformed::new(found, true, TreeNodeRecursion::Jump))
                 }
                 DfExpr::Column(c) => {
                     missing.get_or_insert(c.name.clone());
@@ -447,10 +557,19 @@ impl Analyzer<'_> {
         let mut representatives = Vec::new();
         if grouped.sets.is_none() {
             // Strings with a collation are grouped by their keys; a group shows its first string.
-            for (column, key) in columns.iter_mut().zip(&grouped.keys).filter(|(_, k)| is_collated(&k.attr.ty)) {
+            for (column, key) in columns.iter_mut().zip(&grouped.keys) {
+                let compared = match &key.attr.ty {
+                    ty if is_collated(ty) => key_expr(column.clone(), ty),
+                    // Maps are equal whatever the order of their entries.
+                    DataType::Map { .. } => {
+                        let entries = self.call("map_entries", vec![key.attr.typed()])?;
+                        self.call("sort_array", vec![entries])?.expr
+                    }
+                    _ => continue,
+                };
                 let first = datafusion::functions_aggregate::first_last::first_value(column.clone(), vec![]);
                 representatives.push(first.alias(key.attr.column_name()));
-                *column = key_expr(column.clone(), &key.attr.ty).alias(format!("#{}", self.fresh_id()));
+                *column = compared.alias(format!("#{}", self.fresh_id()));
             }
         }
         let group = match &grouped.sets {
@@ -481,7 +600,7 @@ impl Analyzer<'_> {
         }
         let needed = super::project::needed_columns(&exprs);
         let source = grouped.input.with_columns(&needed).unwrap_or_else(|| grouped.input.clone());
-        grouped.input = self.lift_subqueries(&source, &mut exprs, Place::Value)?;
+        grouped.input = self.lift_subqueries(&source, &mut exprs, Place::Operand)?;
         let mut exprs = exprs.into_iter();
         for (key, expr) in grouped.keys.iter_mut().zip(exprs.by_ref()) {
             key.expr = expr;
@@ -514,11 +633,16 @@ impl Analyzer<'_> {
             return self.filter_rel(&rel, condition);
         };
         let mut grouped = (**grouped).clone();
-        let typed = self.over_selected(&grouped, "HAVING", |this, scope| this.condition(condition, scope))?;
+        let before = std::mem::take(&mut self.outer_aggregates);
+        let typed = self.over_selected(&grouped, "HAVING", |this, scope| this.condition(condition, scope));
+        grouped.aggregates.extend(std::mem::replace(&mut self.outer_aggregates, before));
+        let typed = typed?;
         if crate::expr::window::contains_window(&typed.expr) {
             return Err(Error::analysis("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE").param("clauseName", "HAVING"));
         }
-        let expr = self.over_output(typed.expr, &mut grouped, &rel)?;
+        let expr = self
+            .over_output(typed.expr, &mut grouped, &rel)
+            .map_err(|e| crate::expr::attribute::at_column(e, [condition]))?;
         grouped.having = Some(match grouped.having.take() {
             Some(before) => before.and(expr),
             None => expr,
@@ -558,60 +682,11 @@ impl Analyzer<'_> {
         ));
         let ty = if name == "grouping" { DataType::Byte } else { DataType::Long };
         let cast = datafusion::logical_expr::cast(call, functions::types::to_arrow(&ty));
+        if let (Some(origin), "SELECT" | "GROUP BY") = (&scope.origin, scope.clause) {
+            self.grouping_calls.push((cast.clone(), origin.clone()));
+        }
         Ok(Typed::new(cast, ty, false, printed))
     }
-}
-
-/// `grouping` and `grouping_id` need grouping sets, and ask for their keys.
-fn check_grouping_calls(expr: &DfExpr, grouped: &Grouped) -> Result<()> {
-    let mut error = None;
-    let _ = expr.apply(|e| {
-        let (call, is_id) = match e {
-            DfExpr::Cast(c) => (c.expr.as_ref(), c.field.data_type() == &arrow_schema::DataType::Int64),
-            _ => return Ok(TreeNodeRecursion::Continue),
-        };
-        if let DfExpr::AggregateFunction(f) = call
-            && f.func.name() == "grouping"
-        {
-            error = grouping_error(&f.params.args, is_id, grouped);
-        }
-        Ok(if error.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    error.map_or(Ok(()), Err)
-}
-
-fn grouping_error(args: &[DfExpr], is_id: bool, grouped: &Grouped) -> Option<Error> {
-    if grouped.sets.is_none() {
-        return Some(Error::analysis("UNSUPPORTED_GROUPING_EXPRESSION").with_message(
-            "grouping and grouping_id are about grouping sets; this query has neither those nor ROLLUP or CUBE.",
-        ));
-    }
-    let keys: Vec<String> = grouped.keys.iter().map(|k| k.attr.name.clone()).collect();
-    let known = |e: &DfExpr| grouped.keys.iter().position(|k| k.expr == *e || k.attr.expr() == *e);
-    let named = |e: &DfExpr| match e {
-        DfExpr::Column(c) => {
-            let all = grouped.input.output.iter().chain(&grouped.input.hidden);
-            all.into_iter().find(|a| a.column_name() == c.name).map_or_else(|| c.name.clone(), |a| a.name.clone())
-        }
-        other => other.to_string(),
-    };
-    if is_id {
-        let asked: Vec<Option<usize>> = args.iter().map(known).collect();
-        if args.is_empty() || asked.iter().copied().eq((0..keys.len()).map(Some)) {
-            return None;
-        }
-        return Some(
-            Error::analysis("GROUPING_ID_COLUMN_MISMATCH")
-                .param("groupingIdColumn", args.iter().map(named).collect::<Vec<_>>().join(","))
-                .param("groupByColumns", keys.join(",")),
-        );
-    }
-    let unknown = args.iter().find(|e| known(e).is_none())?;
-    Some(
-        Error::analysis("GROUPING_COLUMN_MISMATCH")
-            .param("grouping", named(unknown))
-            .param("groupingColumns", keys.join(",")),
-    )
 }
 
 /// `grouping(…)` is about keys, so its arguments are the keys' columns; without arguments, all of them.
@@ -626,6 +701,29 @@ fn grouping_over_keys(expr: DfExpr, keys: &[Key]) -> DfExpr {
         };
     }
     DfExpr::AggregateFunction(f)
+}
+
+/// An entry of the select list that uses another's alias is no key.
+fn refuse_lateral_alias(typed: &Typed) -> Result<()> {
+    match typed.name.contains("lateralAliasReference(") {
+        true => Err(Error::analysis("UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_GROUP_BY")),
+        false => Ok(()),
+    }
+}
+
+fn is_position(expr: &Expr) -> bool {
+    matches!(expr.unpositioned(), Expr::Literal(spark::Literal::Integer(_)))
+}
+
+fn is_star(expr: &Expr) -> bool {
+    matches!(expr.unpositioned(), Expr::Star(_))
+}
+
+fn item_name(item: &Item) -> Option<String> {
+    match item {
+        Item::Value { name, .. } => Some(name.clone()),
+        Item::Generator { .. } => None,
+    }
 }
 
 /// Adds a key unless it is there; its index.
@@ -673,22 +771,4 @@ fn ordinal(n: i32, items: &[Item]) -> Result<Typed> {
             .param("index", n.to_string())
             .param("size", items.len().to_string())),
     }
-}
-
-fn missing_aggregation(column: &str, grouped: &Grouped) -> Error {
-    let name = grouped
-        .input
-        .output
-        .iter()
-        .chain(&grouped.input.hidden)
-        .find(|a| a.column_name() == column)
-        .map_or_else(|| column.to_string(), |a| a.name.clone());
-    if grouped.keys.is_empty() {
-        return Error::analysis("MISSING_GROUP_BY")
-            .with_message(format!("{name} is selected beside aggregates but there is no GROUP BY."));
-    }
-    Error::analysis("MISSING_AGGREGATION")
-        .param("expression", format!("\"{name}\""))
-        .param("expressionAnyValue", format!("\"any_value({name})\""))
-        .with_message(format!("{name} is neither grouped by nor aggregated."))
 }

@@ -21,8 +21,21 @@ impl Analyzer<'_> {
     pub(super) fn with(&mut self, ctes: &[Cte], recursive: bool, input: &Plan) -> Result<Rel> {
         let visible = self.ctes.len();
         let mut scope: HashMap<String, Rc<CteDef>> = HashMap::new();
+        let policy =
+            self.settings.conf.get("spark.sql.legacy.ctePrecedencePolicy").unwrap_or("CORRECTED").to_uppercase();
         for cte in ctes {
-            let key = cte.name.to_lowercase();
+            let key = self.cte_key(&cte.name);
+            // Inside definitions and subqueries a name may be that of an outer definition.
+            if policy != "CORRECTED" && self.ctes[..self.cte_boundary.min(visible)].iter().any(|s| s.contains_key(&key))
+            {
+                if policy == "LEGACY" {
+                    continue;
+                }
+                return Err(Error::analysis("AMBIGUOUS_ALIAS_IN_NESTED_CTE")
+                    .param("name", spark::types::quote_identifier(&cte.name))
+                    .param("config", "\"spark.sql.legacy.ctePrecedencePolicy\"")
+                    .param("docroot", "https://spark.apache.org/docs/latest"));
+            }
             if scope.contains_key(&key) {
                 return Err(Error::parse("DUPLICATED_CTE_NAMES").param("duplicateNames", format!("`{}`", cte.name)));
             }
@@ -51,12 +64,17 @@ impl Analyzer<'_> {
         Ok(rel)
     }
 
+    /// A name as definitions are told apart by.
+    fn cte_key(&self, name: &str) -> String {
+        if self.settings.case_sensitive { name.to_string() } else { name.to_lowercase() }
+    }
+
     /// The CTE of that name, analysed anew; `None` if there is none.
     ///
     /// # Errors
     /// What is wrong in its definition.
     pub(super) fn cte(&mut self, name: &str) -> Result<Option<Rel>> {
-        let key = name.to_lowercase();
+        let key = self.cte_key(name);
         let Some(def) = self.ctes.iter().rev().find_map(|scope| scope.get(&key).cloned()) else { return Ok(None) };
         def.used.set(true);
         let working = def.working.borrow().clone();
@@ -71,15 +89,17 @@ impl Analyzer<'_> {
         let inner = self.ctes.split_off(def.visible.min(self.ctes.len()));
         let mut scope = def.earlier.clone();
         if def.recursive {
-            scope.insert(def.name.to_lowercase(), def.clone());
+            scope.insert(self.cte_key(&def.name), def.clone());
         }
         self.ctes.push(scope);
+        let boundary = std::mem::replace(&mut self.cte_boundary, self.ctes.len());
         let rel = match recursive_union(def) {
             Some((plan, names, op)) => self.recursive(def, &plan, &names, &op),
             None if def.recursive && mentions(&def.plan, &def.name) => Err(Error::analysis("INVALID_RECURSIVE_CTE")
                 .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name))),
             None => self.relation(&def.plan),
         };
+        self.cte_boundary = boundary;
         self.ctes.truncate(def.visible);
         self.ctes.extend(inner);
         let rel = rel?;

@@ -22,9 +22,7 @@ impl Analyzer<'_> {
             return Err(Error::analysis("INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
                 .with_message("LATERAL VIEW needs a generator."));
         };
-        if let Expr::At { origin, .. } = &view.generator {
-            scope.origin = Some(origin.clone());
-        }
+        // Spark places a generator at its whole clause.
         let Some(mut generator) = self.generator(call, &mut scope)? else {
             return Err(match functions::registry::function(&call.name.join(".")) {
                 None => self.unresolved_routine(&call.name).at(scope.origin.as_ref()),
@@ -35,6 +33,17 @@ impl Analyzer<'_> {
             });
         };
         generator.outer |= view.outer;
+        if crate::relation::aggregate::contains_aggregate(&generator.list) {
+            let list = Typed::new(generator.list.clone(), spark::types::DataType::Null, true, generator.name.clone());
+            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+                .param("operator", "Generate")
+                .param("invalidExprSqls", crate::relation::aggregate::aggregates_printed(&list)));
+        }
+        if crate::decorrelate::mentions_outer(&generator.list) {
+            let shown = crate::decorrelate::without_outer(&generator.name);
+            return Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.CORRELATED_REFERENCE")
+                .param("sqlExprs", format!("\"{shown}\"")));
+        }
         let (generated, mut columns) = self.generate(&rel, generator, &view.columns)?;
         if let Some(table) = &view.table {
             for column in &mut columns {

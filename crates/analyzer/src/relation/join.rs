@@ -13,7 +13,7 @@ use spark::types::DataType;
 use spark::{Error, Expr, Node, Plan, Result};
 
 use crate::context::Analyzer;
-use crate::decorrelate::Place;
+use crate::decorrelate::{Place, uses_outer};
 use crate::expr::Scope;
 use crate::expr::subquery::make;
 use crate::relation::aggregate::contains_aggregate;
@@ -37,6 +37,7 @@ impl Analyzer<'_> {
     /// # Errors
     /// As the condition; `UNRESOLVED_USING_COLUMN_FOR_JOIN`.
     pub fn join_rels(&mut self, left: Rel, right: Rel, kind: JoinType, criteria: &JoinCriteria) -> Result<Rel> {
+        self.refuse_correlated(&left, &right, kind)?;
         match criteria {
             JoinCriteria::None => self.join_on(&left, &right, kind, None),
             JoinCriteria::On(condition) => {
@@ -65,11 +66,31 @@ impl Analyzer<'_> {
         }
     }
 
+    /// The side of a join that may be left out has no columns of the enclosing query.
+    fn refuse_correlated(&self, left: &Rel, right: &Rel, kind: JoinType) -> Result<()> {
+        if self.outer.is_empty() {
+            return Ok(());
+        }
+        let refused = match kind {
+            JoinType::Inner | JoinType::Cross => false,
+            JoinType::LeftOuter | JoinType::LeftSemi | JoinType::LeftAnti => uses_outer(&right.plan),
+            JoinType::RightOuter => uses_outer(&left.plan),
+            JoinType::FullOuter => uses_outer(&left.plan) || uses_outer(&right.plan),
+        };
+        match refused {
+            false => Ok(()),
+            true => Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED",
+            )
+            .with_message("A correlated subquery cannot use outer columns in a side of a join that may be left out.")),
+        }
+    }
+
     fn join_condition(&mut self, left: &Rel, right: &Rel, condition: &Expr) -> Result<Typed> {
         let both = both_sides(left, right);
         let mut scope = Scope::new(&both, "JOIN");
         let typed = self.resolve(condition, &mut scope)?;
-        if typed.ty != DataType::Boolean && typed.ty != DataType::Null {
+        if typed.ty != DataType::Boolean {
             return Err(Error::analysis("JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE")
                 .param("joinCondition", format!("\"{}\"", typed.name))
                 .param("conditionType", format!("\"{}\"", typed.ty.sql())));
@@ -78,6 +99,11 @@ impl Analyzer<'_> {
             return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
                 .param("operator", "Join")
                 .param("invalidExprSqls", super::aggregate::aggregates_printed(&typed)));
+        }
+        if crate::expr::window::contains_window(&typed.expr) {
+            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+                .param("operator", "Join")
+                .param("invalidExprSqls", super::group_check::windows_printed(&typed.name)));
         }
         self.as_condition(typed)
     }
@@ -92,11 +118,17 @@ impl Analyzer<'_> {
         for part in split_conjunction_owned(condition.expr.clone()) {
             let mut part = [part];
             if super::project::has_subquery(&part[0]) {
+                refuse_values(&part[0])?;
                 let used = used_with_outer(&part[0]);
                 if used.iter().all(|id| left.has_column(*id)) {
                     left = self.lift_subqueries(&left, &mut part, Place::Value)?;
                 } else if used.iter().all(|id| right.has_column(*id)) {
                     right = self.lift_subqueries(&right, &mut part, Place::Value)?;
+                } else {
+                    return Err(Error::analysis(
+                        "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_EXPRESSION_IN_JOIN_CONDITION",
+                    )
+                    .param("subqueryExpression", condition.name.clone()));
                 }
             }
             let [part] = part;
@@ -213,7 +245,9 @@ impl Analyzer<'_> {
         match found.as_slice() {
             [one] => Ok((*one).clone()),
             [] => {
-                let suggestions = crate::expr::attribute::suggestions(&[name.to_string()], &rel.output);
+                let mut suggestions: Vec<String> =
+                    rel.output.iter().map(|a| spark::types::quote_identifier(&a.name)).collect();
+                suggestions.sort();
                 Err(Error::analysis("UNRESOLVED_USING_COLUMN_FOR_JOIN")
                     .param("colName", spark::types::quote_identifier(name))
                     .param("side", side)
@@ -246,6 +280,14 @@ impl Analyzer<'_> {
         }
         let scope = Scope::new(&left, "LATERAL");
         let (mut right, used) = self.inner(&join.right, &scope)?;
+        self.refuse_correlated(&left, &right, join.join_type).map_err(|e| e.at(scope.origin.as_ref()))?;
+        let volatile = right.plan.exists(|p| Ok(p.expressions().iter().any(DfExpr::is_volatile))).unwrap_or(false);
+        let recursive = right.plan.exists(|p| Ok(matches!(p, LogicalPlan::RecursiveQuery(_)))).unwrap_or(false);
+        if volatile && !recursive && !matches!(left.plan, LogicalPlan::EmptyRelation(_)) {
+            return Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.NON_DETERMINISTIC_LATERAL_SUBQUERIES",
+            ));
+        }
         let kinds = [JoinType::Inner, JoinType::Cross, JoinType::LeftOuter];
         if used.is_empty() || !kinds.contains(&join.join_type) {
             return self.join_rels(left, right, join.join_type, &join.criteria);
@@ -259,6 +301,7 @@ impl Analyzer<'_> {
                     JoinCriteria::On(condition) => Some(self.join_condition(&left, &right, condition)?),
                     _ => None,
                 };
+                refuse_in_lateral(condition.as_ref())?;
                 if let Some(on) = on {
                     let both = condition.map_or_else(|| on.clone(), |c| on.clone().and(c.expr));
                     condition = Some(Typed::new(both, DataType::Boolean, true, "lateral"));
@@ -281,8 +324,7 @@ impl Analyzer<'_> {
         let Node::TableFunction { name, args } = &plan.node else { return Ok(None) };
         let call = spark::expr::UnresolvedFunction { name: name.clone(), args: args.clone(), ..Default::default() };
         let mut scope = Scope::new(left, "LATERAL");
-        let Some(mut generator) = self.generator(&call, &mut scope)? else { return Ok(None) };
-        generator.outer |= join.join_type == JoinType::LeftOuter;
+        let Some(generator) = self.generator(&call, &mut scope)? else { return Ok(None) };
         let (rel, mut columns) = self.generate(left, generator, names)?;
         for column in &mut columns {
             column.qualifier = alias.to_vec();
@@ -291,6 +333,32 @@ impl Analyzer<'_> {
         output.extend(columns);
         let shown = rel.renamed(output);
         Ok(Some(shown.tagged(join.right.plan_id)))
+    }
+}
+
+/// A join's condition has no values of correlated queries.
+fn refuse_values(expr: &DfExpr) -> Result<()> {
+    let correlated = expr.exists(|e| Ok(matches!(e, DfExpr::ScalarSubquery(s) if !s.outer_ref_columns.is_empty())));
+    match correlated.unwrap_or(false) {
+        false => Ok(()),
+        true => Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SCALAR_SUBQUERY")
+            .with_message("The value of a correlated subquery cannot stand in the condition of a join.")),
+    }
+}
+
+/// The condition of a lateral join has no subqueries and no functions of chance.
+fn refuse_in_lateral(condition: Option<&Typed>) -> Result<()> {
+    let Some(condition) = condition else { return Ok(()) };
+    if condition.expr.is_volatile() {
+        return Err(Error::analysis(
+            "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.LATERAL_JOIN_CONDITION_NON_DETERMINISTIC",
+        )
+        .param("condition", condition.name.clone()));
+    }
+    let tests = condition.expr.exists(|e| Ok(matches!(e, DfExpr::Exists(_) | DfExpr::InSubquery(_))));
+    match tests.unwrap_or(false) {
+        false => Ok(()),
+        true => Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_IN_EXISTS_SUBQUERY")),
     }
 }
 

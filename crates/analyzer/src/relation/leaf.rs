@@ -48,7 +48,7 @@ impl Analyzer<'_> {
             }
             Answer::View(view) => {
                 let view = view.clone();
-                self.view(&view)
+                self.view(&view, plan.origin.as_ref())
             }
             _ if name.len() > 2 && !self.same_name(&name[0], "spark_catalog") => {
                 Err(Error::analysis("REQUIRES_SINGLE_PART_NAMESPACE")
@@ -78,7 +78,8 @@ impl Analyzer<'_> {
     }
 
     pub(super) fn data_source(&mut self, source: &DataSource) -> Result<Rel> {
-        match self.ask_found(Need::Source(source.clone()))? {
+        // Spark does not say where the files were asked for.
+        match self.ask_found(Need::Source(source.clone())).map_err(Error::nowhere)? {
             Answer::Table(table) => {
                 let table = table.clone();
                 self.scan(&table, &table.name)
@@ -224,7 +225,7 @@ impl Analyzer<'_> {
 
     /// Rows a client sent as one Arrow IPC stream.
     pub(super) fn local_relation(&mut self, data: Option<&[u8]>, schema: Option<&str>) -> Result<Rel> {
-        let declared = schema.map(|s| self.parse_schema(s)).transpose()?;
+        let declared = schema.map(|s| self.parse_schema(s).map_err(Error::nowhere)).transpose()?;
         let (batches, sent) = match data {
             Some(data) => read_ipc(data)?,
             None => (Vec::new(), None),
@@ -281,8 +282,12 @@ impl Analyzer<'_> {
             return Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.SCALAR_SUBQUERY_IN_VALUES"));
         }
         if !typed.foldable() {
-            return Err(Error::analysis("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE")
-                .param("expr", format!("\"{}\"", typed.name)));
+            let error = Error::analysis("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE")
+                .param("expr", format!("\"{}\"", typed.name));
+            return Err(match expr {
+                Expr::At { origin, .. } => error.at(Some(origin)),
+                _ => error,
+            });
         }
         Ok(typed)
     }
@@ -351,6 +356,19 @@ impl Analyzer<'_> {
         let mut values = Vec::new();
         for arg in args {
             let typed = self.resolve(arg, &mut Scope::new(&empty, "FROM"))?;
+            // Spark counts the step before the end here.
+            let at = if args.len() == 1 { 2 } else { values.len() + 1 };
+            let unexpected = || {
+                Error::analysis("UNEXPECTED_INPUT_TYPE")
+                    .param("paramIndex", functions::call::ordinal(at))
+                    .param("functionName", "`range`")
+                    .param("requiredType", "\"BIGINT\"")
+                    .param("inputSql", format!("\"{}\"", typed.name))
+                    .param("inputType", format!("\"{}\"", typed.ty.sql()))
+            };
+            if typed.foldable() && !typed.ty.is_numeric() && !typed.ty.is_string() && typed.ty != DataType::Null {
+                return Err(unexpected());
+            }
             if !typed.foldable() {
                 return Err(Error::analysis("NON_FOLDABLE_ARGUMENT")
                     .param("funcName", "`range`")
@@ -359,16 +377,7 @@ impl Analyzer<'_> {
             }
             let cast = coerce::cast_implicitly(&typed, &DataType::Long, &self.settings);
             let number = functions::fold::evaluate(&cast)?;
-            let value = (!number.is_null()).then(|| fold::integer(&cast)).flatten().ok_or_else(|| {
-                // Spark counts the step before the end here.
-                let at = if args.len() == 1 { 2 } else { values.len() + 1 };
-                Error::analysis("UNEXPECTED_INPUT_TYPE")
-                    .param("paramIndex", functions::call::ordinal(at))
-                    .param("functionName", "`range`")
-                    .param("requiredType", "\"BIGINT\"")
-                    .param("inputSql", format!("\"{}\"", typed.name))
-                    .param("inputType", format!("\"{}\"", typed.ty.sql()))
-            })?;
+            let value = (!number.is_null()).then(|| fold::integer(&cast)).flatten().ok_or_else(unexpected)?;
             values.push(value);
         }
         match values.as_slice() {

@@ -5,6 +5,7 @@ pub(crate) mod aggregate;
 mod columns;
 mod cte;
 mod generate;
+pub(crate) mod group_check;
 mod join;
 mod leaf;
 mod na;
@@ -48,7 +49,7 @@ impl Analyzer<'_> {
     /// Spark's condition for what is wrong with it, with its position.
     pub fn relation(&mut self, plan: &Plan) -> Result<Rel> {
         stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
-            let rel = self.node(&plan.node, plan).map_err(|e| e.at(plan.origin.as_ref()))?;
+            let rel = self.node(&plan.node, plan).map_err(|e| e.at_operator(plan.origin.as_ref()))?;
             let rel = self.with_join_hints(&plan.node, rel);
             Ok(rel.tagged(plan.plan_id))
         })
@@ -76,7 +77,7 @@ impl Analyzer<'_> {
             Node::Having { input, condition } => self.having(input, condition),
             Node::Qualify { input, condition } => self.qualify(input, condition),
             Node::Join(join) => self.join(join),
-            Node::SetOp(op) => self.set_op(op),
+            Node::SetOp(op) => self.set_op(op, plan.origin.as_ref()),
             Node::Aggregate(aggregate) => self.aggregate(aggregate),
             Node::Pivot(pivot) => self.sql_pivot(pivot),
             Node::Unpivot(unpivot) => self.unpivot(unpivot),

@@ -36,6 +36,19 @@ impl Analyzer<'_> {
     /// Grouping columns, then aggregates, each of which must be one.
     pub(super) fn pipe_aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
         let rel = self.relation(&aggregate.input)?;
+        // Positions are those of the input's columns.
+        let mut grouping = Vec::with_capacity(aggregate.grouping.len());
+        for key in &aggregate.grouping {
+            let position = match key.unpositioned() {
+                Expr::Literal(spark::Literal::Integer(n)) => usize::try_from(*n).ok().and_then(|n| n.checked_sub(1)),
+                _ => None,
+            };
+            grouping.push(match position.and_then(|i| rel.output.get(i)).cloned() {
+                Some(attr) => self.bound(crate::expr::list::Bound { typed: attr.typed(), attr: Some(attr) }),
+                None => key.clone(),
+            });
+        }
+        let aggregate = &Aggregate { grouping, ..aggregate.clone() };
         let exprs: Vec<Expr> = aggregate.grouping.iter().chain(&aggregate.aggregates).cloned().collect();
         let items = self.select_list(&exprs, &mut Scope::new(&rel, "AGGREGATE"))?;
         for (item, expr) in items.iter().zip(&exprs).skip(aggregate.grouping.len()) {
@@ -51,11 +64,17 @@ impl Analyzer<'_> {
     }
 
     fn refuse_aggregates(&mut self, rel: &Rel, exprs: &[Expr], clause: &'static str) -> Result<()> {
-        for expr in exprs {
-            let items = self.select_list(std::slice::from_ref(expr), &mut Scope::new(rel, clause))?;
-            if items.iter().filter_map(item_value).any(|typed| contains_aggregate(&typed.expr)) {
+        if let Some(star) = exprs.iter().find(|e| matches!(e.unpositioned(), Expr::Star(_))) {
+            let error = Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
+                .param("elem", "'*'")
+                .param("prettyName", "expression `pipeexpression`");
+            return Err(positioned(error, star));
+        }
+        let items = self.select_list(exprs, &mut Scope::new(rel, clause))?;
+        for (item, expr) in items.iter().zip(exprs) {
+            if item_value(item).is_some_and(|typed| contains_aggregate(&typed.expr)) {
                 let error = Error::analysis("PIPE_OPERATOR_CONTAINS_AGGREGATE_FUNCTION")
-                    .param("expr", shown(expr))
+                    .param("expr", shown(&unaliased(expr)))
                     .param("clause", clause);
                 return Err(positioned(error, expr));
             }

@@ -137,6 +137,7 @@ impl Analyzer<'_> {
         if !values.iter().any(|(t, _, _)| contains_window(&t.expr)) {
             return Ok((rel.clone(), values));
         }
+        let rel = &self.below_windows(rel, &mut values)?;
         let mut found: Vec<(DfExpr, String)> = Vec::new();
         let mut keys: Vec<(DfExpr, DfExpr)> = Vec::new();
         for (typed, _, _) in &mut values {
@@ -161,6 +162,43 @@ impl Analyzer<'_> {
         lifted.hidden = rel.hidden.clone();
         lifted.tree = rel.tree.clone();
         Ok((lifted, values))
+    }
+
+    /// `rel` with columns for what window functions of `values` cannot compute themselves: other window
+    /// functions and subqueries.
+    fn below_windows(&mut self, rel: &Rel, values: &mut [(Typed, Option<Attr>, String)]) -> Result<Rel> {
+        let mut rel = rel.clone();
+        let is_query = |e: &DfExpr| contains_window(e) && has_subquery(e);
+        if values.iter().any(|(t, _, _)| is_query(&t.expr)) {
+            let mut exprs: Vec<DfExpr> = values.iter().map(|(t, _, _)| t.expr.clone()).collect();
+            rel = self.lift_subqueries(&rel, &mut exprs, Place::Operand)?;
+            for ((typed, _, _), expr) in values.iter_mut().zip(exprs) {
+                typed.expr = expr;
+            }
+        }
+        let mut nested: Vec<DfExpr> = Vec::new();
+        for (typed, _, _) in values.iter() {
+            collect_nested_windows(&typed.expr, &mut nested);
+        }
+        if nested.is_empty() {
+            return Ok(rel);
+        }
+        let mut wider = super::columns::all_columns(&rel);
+        let first = wider.len();
+        wider.extend(nested.iter().map(|e| (Typed::new(e.clone(), DataType::Null, true, "w"), None, "w".to_string())));
+        let mut wide = self.project_values(&rel, wider)?;
+        let columns: Vec<DfExpr> = wide.output[first..].iter().map(Attr::expr).collect();
+        for (typed, _, _) in values.iter_mut() {
+            let replaced = typed.expr.clone().transform_down(|e| match nested.iter().position(|n| *n == e) {
+                Some(i) => Ok(Transformed::new(columns[i].clone(), true, TreeNodeRecursion::Jump)),
+                None => Ok(Transformed::no(e)),
+            });
+            typed.expr = replaced.map_err(from_datafusion)?.data;
+        }
+        wide.output = rel.output.clone();
+        wide.hidden = rel.hidden.clone();
+        wide.tree = rel.tree.clone();
+        Ok(wide)
     }
 
     /// `expr` with columns in place of what its window functions are ordered by, which is added to `keys`:
@@ -239,9 +277,11 @@ impl Analyzer<'_> {
             return Err(Error::analysis("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE").param("clauseName", "WHERE"));
         }
         if contains_aggregate(&typed.expr) {
+            let printed = self.printed_qualified(|this| this.condition(condition, &mut Scope::new(&source, "WHERE")));
+            let list = super::aggregate::aggregates_printed(printed.as_ref().unwrap_or(&typed));
             return Err(Error::analysis("INVALID_WHERE_CONDITION")
                 .param("condition", format!("\"{}\"", typed.name))
-                .param("expressionList", super::aggregate::aggregates_printed(&typed).trim_matches('"')));
+                .param("expressionList", list.trim_matches('"')));
         }
         self.filter_typed(&source, typed, rel)
     }
@@ -280,6 +320,9 @@ impl Analyzer<'_> {
             }
             Err(e) => e,
         };
+        if clause == "ORDER BY" && first.condition() == "AMBIGUOUS_REFERENCE" {
+            return self.resolve_below(rel, first, resolve);
+        }
         if !self.needs.is_empty() || !is_missing_column(&first) {
             return Err(first);
         }
@@ -300,9 +343,40 @@ impl Analyzer<'_> {
         Err(first)
     }
 
+    /// What is ambiguous among the columns of `rel` is looked for in the relations it was made from.
+    fn resolve_below<T: Reaching>(
+        &mut self,
+        rel: &Rel,
+        ambiguous: Error,
+        mut resolve: impl FnMut(&mut Self, &mut Scope) -> Result<T>,
+    ) -> Result<(T, Rel)> {
+        for below in crate::expr::attribute::below(rel).take(64).cloned().collect::<Vec<_>>() {
+            if let Ok(typed) = resolve(self, &mut Scope::new(&below, "ORDER BY"))
+                && let Some(source) = rel.with_columns(&typed.columns())
+            {
+                return Ok((typed, source));
+            }
+        }
+        let name = ambiguous.data().parameters.get("name").cloned().unwrap_or_default();
+        let Ok(parts) = self.parse_identifier(&name) else { return Err(ambiguous) };
+        let error = self.unresolved(&parts, &Scope::new(rel, "ORDER BY"));
+        Err(match ambiguous.data().contexts.first() {
+            Some(context) => error.or_context(context),
+            None => error,
+        })
+    }
+
     pub(super) fn limit(&mut self, input: &Plan, limit: &Expr) -> Result<Rel> {
         let rel = self.relation(input)?;
         let n = self.row_count(limit, "limit", &rel)?;
+        if let LogicalPlan::Limit(Limit { skip: Some(skip), fetch: None, .. }) = &rel.plan
+            && let DfExpr::Literal(datafusion::scalar::ScalarValue::Int64(Some(skip)), _) = skip.as_ref()
+            && n + skip > i64::from(i32::MAX)
+        {
+            return Err(Error::analysis("SUM_OF_LIMIT_AND_OFFSET_EXCEEDS_MAX_INT")
+                .param("limit", n.to_string())
+                .param("offset", skip.to_string()));
+        }
         Ok(self.limit_rel(&rel, 0, Some(n)))
     }
 
@@ -326,8 +400,13 @@ impl Analyzer<'_> {
     fn row_count(&mut self, expr: &Expr, what: &str, rel: &Rel) -> Result<i64> {
         let mut scope = Scope::new(rel, "LIMIT");
         let typed = self.resolve(expr, &mut scope)?;
+        let origin = match expr {
+            Expr::At { origin, .. } => Some(origin),
+            _ => None,
+        };
         let error = |sub: &str| {
             Error::analysis(format!("INVALID_LIMIT_LIKE_EXPRESSION.{sub}"))
+                .at(origin)
                 .param("name", what)
                 .param("expr", format!("\"{}\"", typed.name))
         };
@@ -337,6 +416,7 @@ impl Analyzer<'_> {
         if typed.ty != DataType::Integer {
             return Err(error("DATA_TYPE").param("dataType", format!("\"{}\"", typed.ty.sql())));
         }
+        fold::evaluate(&typed)?;
         match fold::integer(&typed) {
             None => Err(error("IS_NULL")),
             Some(n) if n < 0 => Err(error("IS_NEGATIVE").param("v", n.to_string())),
@@ -385,10 +465,10 @@ impl Analyzer<'_> {
 
     pub(super) fn check_comparable(&self, rel: &Rel) -> Result<()> {
         for attr in &rel.output {
-            let sub = match &attr.ty {
-                DataType::Map { .. } => "SET_OPERATION_ON_MAP_TYPE",
-                DataType::Variant => "SET_OPERATION_ON_VARIANT_TYPE",
-                _ => continue,
+            let sub = match incomparable_part(&attr.ty) {
+                Some(DataType::Map { .. }) => "SET_OPERATION_ON_MAP_TYPE",
+                Some(_) => "SET_OPERATION_ON_VARIANT_TYPE",
+                None => continue,
             };
             return Err(Error::analysis(format!("UNSUPPORTED_FEATURE.{sub}"))
                 .param("colName", spark::types::quote_identifier(&attr.name))
@@ -422,6 +502,15 @@ impl Analyzer<'_> {
 
     pub(super) fn subquery_alias(&mut self, input: &Plan, alias: &[String], columns: &[String]) -> Result<Rel> {
         let rel = self.relation(input)?;
+        if let spark::Node::TableFunction { name, .. } = &input.node
+            && !columns.is_empty()
+            && columns.len() != rel.output.len()
+        {
+            return Err(Error::analysis("NUM_TABLE_VALUE_ALIASES_MISMATCH")
+                .param("funcName", crate::expr::attribute::quoted(name))
+                .param("aliasesNum", columns.len().to_string())
+                .param("outColsNum", rel.output.len().to_string()));
+        }
         self.alias_rel(&rel, alias, columns)
     }
 
@@ -475,7 +564,11 @@ impl Analyzer<'_> {
             match item {
                 Item::Value { typed, attr, name } => values.push((typed, attr, name)),
                 Item::Generator { generator, names } => {
-                    let (generated, columns) = self.generate(&source, generator, &names)?;
+                    let (generated, columns) =
+                        self.generate(&source, generator, &names).map_err(|e| match e.condition() {
+                            "UDTF_ALIAS_NUMBER_MISMATCH" => e.nowhere(),
+                            _ => e,
+                        })?;
                     values.extend(columns.into_iter().map(|a| (a.typed(), Some(a.clone()), a.name)));
                     source = generated;
                 }
@@ -497,6 +590,25 @@ impl Analyzer<'_> {
         }
         self.project_generators(rel, items)
     }
+}
+
+/// Adds the window functions that stand inside other window functions of `expr`.
+fn collect_nested_windows(expr: &DfExpr, out: &mut Vec<DfExpr>) {
+    let _ = expr.apply(|e| {
+        let DfExpr::WindowFunction(_) = e else { return Ok(TreeNodeRecursion::Continue) };
+        let _ = e.apply_children(|child| {
+            child.apply(|inner| match inner {
+                DfExpr::WindowFunction(_) => {
+                    if !out.contains(inner) {
+                        out.push(inner.clone());
+                    }
+                    Ok(TreeNodeRecursion::Jump)
+                }
+                _ => Ok(TreeNodeRecursion::Continue),
+            })
+        });
+        Ok(TreeNodeRecursion::Jump)
+    });
 }
 
 /// `plan` such that a limit above it does not move below functions of a row's partition and number.
@@ -567,6 +679,16 @@ pub(crate) fn needed_columns(exprs: &[DfExpr]) -> Vec<u64> {
 pub(crate) fn dedup_columns(output: &[Attr]) -> Vec<DfExpr> {
     let mut seen = std::collections::HashSet::new();
     output.iter().filter(|a| seen.insert(a.id)).map(Attr::expr).collect()
+}
+
+/// The map or variant in a type, which has no equality.
+fn incomparable_part(ty: &DataType) -> Option<&DataType> {
+    match ty {
+        DataType::Map { .. } | DataType::Variant => Some(ty),
+        DataType::Array { element, .. } => incomparable_part(element),
+        DataType::Struct(s) => s.fields.iter().find_map(|f| incomparable_part(&f.data_type)),
+        _ => None,
+    }
 }
 
 fn is_missing_column(error: &Error) -> bool {

@@ -11,22 +11,40 @@ use spark::types::DataType;
 use spark::{Error, Plan, Result};
 
 use crate::context::Analyzer;
+use crate::decorrelate::uses_outer;
 use crate::scope::{Attr, Made, Rel, project};
 
+/// What a set operation is over.
+enum Operands {
+    Many(Vec<Rel>),
+    Two(Box<Rel>, Box<Rel>),
+}
+
 impl Analyzer<'_> {
-    pub(super) fn set_op(&mut self, op: &SetOp) -> Result<Rel> {
+    pub(super) fn set_op(&mut self, op: &SetOp, origin: Option<&Arc<spark::Origin>>) -> Result<Rel> {
+        let rels = self.operands(op)?;
+        let before = std::mem::replace(&mut self.set_origin, origin.cloned());
+        let combined = match rels {
+            Operands::Many(rels) => self.union_all(rels),
+            Operands::Two(left, right) => self.combine(op, *left, *right),
+        };
+        self.set_origin = before;
+        combined
+    }
+
+    fn operands(&mut self, op: &SetOp) -> Result<Operands> {
         // A chain of unions is a list; a union of thousands must not be a tree as deep.
         if op.kind == SetOpKind::Union && !op.by_name && op.all {
             let mut parts = Vec::new();
             flatten(op, &mut parts);
             if parts.len() > 2 {
                 let rels = parts.into_iter().map(|p| self.relation(p)).collect::<Result<Vec<_>>>()?;
-                return self.union_all(rels);
+                return Ok(Operands::Many(rels));
             }
         }
         let left = self.relation(&op.left)?;
         let right = self.relation(&op.right)?;
-        self.combine(op, left, right)
+        Ok(Operands::Two(Box::new(left), Box::new(right)))
     }
 
     fn combine(&mut self, op: &SetOp, left: Rel, right: Rel) -> Result<Rel> {
@@ -57,7 +75,6 @@ impl Analyzer<'_> {
                 id: self.fresh_id(),
                 ty: types[i].clone(),
                 nullable: rels.iter().any(|r| r.output[i].nullable),
-                qualifier: Vec::new(),
                 ..attr.clone()
             });
         }
@@ -83,14 +100,14 @@ impl Analyzer<'_> {
                 return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
                     .param("operator", operator)
                     .param("firstNumColumns", width.to_string())
-                    .param("invalidOrdinalNum", functions::call::ordinal(n + 1))
+                    .param("invalidOrdinalNum", functions::call::ordinal(n.min(1) + 1))
                     .param("invalidNumColumns", rel.output.len().to_string()));
             }
             for (i, attr) in rel.output.iter().enumerate() {
                 types[i] = match coerce::wider_type(&types[i], &attr.ty, &self.settings) {
                     Some(ty) => ty,
                     None if same_structure(&types[i], &attr.ty) => continue,
-                    None => return Err(incompatible(operator, n, i, attr, &types[i])),
+                    None => return Err(incompatible(operator, n.min(1), i, attr, &types[i])),
                 };
             }
         }
@@ -113,6 +130,9 @@ impl Analyzer<'_> {
                 let typed: Typed = coerce::cast_implicitly(&a.typed(), t, &self.settings);
                 let mut typed = typed;
                 typed.metadata = a.metadata.clone();
+                if let Some(origin) = &self.set_origin {
+                    typed.expr = functions::kernel::placed(typed.expr, origin);
+                }
                 (typed, None, a.name.clone())
             })
             .collect();
@@ -149,7 +169,12 @@ impl Analyzer<'_> {
     }
 
     fn intersect_or_except(&mut self, kind: SetOpKind, all: bool, left: Rel, right: Rel) -> Result<Rel> {
-        let operator = if kind == SetOpKind::Intersect { "INTERSECT" } else { "EXCEPT" };
+        let operator = match (kind, all) {
+            (SetOpKind::Intersect, false) => "INTERSECT",
+            (SetOpKind::Intersect, true) => "INTERSECT ALL",
+            (_, false) => "EXCEPT",
+            (_, true) => "EXCEPT ALL",
+        };
         let (rels, types) = self.align(vec![left, right], operator)?;
         let [left, right] = rels.as_slice() else { return Err(Error::internal("two sides")) };
         self.check_comparable(left)?;
@@ -165,7 +190,8 @@ impl Analyzer<'_> {
             let exprs = rel.output.iter().zip(&output).map(|(a, o)| a.expr().alias(o.column_name())).collect();
             project(exprs, &rel.plan)
         };
-        if output.iter().any(|a| is_collated(&a.ty)) {
+        let correlated = !self.outer.is_empty() && (uses_outer(&left.plan) || uses_outer(&right.plan));
+        if correlated || output.iter().any(|a| is_collated(&a.ty)) {
             return self.by_keys(kind, all, left, right, output);
         }
         let (l, r) = (side(left)?, side(right)?);

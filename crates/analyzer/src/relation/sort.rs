@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{LogicalPlan, Sort as DfSort};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Sort as DfSort};
 use spark::expr::SortOrder;
 use spark::plan::SortKeys;
 use spark::{Error, Expr, Plan, Result};
@@ -51,22 +52,26 @@ impl Analyzer<'_> {
             return self.sort_groups(rel, grouped, &keys);
         }
         let (orders, source) = self.resolve_reaching(rel, "ORDER BY", |this, scope| this.orders(&keys, scope))?;
-        if orders.iter().any(|o| contains_window(&o.typed.expr)) {
-            return self.sort_by_window(&source, rel, orders);
+        refuse_subqueries(&orders)?;
+        self.refuse_outer_orders(&orders)?;
+        if let Some(order) = orders.iter().find(|o| contains_window(&o.typed.expr)) {
+            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+                .param("operator", "Sort")
+                .param("invalidExprSqls", crate::relation::group_check::windows_printed(&order.typed.name)));
         }
         Ok(sorted(&source, rel, &orders))
     }
 
-    /// Sorts by window functions: they are computed first.
-    fn sort_by_window(&mut self, source: &Rel, rel: &Rel, mut orders: Vec<Order>) -> Result<Rel> {
-        let mut values: Vec<_> = source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
-        let first = values.len();
-        values.extend(orders.iter().map(|o| (o.typed.clone(), None, o.typed.name.clone())));
-        let wide = self.project_values(source, values)?;
-        for (i, order) in orders.iter_mut().enumerate() {
-            order.typed = wide.output[first + i].typed();
+    /// A sort inside a subquery has no columns of the enclosing query.
+    fn refuse_outer_orders(&self, orders: &[Order]) -> Result<()> {
+        let outer = orders.iter().filter(|o| crate::decorrelate::mentions_outer(&o.typed.expr));
+        let shown: Vec<String> =
+            outer.map(|o| format!("\"{}\"", crate::decorrelate::without_outer(&o.name()))).collect();
+        match shown.is_empty() {
+            true => Ok(()),
+            false => Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.CORRELATED_REFERENCE")
+                .param("sqlExprs", shown.join(","))),
         }
-        Ok(sorted(&wide, rel, &orders))
     }
 
     /// Sorts an aggregation. What is not among its output is computed as more columns of it.
@@ -92,7 +97,9 @@ impl Analyzer<'_> {
         let first = grouped.values.len();
         for order in &orders {
             let mut typed = order.typed.clone();
-            typed.expr = self.over_output(typed.expr, &mut grouped, rel)?;
+            typed.expr = self
+                .over_output(typed.expr, &mut grouped, rel)
+                .map_err(|e| crate::expr::attribute::at_column(e, keys.iter().map(|k| &k.child)))?;
             let name = typed.name.clone();
             grouped.values.push((typed, None, name));
         }
@@ -139,6 +146,30 @@ impl Analyzer<'_> {
             return Err(Error::internal("the condition is a column"));
         };
         self.filter_typed(&wide, flag, &rel)
+    }
+}
+
+/// Rows are not sorted by `EXISTS` and `IN`, nor by values of correlated queries.
+fn refuse_subqueries(orders: &[Order]) -> Result<()> {
+    let mut sub = None;
+    for order in orders {
+        let _ = order.typed.expr.apply(|e| {
+            match e {
+                DfExpr::ScalarSubquery(s) if !s.outer_ref_columns.is_empty() => {
+                    sub.get_or_insert("UNSUPPORTED_CORRELATED_SCALAR_SUBQUERY");
+                }
+                DfExpr::Exists(_) | DfExpr::InSubquery(_) => {
+                    sub.get_or_insert("UNSUPPORTED_IN_EXISTS_SUBQUERY");
+                }
+                _ => {}
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    match sub {
+        None => Ok(()),
+        Some(sub) => Err(Error::analysis(format!("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.{sub}"))
+            .with_message("Rows cannot be sorted by such a subquery; select it and sort by its name.")),
     }
 }
 

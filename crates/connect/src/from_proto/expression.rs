@@ -141,6 +141,7 @@ impl Reader {
             partition_by: self.exprs(message.partition_spec)?,
             order_by: self.sort_orders(message.order_spec)?,
             frame: message.frame_spec.map(|f| self.frame(*f)).transpose()?,
+            origin: None,
         };
         Ok(Expr::Window { function: Box::new(self.expr(*function)?), window: Box::new(WindowRef::Spec(spec)) })
     }

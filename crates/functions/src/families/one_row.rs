@@ -1,9 +1,12 @@
 //! The guard of scalar subqueries: the value of the only row, or an error once there are more.
 
+use std::sync::Arc;
+
 use arrow::array::Int64Array;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use spark::Error;
+use spark::error::QueryContext;
 use spark::types::DataType;
 
 use crate::error::fail;
@@ -17,8 +20,9 @@ const NAME: &str = "only_row";
 static ONLY_ROW: Kernel = Kernel::new(NAME, check);
 
 /// `value` of type `ty` where `count` (long) is at most one.
-pub fn only_row(value: Expr, count: Expr, ty: &DataType) -> Expr {
-    KernelUdf::call(&ONLY_ROW, to_arrow(ty), Options::default(), vec![value, count])
+pub fn only_row(value: Expr, count: Expr, ty: &DataType, origin: Option<&Arc<spark::Origin>>) -> Expr {
+    let context = origin.map(|o| Arc::new(QueryContext::from(&**o)));
+    KernelUdf::call(&ONLY_ROW, to_arrow(ty), Options { context, ..Options::default() }, vec![value, count])
 }
 
 fn check(args: &KernelArgs) -> Result<ColumnarValue> {
@@ -43,7 +47,7 @@ mod tests {
     #[test]
     fn more_than_one_row_is_refused() {
         for (count, fails) in [(0i64, false), (1, false), (2, true)] {
-            let expr = only_row(lit(7i32), lit(count), &DataType::Integer);
+            let expr = only_row(lit(7i32), lit(count), &DataType::Integer, None);
             let typed = Typed::new(expr, DataType::Integer, true, "x");
             assert_eq!(fold::evaluate(&typed).is_err(), fails, "{count}");
         }
