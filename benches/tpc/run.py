@@ -91,6 +91,7 @@ def arguments():
     parser.add_argument("--threads", type=int, help="partitions of the floor")
     parser.add_argument("--memory", type=int, help="bytes the floor may use")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each query")
+    parser.add_argument("--cold", action="store_true", help="no uncounted first run: for large data, where it takes as long as the rest")
     parser.add_argument("--queries", help="only these, such as q1,q6")
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="set on --remote's session")
     parser.add_argument("--pid", action="append", default=[], metavar="NAME=PID", help="report this process's peak memory")
@@ -108,7 +109,8 @@ def main():
     if options.floor:
         engines.append(Floor(options.floor, data, options))
     queries = options.queries.split(",") if options.queries else tpc.names(options.benchmark)
-    results = {query: measure(engines, options.benchmark, query, options.runs) for query in queries}
+    warm_ups = 0 if options.cold else 1
+    results = {query: measure(engines, options.benchmark, query, warm_ups, options.runs) for query in queries}
     for engine in engines:
         engine.close()
     report = summarize(options, [e.name for e in engines], results)
@@ -125,10 +127,10 @@ def named(text, default):
     return name or default, address
 
 
-def measure(engines, benchmark, query, runs):
-    """One query on every engine: a warm-up each, then the counted runs in turn."""
+def measure(engines, benchmark, query, warm_ups, runs):
+    """One query on every engine: warm-ups, then the counted runs in turn."""
     measured = {engine.name: {"seconds": []} for engine in engines}
-    for number in range(runs + 1):
+    for number in range(warm_ups + runs):
         for engine in engines:
             into = measured[engine.name]
             if "error" in into:
@@ -138,7 +140,7 @@ def measure(engines, benchmark, query, runs):
             except Exception as error:
                 into["error"] = str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)
                 continue
-            if number > 0:
+            if number >= warm_ups:
                 into["seconds"].append(answer["seconds"])
             into["rows"] = answer["rows"]
             into["digest"] = answer.get("digest")
@@ -166,8 +168,9 @@ def summarize(options, names, results):
         "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "label": options.label,
         "benchmark": options.benchmark,
-        "data": str(options.data),
+        "data": options.data.name,
         "runs": options.runs,
+        "warm_ups": 0 if options.cold else 1,
         "machine": {"cpus": os.cpu_count(), "platform": platform.platform()},
         "totals": totals,
         "ratios_of_best": {f"{first}/{name}": ratio(name) for name in names[1:]},

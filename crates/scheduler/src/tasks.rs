@@ -1,9 +1,11 @@
 //! Work on the engine's threads: every task has an owner and stops when the owner goes.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use spark::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -36,13 +38,23 @@ impl<T: Send + 'static> Owned<T> {
 }
 
 /// Runs `work` on the engine's threads and waits for it; it stops if the caller goes away. `stack` is
-/// what [`crate::depth`] says the work needs.
+/// what [`crate::depth`] says the work needs. A caller on those threads does the work itself: handing
+/// it to another thread and back takes as long as planning a small query.
 pub async fn on<T: Send + 'static>(
     runtime: &Handle,
     stack: Stack,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
+    if Handle::try_current().is_ok_and(|here| here.id() == runtime.id()) {
+        return AssertUnwindSafe(stack.with(work)).catch_unwind().await.unwrap_or_else(|panic| Err(broke(&*panic)));
+    }
     Owned::spawn(runtime, stack.with(work)).join().await?
+}
+
+/// The error for work that panicked.
+fn broke(panic: &(dyn Any + Send)) -> Error {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("a task of the engine broke: {}", said.unwrap_or("it gave no reason")))
 }
 
 /// Drives `stream` on the engine's threads, a few items ahead of the reader.

@@ -4,8 +4,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
 
-/// Address space for the stack of a thread that plans: deep plans recurse. Only touched pages cost.
-const STACK: usize = 64 << 20;
+/// Address space for the stack of a thread that reads and plans: deep plans recurse, and reading one
+/// wants half of this. Only touched pages cost.
+const STACK: usize = 128 << 20;
 
 /// Threads that only move bytes and answer control messages.
 const NETWORK_THREADS: usize = 2;
