@@ -28,7 +28,7 @@ impl TextReader {
 
     /// A type such as `array<int>`.
     pub fn data_type(&self, text: &str) -> Result<DataType> {
-        sql::parse_data_type(text, &self.options)
+        sql::parse_data_type(text, &self.options).map_err(spark::Error::nowhere)
     }
 
     /// A type in the form of `DataType.json`, if the text is one.
@@ -38,7 +38,7 @@ impl TextReader {
 
     /// Columns such as `a INT, b STRING`.
     pub fn schema(&self, text: &str) -> Result<StructType> {
-        sql::parse_table_schema(text, &self.options)
+        sql::parse_table_schema(text, &self.options).map_err(spark::Error::nowhere)
     }
 
     /// The parts of a table's name.

@@ -15,6 +15,7 @@ mod probe_side;
 pub mod row_position;
 pub mod short_circuit;
 pub mod small_aggregate;
+pub mod small_join;
 pub mod source;
 pub mod stage_lint;
 mod stages;

@@ -53,8 +53,8 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .with_analyzer_rules(planner::coercion::analyzer_rules())
         .with_optimizer_rules(planner::coercion::optimizer_rules(&Optimizer::new().rules))
         .with_query_planner(Arc::new(planner::exchange::OperatorQueryPlanner))
-        .with_physical_optimizer_rules(planner::exchange::with_lowering(&planner::row_position::with_row_rules(
-            &PhysicalOptimizer::new().rules,
+        .with_physical_optimizer_rules(planner::small_join::with_small_join(planner::exchange::with_lowering(
+            &planner::row_position::with_row_rules(&PhysicalOptimizer::new().rules),
         )))
         .with_physical_optimizer_rule(Arc::new(planner::string_views::StringViews))
         .build()

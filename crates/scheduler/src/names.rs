@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use analyzer::world::{SchemaMode, StoredColumns};
 use analyzer::{Analyzed, Answer};
 use datafusion::common::Column;
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -47,6 +48,8 @@ pub struct Names {
     /// Plans whose results are kept.
     pub persisted: Vec<crate::persist::Persisted>,
     pub functions: BTreeMap<String, Arc<analyzer::world::SqlFunction>>,
+    /// DataFrames (by the client's id) that are tables which making them has created.
+    pub created: std::collections::BTreeSet<i64>,
 }
 
 impl Default for Names {
@@ -59,6 +62,7 @@ impl Default for Names {
             variables: BTreeMap::new(),
             persisted: Vec::new(),
             functions: BTreeMap::new(),
+            created: Default::default(),
         }
     }
 }
@@ -176,11 +180,16 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
 
 fn permanent_view(place: &Place, entry: &TableEntry, view: &ViewEntry, settings: &Settings) -> Result<Answer> {
     let plan = sql::parse_query(&view.text, &sql::ParseOptions::from(settings))?;
+    let schema = entry.schema()?;
+    let names: Vec<String> = schema.fields.iter().map(|f| f.name.clone()).collect();
+    let query_names = if view.query_columns.is_empty() { names.clone() } else { view.query_columns.clone() };
+    let columns = if names == query_names { String::new() } else { format!(" ({})", names.join(", ")) };
+    let statement = format!("CREATE OR REPLACE VIEW {}{columns} AS {}", place.parts().join("."), view.text);
     Ok(Answer::View(analyzer::world::View {
         name: place.parts(),
         plan: Arc::new(plan),
-        columns: view.columns.clone(),
         catalog: Some((view.catalog.as_str().into(), view.database.as_str().into())),
-        schema: Some(entry.schema()?),
+        ansi: view.ansi,
+        stored: StoredColumns { schema, query_names, mode: SchemaMode::named(&view.schema_mode), statement },
     }))
 }

@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    async fn run_query(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<QueryResult> {
+    pub(crate) async fn run_query(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<QueryResult> {
         let settings = self.settings();
         let zone = Arc::clone(&settings.time_zone);
         let analyzed = self.analyze(plan, settings).await?;

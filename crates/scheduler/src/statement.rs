@@ -113,12 +113,32 @@ impl Session {
             return Ok(Some(QueryResult::of(crate::script::run(self, &block, op).await?)));
         }
         if let Node::Catalog(call) = &plan.node {
+            if let spark::command::CatalogCall::CreateTable { name, .. } = &**call {
+                let name = sql::parse_multipart_identifier(name, &ParseOptions::from(&self.settings()))?;
+                return self.created_table(plan, name, op).await.map(Some);
+            }
             return Ok(Some(QueryResult::of(command::run_catalog_call(self, (**call).clone(), op).await?)));
         }
         match self.command_of(plan)? {
             Some(command) => Ok(Some(QueryResult::of(self.table_of(command, op).await?))),
             None => Ok(None),
         }
+    }
+
+    /// `spark.catalog.createTable`: the table, which the first use of the DataFrame creates.
+    async fn created_table(
+        self: &Arc<Self>,
+        plan: &Plan,
+        name: Vec<String>,
+        op: &OperationContext,
+    ) -> Result<QueryResult> {
+        let known = plan.plan_id.is_some_and(|id| self.names.lock().created.contains(&id));
+        if let (false, Node::Catalog(call)) = (known, &plan.node) {
+            command::run_catalog_call(self, (**call).clone(), op).await?;
+            self.names.lock().created.extend(plan.plan_id);
+        }
+        let table = Node::Table { name, options: Default::default(), is_streaming: false, time_travel: None };
+        self.run_query(&Plan::from(table), op).await
     }
 
     /// The result of a command as a relation of another query.

@@ -30,9 +30,9 @@ impl Analyzer<'_> {
     pub(super) fn to_df(&mut self, input: &Plan, names: &[String]) -> Result<Rel> {
         let rel = self.relation(input)?;
         if names.len() != rel.output.len() {
-            return Err(Error::new(spark::ErrorKind::IllegalArgument, "ASSIGNMENT_ARITY_MISMATCH")
-                .param("numTarget", names.len().to_string())
-                .param("numExpr", rel.output.len().to_string())
+            return Err(Error::analysis("ASSIGNMENT_ARITY_MISMATCH")
+                .param("numTarget", rel.output.len().to_string())
+                .param("numExpr", names.len().to_string())
                 .with_message(format!("{} names were given to {} columns.", names.len(), rel.output.len())));
         }
         let values = rel

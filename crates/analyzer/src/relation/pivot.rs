@@ -290,10 +290,11 @@ impl Analyzer<'_> {
             let mixed = present.any(|is_string| Some(is_string) != first);
             let common = if mixed { None } else { coerce::common_type(&column, &self.settings) };
             types.push(common.ok_or_else(|| {
-                let names: Vec<String> = groups
+                let mut names: Vec<String> = groups
                     .iter()
                     .map(|(g, _)| format!("\"{}\" ({})", g[i].0.ty.sql(), spark::types::quote_identifier(&g[i].0.name)))
                     .collect();
+                names.sort();
                 Error::analysis("UNPIVOT_VALUE_DATA_TYPE_MISMATCH").param("types", names.join(", "))
             })?);
         }

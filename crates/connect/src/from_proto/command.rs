@@ -76,17 +76,28 @@ impl Reader {
 
     fn create_view(&self, message: pb::CreateDataFrameViewCommand) -> Result<Command> {
         Ok(Command::CreateView(CreateView {
-            name: self.text.table_name(&message.name)?,
+            name: self.view_name(&message)?,
             columns: Vec::new(),
             comment: None,
             properties: Vec::new(),
             plan: self.relation(message.input.unwrap_or_default())?,
             text: None,
+            schema_mode: None,
             temporary: true,
             global: message.is_global,
             replace: message.replace,
             if_not_exists: false,
         }))
+    }
+
+    /// The name of a temporary view: one part.
+    fn view_name(&self, message: &pb::CreateDataFrameViewCommand) -> Result<Vec<String>> {
+        match self.text.table_name(&message.name) {
+            Ok(name) if name.len() == 1 => Ok(name),
+            _ => Err(Error::analysis("_LEGACY_ERROR_TEMP_1321")
+                .param("viewName", &message.name)
+                .with_message(format!("A temporary view cannot be called {}.", message.name))),
+        }
     }
 
     fn write(&self, message: pb::WriteOperation) -> Result<Command> {

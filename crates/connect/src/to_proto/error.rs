@@ -254,6 +254,11 @@ fn with_plan(error: &Error) -> bool {
 
 fn no_such_object(condition: &str) -> &'static [&'static str] {
     match condition {
+        "DATA_SOURCE_NOT_FOUND" => &[
+            "org.apache.spark.SparkClassNotFoundException",
+            "java.lang.ClassNotFoundException",
+            "java.lang.ReflectiveOperationException",
+        ],
         "SCHEMA_NOT_FOUND" => &["org.apache.spark.sql.catalyst.analysis.NoSuchNamespaceException", ANALYSIS],
         "ROUTINE_NOT_FOUND" => &["org.apache.spark.sql.catalyst.analysis.NoSuchFunctionException", ANALYSIS],
         _ => &[ANALYSIS],

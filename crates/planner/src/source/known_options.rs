@@ -38,8 +38,8 @@ const OF_WRITERS: &[Limited] = &[
     limited(&["json"], "writeNonAsciiCharacterAsCodePoint", &["false"]),
     limited(&["xml"], "validateName", &["true"]),
     limited(TEXTS, "locale", &["en-us", "en_us", "en"]),
-    limited(&["csv", "json", "xml", "text"], "encoding", &["utf-8", "utf8"]),
-    limited(&["csv", "json", "xml", "text"], "charset", &["utf-8", "utf8"]),
+    limited(&["xml", "text"], "encoding", &["utf-8", "utf8"]),
+    limited(&["xml", "text"], "charset", &["utf-8", "utf8"]),
 ];
 
 /// Refuses what a reader of `format` would not do.

@@ -64,7 +64,9 @@ fn apply_filters(files: &mut Vec<Listed>, request: &ReadRequest) -> Result<()> {
     for (key, before) in [("modifiedBefore", true), ("modifiedAfter", false)] {
         let Some(text) = request.options.get(key) else { continue };
         let bound = readers.timestamp(text).ok_or_else(|| {
-            Error::new(spark::ErrorKind::IllegalArgument, "INVALID_OPTIONS")
+            Error::analysis("_LEGACY_ERROR_TEMP_1294")
+                .param("strategy", key.to_ascii_lowercase())
+                .param("timeString", text)
                 .with_message(format!("The option {key} must be a timestamp, not '{text}'."))
         })?;
         files.retain(|f| {

@@ -77,10 +77,11 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     let mut schema = data_schema.clone();
     schema.fields.extend(partitions.columns.iter().cloned());
     check_duplicates(&schema, request.case_sensitive)?;
-    let (files, mismatches) = format.with_statistics(state, &listed.store, files, &data_schema).await?;
+    let told = format.with_statistics(state, &listed.store, files, &data_schema).await?;
     let table =
-        FileTable::new(listed.store, files, &data_schema, &partitions.columns, format.with_schema(&data_schema))
-            .with_mismatches(mismatches);
+        FileTable::new(listed.store, told.files, &data_schema, &partitions.columns, format.with_schema(&data_schema))
+            .with_mismatches(told.mismatches)
+            .with_spellings(&told.spellings);
     Ok(Opened { schema, table: Arc::new(table) })
 }
 

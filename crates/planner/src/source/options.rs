@@ -45,6 +45,18 @@ impl Options {
         }
     }
 
+    /// A boolean option of the CSV reader or writer, which has an error of its own.
+    ///
+    /// # Errors
+    /// If the value is neither `true` nor `false`.
+    pub fn csv_bool(&self, key: &str, default: bool) -> Result<bool> {
+        self.bool(key, default).map_err(|_| {
+            Error::new(spark::ErrorKind::Spark, "_LEGACY_ERROR_TEMP_2147")
+                .param("paramName", key)
+                .with_message(format!("The option {key} is either true or false."))
+        })
+    }
+
     /// A one-character option, `None` where it is set to nothing.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use spark::{Error, Result};
 
 use super::bad_files::bad_footer;
 use super::guarded::GuardedSource;
-use super::table::{Mismatches, arrow_schema, cannot_infer};
+use super::table::{Mismatches, Spellings, Told, arrow_schema, cannot_infer};
 use super::{BadFiles, ReadRequest, file_columns, mismatch, same_name};
 
 /// Footers read at a time.
@@ -99,7 +99,7 @@ impl Parquet {
         store: &ObjectStoreUrl,
         files: Vec<PartitionedFile>,
         data: &StructType,
-    ) -> Result<(Vec<PartitionedFile>, Mismatches)> {
+    ) -> Result<Told> {
         let object_store = state.runtime_env().object_store(store).map_err(functions::error::from_datafusion)?;
         let schema = arrow_schema(data);
         let asked = Asked {
@@ -115,6 +115,7 @@ impl Parquet {
         }
         let all: Vec<Result<Arc<Known>>> = futures::stream::iter(reads).buffered(CONCURRENT_FOOTERS).collect().await;
         let mut mismatches = Mismatches::new();
+        let mut spellings = Spellings::new();
         let mut told = Vec::with_capacity(files.len());
         for (file, known) in files.into_iter().zip(all) {
             // A bad footer is found again, and judged, when the file is read: perhaps it never is.
@@ -127,9 +128,14 @@ impl Parquet {
                     mismatches.push((name.clone(), error.clone()));
                 }
             }
+            for (name, spelled) in &known.spellings {
+                if spellings.iter().all(|(n, _)| n != name) {
+                    spellings.push((name.clone(), spelled.clone()));
+                }
+            }
             told.push(file.with_statistics(Arc::clone(&known.statistics)));
         }
-        Ok((told, mismatches))
+        Ok(Told { files: told, mismatches, spellings })
     }
 
     pub(super) fn source(
@@ -213,6 +219,7 @@ type ObjectMetaKey = (String, u64, i64);
 struct Known {
     statistics: Arc<Statistics>,
     mismatches: Mismatches,
+    spellings: Spellings,
 }
 
 /// The schema a file is read as.
@@ -239,20 +246,50 @@ async fn known(
         return Ok(Arc::clone(found));
     }
     let footer = metadata(state, asked.store, store, meta).await?;
-    let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &asked.schema)
-        .map_err(functions::error::from_datafusion)?;
     let path = file_columns::url(asked.store, meta.location.as_ref());
-    let mismatches = match schema_of(&footer) {
-        Ok(found) => mismatch::find(&path, &footer, &found, asked.data, asked.case_sensitive),
-        Err(_) => Mismatches::new(),
+    let (mismatches, spellings) = match schema_of(&footer) {
+        Ok(found) => (
+            mismatch::find(&path, &footer, &found, asked.data, asked.case_sensitive),
+            spellings(&found, asked.data, asked.case_sensitive),
+        ),
+        Err(_) => (Mismatches::new(), Spellings::new()),
     };
-    let computed = Arc::new(Known { statistics: Arc::new(statistics), mismatches });
+    let statistics =
+        DFParquetMetadata::statistics_from_parquet_metadata(&footer, &respelled(&asked.schema, &spellings))
+            .map_err(functions::error::from_datafusion)?;
+    let computed = Arc::new(Known { statistics: Arc::new(statistics), mismatches, spellings });
     let mut cache = KNOWN.lock();
     if cache.len() >= MAX_CACHED_STATISTICS {
         cache.clear();
     }
     cache.insert(key, Arc::clone(&computed));
     Ok(computed)
+}
+
+/// The columns that the file spells differently.
+fn spellings(found: &StructType, wanted: &StructType, case_sensitive: bool) -> Spellings {
+    if case_sensitive {
+        return Spellings::new();
+    }
+    let absent = wanted.fields.iter().filter(|w| found.fields.iter().all(|f| f.name != w.name));
+    absent
+        .filter_map(|w| {
+            let spelled = found.fields.iter().find(|f| same_name(&f.name, &w.name, false))?;
+            Some((w.name.clone(), spelled.name.clone()))
+        })
+        .collect()
+}
+
+/// The schema with the file's own names.
+fn respelled(schema: &SchemaRef, spellings: &Spellings) -> SchemaRef {
+    if spellings.is_empty() {
+        return Arc::clone(schema);
+    }
+    let own = |field: &Arc<arrow::datatypes::Field>| match spellings.iter().find(|(name, _)| name == field.name()) {
+        Some((_, spelled)) => Arc::new(field.as_ref().clone().with_name(spelled)),
+        None => Arc::clone(field),
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(own).collect::<Vec<_>>()))
 }
 
 /// One schema with the columns of both.
@@ -267,8 +304,8 @@ pub fn merge(left: &StructType, right: &StructType, case_sensitive: bool) -> Res
             Some(mine) => {
                 let merged = merge_types(&mine.data_type, &field.data_type, case_sensitive).ok_or_else(|| {
                     Error::new(spark::ErrorKind::Spark, "CANNOT_MERGE_SCHEMAS")
-                        .param("left", left.to_ddl())
-                        .param("right", right.to_ddl())
+                        .param("left", format!("\"{}\"", DataType::Struct(left.clone()).sql()))
+                        .param("right", format!("\"{}\"", DataType::Struct(right.clone()).sql()))
                         .with_message(format!("The column {} has types that cannot be merged.", field.name))
                 })?;
                 *mine = StructField { data_type: merged, nullable: mine.nullable || field.nullable, ..mine.clone() };

@@ -15,6 +15,9 @@ use super::{ReadRequest, same_name};
 /// How a null stands in a folder name.
 pub const NULL_NAME: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// The partition columns of a file's folder, with their values.
+type Folders = Vec<(String, Option<String>)>;
+
 /// The partition columns of a listing, and the files that they keep.
 pub struct Partitions {
     pub columns: Vec<StructField>,
@@ -40,9 +43,9 @@ impl Partitions {
 /// # Errors
 /// `CONFLICTING_PARTITION_COLUMN_NAMES` where folders disagree.
 pub fn infer(listing: &Listing, request: &ReadRequest) -> Result<Partitions> {
-    let raw: Vec<Vec<(String, Option<String>)>> = listing.files.iter().map(folders).collect();
+    let raw: Vec<Folders> = listing.files.iter().map(folders).collect();
     let recursive = request.options.bool("recursiveFileLookup", false)?;
-    let names = if recursive { Vec::new() } else { names(&raw, request)? };
+    let names = if recursive { Vec::new() } else { names(&raw, listing, request)? };
     if names.is_empty() {
         return Ok(Partitions {
             columns: known_columns(request),
@@ -72,7 +75,7 @@ fn known_columns(request: &ReadRequest) -> Vec<StructField> {
         .collect()
 }
 
-fn names(raw: &[Vec<(String, Option<String>)>], request: &ReadRequest) -> Result<Vec<String>> {
+fn names(raw: &[Folders], listing: &Listing, request: &ReadRequest) -> Result<Vec<String>> {
     let mut names: Option<Vec<&str>> = None;
     for folders in raw {
         let these: Vec<&str> = folders.iter().map(|(n, _)| n.as_str()).collect();
@@ -82,7 +85,7 @@ fn names(raw: &[Vec<(String, Option<String>)>], request: &ReadRequest) -> Result
                 let equal = seen.len() == these.len()
                     && seen.iter().zip(&these).all(|(a, b)| same_name(a, b, request.case_sensitive));
                 if !equal {
-                    return Err(conflict(seen, &these));
+                    return Err(conflict(seen, &these, &raw, listing));
                 }
             }
         }
@@ -90,20 +93,42 @@ fn names(raw: &[Vec<(String, Option<String>)>], request: &ReadRequest) -> Result
     Ok(names.unwrap_or_default().into_iter().map(str::to_string).collect())
 }
 
-fn conflict(a: &[&str], b: &[&str]) -> Error {
+/// The folders of files by their partition columns, as `\n\tA folder`.
+fn suspicious(raw: &[Folders], listing: &Listing, names: &[&str]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (_, file) in
+        raw.iter().zip(&listing.files).filter(|(r, _)| r.iter().map(|(n, _)| n.as_str()).eq(names.iter().copied()))
+    {
+        let url = super::file_columns::url(&listing.store, file.meta.location.as_ref());
+        let folder = url.rsplit_once('/').map_or(url.as_str(), |(folder, _)| folder);
+        let line = format!("\n\t{}", folder.replacen("file:///", "file:/", 1));
+        if !paths.contains(&line) {
+            paths.push(line);
+        }
+    }
+    paths
+}
+
+fn conflict(a: &[&str], b: &[&str], raw: &[Folders], listing: &Listing) -> Error {
     if a.is_empty() || b.is_empty() {
         return Error::new(spark::ErrorKind::Spark, "CONFLICTING_DIRECTORY_STRUCTURES")
             .param("discoveredBasePaths", "")
             .with_message("Some files are in partition folders and some are not.");
     }
-    Error::new(spark::ErrorKind::Spark, "CONFLICTING_PARTITION_COLUMN_NAMES")
-        .param("distinctPartColLists", format!("{}\n{}", a.join(", "), b.join(", ")))
-        .param("suspiciousPaths", "")
+    let lists: Vec<String> = [a, b]
+        .iter()
+        .enumerate()
+        .map(|(i, names)| format!("\n\tPartition column name list #{i}: {}", names.join(", ")))
+        .collect();
+    let paths = [a, b].iter().flat_map(|names| suspicious(raw, listing, names)).collect::<String>();
+    Error::new(spark::ErrorKind::Runtime, "CONFLICTING_PARTITION_COLUMN_NAMES")
+        .param("distinctPartColLists", format!("{}\n", lists.concat()))
+        .param("suspiciousPaths", paths)
         .with_message(format!("Folders disagree on the partition columns: {} and {}.", a.join(", "), b.join(", ")))
 }
 
 /// The `key=value` folders of a file below its base.
-fn folders(file: &Listed) -> Vec<(String, Option<String>)> {
+fn folders(file: &Listed) -> Folders {
     let base = file.base.parts().count();
     let parts: Vec<String> = file.meta.location.parts().skip(base).map(|p| p.as_ref().to_string()).collect();
     parts[..parts.len().saturating_sub(1)]

@@ -16,8 +16,11 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::SessionState;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::projection::ProjectionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use spark::types::{StructField, StructType};
 use spark::{Error, Result};
 
@@ -28,6 +31,16 @@ use super::{ReadRequest, file_columns};
 
 /// Columns that some file holds as another type, with the error that reading them is.
 pub(super) type Mismatches = Vec<(String, Error)>;
+
+/// Columns that the files spell differently: the table's name and the files'.
+pub(super) type Spellings = Vec<(String, String)>;
+
+/// Files with what their footers say of them.
+pub(super) struct Told {
+    pub files: Vec<PartitionedFile>,
+    pub mismatches: Mismatches,
+    pub spellings: Spellings,
+}
 
 /// How the bytes of a file become rows.
 #[derive(Debug, Clone)]
@@ -80,10 +93,10 @@ impl Format {
         store: &ObjectStoreUrl,
         files: Vec<PartitionedFile>,
         data_schema: &StructType,
-    ) -> Result<(Vec<PartitionedFile>, Mismatches)> {
+    ) -> Result<Told> {
         match self {
             Format::Parquet(parquet) => parquet.with_statistics(state, store, files, data_schema).await,
-            Format::Rows(_) => Ok((files, Mismatches::new())),
+            Format::Rows(_) => Ok(Told { files, mismatches: Mismatches::new(), spellings: Spellings::new() }),
         }
     }
 
@@ -138,21 +151,32 @@ pub fn not_found(format: &str) -> Error {
             .param("provider", format)
             .with_message("The data source avro is a package of its own, which this server does not have.");
     }
-    Error::analysis("DATA_SOURCE_NOT_FOUND")
+    if format == "kafka" {
+        return Error::analysis("KAFKA_DATA_SOURCE_NOT_ENABLED")
+            .param("provider", format)
+            .with_message("The data source kafka is a package of its own, which this server does not have.");
+    }
+    Error::new(spark::ErrorKind::NoSuchObject, "DATA_SOURCE_NOT_FOUND")
         .param("provider", format)
         .with_message(format!("There is no data source called {format}."))
 }
 
-/// `UNABLE_TO_INFER_SCHEMA`.
-pub fn cannot_infer(format: &str) -> Error {
-    let name = match format {
+/// A format's name as Spark prints it.
+pub(crate) fn shown(format: &str) -> &str {
+    match format {
         "parquet" => "Parquet",
         "csv" => "CSV",
         "json" => "JSON",
         "xml" => "XML",
         "orc" => "ORC",
+        "text" => "Text",
         other => other,
-    };
+    }
+}
+
+/// `UNABLE_TO_INFER_SCHEMA`.
+pub fn cannot_infer(format: &str) -> Error {
+    let name = shown(format);
     Error::analysis("UNABLE_TO_INFER_SCHEMA")
         .param("format", name)
         .with_message(format!("The schema of {name} cannot be inferred from these files; give one."))
@@ -165,6 +189,8 @@ pub struct FileTable {
     files: Vec<PartitionedFile>,
     format: Format,
     table_schema: TableSchema,
+    /// The columns as the files spell them, where that is not how the table does.
+    file_schema: Option<TableSchema>,
     partition_schema: SchemaRef,
     partitions: Vec<StructField>,
     mismatches: Mismatches,
@@ -186,6 +212,7 @@ impl FileTable {
             files,
             format,
             table_schema,
+            file_schema: None,
             partition_schema: Arc::new(Schema::new(partition_fields)),
             partitions: partitions.to_vec(),
             mismatches: Mismatches::new(),
@@ -195,6 +222,63 @@ impl FileTable {
     /// The table with what is wrong with some of its columns.
     pub(super) fn with_mismatches(self, mismatches: Mismatches) -> Self {
         FileTable { mismatches, ..self }
+    }
+
+    /// The table with the files' own spelling of some of its columns.
+    pub(super) fn with_spellings(self, spellings: &Spellings) -> Self {
+        if spellings.is_empty() {
+            return self;
+        }
+        let own = |f: &Arc<Field>| match spellings.iter().find(|(name, _)| name == f.name()) {
+            Some((_, spelled)) => Arc::new(f.as_ref().clone().with_name(spelled)),
+            None => Arc::clone(f),
+        };
+        let fields: Vec<_> = self.table_schema.file_schema().fields().iter().map(own).collect();
+        let behind = self.table_schema.table_partition_cols().clone();
+        let file_schema = TableSchema::builder(Arc::new(Schema::new(fields))).with_table_partition_cols(behind).build();
+        FileTable { file_schema: Some(file_schema), ..self }
+    }
+
+    /// Gives columns that the files spell differently the table's names.
+    fn renamed(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        projection: Option<&Vec<usize>>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        if self.file_schema.is_none() {
+            return Ok(plan);
+        }
+        let schema = match projection {
+            Some(p) => Arc::new(self.schema().project(p)?),
+            None => self.schema(),
+        };
+        let as_read = plan.schema();
+        let columns = as_read.fields().iter().zip(schema.fields()).enumerate();
+        let columns: Vec<_> = columns
+            .map(|(i, (from, to))| ProjectionExpr {
+                expr: Arc::new(Column::new(from.name(), i)),
+                alias: to.name().clone(),
+            })
+            .collect();
+        Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
+    }
+
+    /// Refuses to read nothing of text records but what is wrong with them: only a record that is read as
+    /// something can be wrong.
+    fn check_corrupt_column(&self, projection: Option<&Vec<usize>>) -> DfResult<()> {
+        let Format::Rows(format) = &self.format else { return Ok(()) };
+        let data = self.table_schema.file_schema().fields();
+        let wanted: Vec<&str> = match projection {
+            Some(p) => p.iter().filter_map(|i| data.get(*i)).map(|f| f.name().as_str()).collect(),
+            None => data.iter().map(|f| f.name().as_str()).collect(),
+        };
+        if format.reports_corrupt() && wanted == [format.corrupt_column.as_str()] {
+            return Err(functions::error::external(
+                Error::analysis("UNSUPPORTED_FEATURE.QUERY_ONLY_CORRUPT_RECORD_COLUMN")
+                    .with_message("A query of raw files cannot be of the column of corrupt records alone."),
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses columns that some file holds as another type.
@@ -343,7 +427,10 @@ impl TableProvider for FileTable {
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         self.check_columns(projection)?;
-        let files = self.prune(state, filters)?;
+        self.check_corrupt_column(projection)?;
+        let mut files = self.prune(state, filters)?;
+        // Spark packs the largest file first, which decides the order of rows.
+        files.sort_by_key(|f| std::cmp::Reverse(f.object_meta.size));
         if files.is_empty() {
             let schema = match projection {
                 Some(p) => Arc::new(self.schema().project(p)?),
@@ -352,7 +439,8 @@ impl TableProvider for FileTable {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let statistics = self.statistics(&files)?;
-        let source = self.format.source(state, &self.store, self.table_schema.clone(), &files)?;
+        let as_read = self.file_schema.as_ref().unwrap_or(&self.table_schema);
+        let source = self.format.source(state, &self.store, as_read.clone(), &files)?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions().max(1));
         let config = FileScanConfigBuilder::new(self.store.clone(), source)
             .with_file_groups(groups)
@@ -360,6 +448,6 @@ impl TableProvider for FileTable {
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
-        Ok(DataSourceExec::from_data_source(config))
+        self.renamed(DataSourceExec::from_data_source(config), projection)
     }
 }

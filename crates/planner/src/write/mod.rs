@@ -107,6 +107,11 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
         return Err(Error::analysis("ALL_PARTITION_COLUMNS_NOT_ALLOWED")
             .with_message("A table needs a column that does not partition it."));
     }
+    if data.is_empty() {
+        return Err(Error::analysis("EMPTY_SCHEMA_NOT_SUPPORTED_FOR_DATASOURCE")
+            .param("format", crate::source::table::shown(&spec.format))
+            .with_message("Files without columns cannot be written."));
+    }
     check_duplicates(spec)?;
     match spec.format.as_str() {
         "parquet" => data.iter().try_for_each(|(_, f)| parquet::check_type(&f.name, &f.data_type)),

@@ -74,7 +74,7 @@ impl ParquetFile {
                 "CODEC_NOT_AVAILABLE.WITH_AVAILABLE_CODECS_SUGGESTION",
             )
             .param("codecName", other)
-            .param("availableCodecs", "brotli, uncompressed, snappy, none, zstd, lz4, lz4_raw, gzip")
+            .param("availableCodecs", "brotli, uncompressed, lzo, snappy, lz4_raw, none, zstd, lz4, gzip")
             .with_message(format!("There is no codec {other}."))),
         }
     }

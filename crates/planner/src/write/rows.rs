@@ -9,6 +9,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::xml::{self, XmlForm};
 use super::{WriteSpec, unsupported_type};
+use crate::source::rows::Encoding;
 use crate::text::Printer;
 
 /// Bytes gathered before they go to the file.
@@ -20,9 +21,9 @@ const BUFFER: usize = 256 << 10;
 /// `UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE`, and for text anything but one string column.
 pub fn check(format: &str, fields: &[StructField]) -> Result<()> {
     match format {
-        "text" => match fields {
-            [only] if only.data_type.is_string() => Ok(()),
-            [only] => Err(unsupported_type("Text", &only.name, &only.data_type)),
+        "text" => match (fields.iter().find(|f| !f.data_type.is_string()), fields) {
+            (Some(bad), _) => Err(unsupported_type("Text", &bad.name, &bad.data_type)),
+            (None, [_]) => Ok(()),
             _ => Err(Error::analysis("_LEGACY_ERROR_TEMP_1290")
                 .param("schemaSize", fields.len().to_string())
                 .with_message("A text file takes exactly one column.")),
@@ -47,6 +48,9 @@ pub struct RowFile {
     buffer: Vec<u8>,
     form: Form,
     schema: StructType,
+    encoding: Encoding,
+    /// What a file of the encoding begins with.
+    mark: &'static str,
 }
 
 enum Form {
@@ -80,7 +84,11 @@ impl RowFile {
             "xml" => Form::Xml(Box::new(XmlForm::new(spec)?)),
             _ => Form::Text { line_separator },
         };
-        let mut file = RowFile { out, buffer: Vec::new(), form, schema: schema.clone() };
+        let name = spec.options.any(&["encoding", "charset"]).unwrap_or("UTF-8");
+        let encoding = Encoding::named(name, &spec.format)?;
+        // The encoding whose name leaves the order of bytes open says which it is.
+        let mark = if name.eq_ignore_ascii_case("utf-16") { "\u{feff}" } else { "" };
+        let mut file = RowFile { out, buffer: Vec::new(), form, schema: schema.clone(), encoding, mark };
         file.header();
         Ok(file)
     }
@@ -125,7 +133,12 @@ impl RowFile {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        self.out.write_all(&self.buffer).await.map_err(failed)?;
+        if self.encoding == Encoding::Utf8 {
+            self.out.write_all(&self.buffer).await.map_err(failed)?;
+        } else {
+            let text = format!("{}{}", std::mem::take(&mut self.mark), String::from_utf8_lossy(&self.buffer));
+            self.out.write_all(&self.encoding.encode(&text)).await.map_err(failed)?;
+        }
         self.buffer.clear();
         Ok(())
     }
@@ -155,7 +168,7 @@ fn compression(spec: &WriteSpec) -> Result<(FileCompressionType, &'static str)> 
         other => {
             Err(Error::new(spark::ErrorKind::IllegalArgument, "CODEC_NOT_AVAILABLE.WITH_AVAILABLE_CODECS_SUGGESTION")
                 .param("codecName", other)
-                .param("availableCodecs", "bzip2, gzip, zstd, xz, uncompressed, none")
+                .param("availableCodecs", "bzip2, deflate, uncompressed, snappy, none, lz4, gzip")
                 .with_message(format!("There is no codec {other}.")))
         }
     }
@@ -171,7 +184,7 @@ struct CsvForm {
     quote_all: bool,
     escape_quotes: bool,
     null: String,
-    empty: String,
+    empty: Option<String>,
     trim_left: bool,
     trim_right: bool,
     printer: FilePrinter,
@@ -185,13 +198,13 @@ impl CsvForm {
             line_separator,
             quote: o.char("quote", Some('"'))?,
             escape: o.char("escape", Some('\\'))?,
-            header: o.bool("header", false)?,
-            quote_all: o.bool("quoteAll", false)?,
-            escape_quotes: o.bool("escapeQuotes", true)?,
+            header: o.csv_bool("header", false)?,
+            quote_all: o.csv_bool("quoteAll", false)?,
+            escape_quotes: o.csv_bool("escapeQuotes", true)?,
             null: o.get("nullValue").unwrap_or("").to_string(),
-            empty: o.get("emptyValue").unwrap_or("\"\"").to_string(),
-            trim_left: o.bool("ignoreLeadingWhiteSpace", true)?,
-            trim_right: o.bool("ignoreTrailingWhiteSpace", true)?,
+            empty: o.get("emptyValue").map(str::to_string),
+            trim_left: o.csv_bool("ignoreLeadingWhiteSpace", true)?,
+            trim_right: o.csv_bool("ignoreTrailingWhiteSpace", true)?,
             printer: FilePrinter::new(spec),
         })
     }
@@ -202,12 +215,13 @@ impl CsvForm {
                 out.extend_from_slice(self.separator.as_bytes());
             }
             if column.is_null(row) {
-                out.extend_from_slice(self.null.as_bytes());
+                out.extend_from_slice(self.quoted(&self.null).as_bytes());
                 continue;
             }
             let text = self.printer.cell(column, row, &field.data_type);
             if text.is_empty() {
-                out.extend_from_slice(self.empty.as_bytes());
+                let empty = self.empty.as_deref().map_or_else(|| "\"\"".to_string(), |e| self.quoted(e));
+                out.extend_from_slice(empty.as_bytes());
             } else {
                 out.extend_from_slice(self.quoted(&text).as_bytes());
             }

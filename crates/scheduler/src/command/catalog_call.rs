@@ -17,6 +17,24 @@ use crate::session::Session;
 
 /// Runs a call.
 pub async fn run(session: &Arc<Session>, call: Call, op: &OperationContext) -> Result<Table> {
+    let builtin = matches!(
+        call,
+        Call::IsCached { .. } | Call::CacheTable { .. } | Call::UncacheTable { .. } | Call::RefreshTable { .. }
+    );
+    run_kind(session, call, op).await.map_err(|e| {
+        if e.condition() != "TABLE_OR_VIEW_NOT_FOUND" || e.data().parameters.contains_key("searchPath") {
+            return e;
+        }
+        let current = {
+            let names = session.names.lock();
+            crate::catalog::shown(&[names.catalog.to_string(), names.database.to_string()])
+        };
+        let first = if builtin { "`system`.`builtin`, " } else { "" };
+        e.param("searchPath", format!("[{first}`system`.`session`, {current}]"))
+    })
+}
+
+async fn run_kind(session: &Arc<Session>, call: Call, op: &OperationContext) -> Result<Table> {
     match call {
         Call::CurrentDatabase => one_text("current_database", session.names.lock().database.to_string()),
         Call::SetCurrentDatabase { name } => namespace::use_namespace(session, &parts(session, &name)?),
@@ -78,8 +96,14 @@ pub async fn run(session: &Arc<Session>, call: Call, op: &OperationContext) -> R
             report::table(function_columns(), vec![function_row(last)])
         }
         Call::FunctionExists { name, .. } => {
-            let last = parts(session, &name)?.last().map(|n| n.to_lowercase()).unwrap_or_default();
-            one_bool("function_exists", has_function(session, &last))
+            let name = parts(session, &name)?;
+            let last = name.last().map(|n| n.to_lowercase()).unwrap_or_default();
+            // A function of Spark's own is in no database.
+            let found = match name.len() {
+                1 => has_function(session, &last),
+                _ => super::function::find(session, &name).is_ok_and(|f| f.is_some()),
+            };
+            one_bool("function_exists", found)
         }
         other => run_change(session, other, op).await,
     }

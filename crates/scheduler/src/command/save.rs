@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use planner::write::SaveMode;
 use spark::command::{WriteOperation, WriteOperationV2};
+use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
 use super::insert::{self, Target, arranged, dynamic};
@@ -21,13 +22,21 @@ pub async fn save_as_table(
     name: &[String],
     op: &OperationContext,
 ) -> Result<Table> {
+    if name.len() > 3 {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1310")
+            .param("quote", name.join("."))
+            .with_message(format!("No table can be called {}.", name.join("."))));
+    }
+    if !write.sort_by.is_empty() && write.bucket_by.is_none() {
+        return Err(Error::analysis("SORT_BY_WITHOUT_BUCKETING").with_message("sortBy is for buckets: see bucketBy."));
+    }
     let place = session.place(name)?;
     let catalog = &session.engine().shared().catalog;
     let mode = write.mode.to_ascii_lowercase();
     if let Some(entry) = catalog.table(&place.namespace, &place.name) {
         match mode.as_str() {
             "ignore" => return Ok(Table::empty()),
-            "append" => return into(session, &place, &entry, &write.input, SaveMode::Append, true, op).await,
+            "append" => return append(session, write, &place, &entry, op).await,
             "overwrite" => {
                 // The rows may come from the table itself: they are complete before it goes.
                 return replace(session, write, &place, op).await;
@@ -36,6 +45,61 @@ pub async fn save_as_table(
         }
     }
     create(session, write, &place, op).await
+}
+
+/// Appends rows of which everything that is said must be as the table has it.
+async fn append(
+    session: &Arc<Session>,
+    write: &WriteOperation,
+    place: &Place,
+    entry: &TableEntry,
+    op: &OperationContext,
+) -> Result<Table> {
+    let settings = session.settings();
+    let table = place.parts().join(".");
+    let default = settings.conf.get("spark.sql.sources.default").unwrap_or("parquet");
+    let provider = short_name(write.format.as_deref().unwrap_or(default));
+    if entry.view.is_none() && !provider.eq_ignore_ascii_case(&entry.provider) {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1159")
+            .param("tableName", &table)
+            .param("existingProvider", provider_class(&entry.provider))
+            .param("specifiedProvider", provider_class(&provider))
+            .with_message(format!("The table {table} holds {}, not {provider}.", entry.provider)));
+    }
+    let analyzed = session.analyze(&write.input, settings.clone()).await?;
+    let existing = entry.schema()?;
+    if analyzed.schema.fields.len() != existing.fields.len() {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1161")
+            .param("tableName", &table)
+            .param("existingTableSchema", DataType::Struct(existing).simple_string())
+            .param("querySchema", DataType::Struct(analyzed.schema.clone()).simple_string())
+            .with_message(format!("The table {table} has another number of columns than the rows.")));
+    }
+    let same = write.partition_by.len() == entry.partition_columns.len()
+        && write.partition_by.iter().zip(&entry.partition_columns).all(|(a, b)| a.eq_ignore_ascii_case(b));
+    if !same {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1163")
+            .param("tableName", &table)
+            .param("specifiedPartCols", write.partition_by.join(", "))
+            .param("existingPartCols", entry.partition_columns.join(", "))
+            .with_message(format!("The table {table} is partitioned otherwise.")));
+    }
+    let target = Target { place, entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
+    let rows = arranged(session, &analyzed, &target, &settings).await?;
+    insert::into_entry(session, entry, &rows, SaveMode::Append, op).await
+}
+
+/// A provider by the name of its class in Spark.
+fn provider_class(provider: &str) -> String {
+    match provider.to_ascii_lowercase().as_str() {
+        "parquet" => "ParquetDataSourceV2".to_string(),
+        "csv" => "CSVDataSourceV2".to_string(),
+        "json" => "JsonDataSourceV2".to_string(),
+        "text" => "TextDataSourceV2".to_string(),
+        "orc" => "OrcDataSourceV2".to_string(),
+        "xml" => "XmlFileFormat".to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result<TableEntry> {
@@ -117,11 +181,11 @@ pub async fn insert_into(
     op: &OperationContext,
 ) -> Result<Table> {
     if !write.partition_by.is_empty() {
-        return Err(
-            Error::analysis("_LEGACY_ERROR_TEMP_1309").with_message("insertInto takes the table's own partitioning.")
-        );
+        return Err(Error::analysis("PARTITION_BY_NOT_ALLOWED_WITH_INSERT_INTO")
+            .param("tableName", name.join("."))
+            .with_message("insertInto takes the table's own partitioning."));
     }
-    let (place, entry) = session.table_entry(name, "INSERT")?;
+    let (place, entry) = session.table_entry(name, "INSERT").map_err(|e| with_builtin_path(session, e))?;
     let overwrite = write.mode.eq_ignore_ascii_case("overwrite");
     let mode = match (overwrite, dynamic(&session.settings(), &write.options) && !entry.partition_columns.is_empty()) {
         (false, _) => SaveMode::Append,
@@ -129,6 +193,16 @@ pub async fn insert_into(
         (true, false) => SaveMode::Overwrite,
     };
     into(session, &place, &entry, &write.input, mode, false, op).await
+}
+
+/// Spark looks for the target of a DataFrame's rows among the built-in names, too.
+fn with_builtin_path(session: &Session, error: Error) -> Error {
+    if error.condition() != "TABLE_OR_VIEW_NOT_FOUND" {
+        return error;
+    }
+    let names = session.names.lock();
+    let current = crate::catalog::shown(&[names.catalog.to_string(), names.database.to_string()]);
+    error.param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
 }
 
 /// `df.writeTo`.
@@ -155,21 +229,16 @@ pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationC
     };
     match (write.mode.as_str(), existing) {
         ("create", Some(_)) => Err(table_exists(&place.parts())),
-        ("create" | "create_or_replace", None) => create(session, &v1, &place, op).await,
-        ("replace" | "create_or_replace", Some(_)) => replace(session, &v1, &place, op).await,
-        ("append", Some(entry)) => into(session, &place, &entry, &write.input, SaveMode::Append, true, op).await,
-        ("overwrite_partitions", Some(entry)) => {
-            let mode =
-                if entry.partition_columns.is_empty() { SaveMode::Overwrite } else { SaveMode::OverwriteDynamic };
-            into(session, &place, &entry, &write.input, mode, true, op).await
-        }
-        ("overwrite", Some(entry)) => match &write.overwrite_condition {
-            Some(Expr::Literal(spark::Literal::Boolean(true))) => {
-                into(session, &place, &entry, &write.input, SaveMode::Overwrite, true, op).await
-            }
-            _ => Err(Error::unsupported("overwriting by a condition")),
-        },
-        (_, None) => Err(table_not_found(&write.table)),
+        ("create", None) => create(session, &v1, &place, op).await,
+        // The session's catalog has tables of the first version only, as it has in Spark.
+        ("replace" | "create_or_replace", _) => Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
+            .param("tableName", crate::catalog::shown(&place.parts()))
+            .param("operation", "REPLACE TABLE AS SELECT")
+            .with_message(format!("The table {} cannot be replaced by a query.", place.parts().join(".")))),
+        ("append" | "overwrite_partitions" | "overwrite", Some(_)) => Err(Error::analysis("_LEGACY_ERROR_TEMP_1012")
+            .param("identifier", crate::catalog::shown(&place.parts()))
+            .with_message("writeTo adds to tables of other catalogs; use insertInto or saveAsTable.")),
+        (_, None) => Err(with_builtin_path(session, table_not_found(&write.table))),
         (other, Some(_)) => Err(Error::unsupported(format!("the write mode {other}"))),
     }
 }

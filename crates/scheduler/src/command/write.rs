@@ -42,6 +42,12 @@ pub async fn run(session: &Arc<Session>, op: WriteOperation, operation: &Operati
     }
 }
 
+/// The first of `names` that is no column of the rows.
+fn missing_column<'a>(names: &'a [String], analyzed: &Analyzed, settings: &Settings) -> Option<&'a String> {
+    let is = |a: &str, b: &str| planner::source::same_name(a, b, settings.case_sensitive);
+    names.iter().find(|n| !analyzed.schema.fields.iter().any(|f| is(&f.name, n)))
+}
+
 fn spec(
     op: &WriteOperation,
     format: String,
@@ -53,6 +59,13 @@ fn spec(
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1312")
             .param("operation", "save")
             .with_message("Buckets need a table to be written to."));
+    }
+    if let Some(name) = missing_column(&op.partition_by, analyzed, settings) {
+        let schema = spark::types::DataType::Struct(analyzed.schema.clone()).simple_string();
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1155")
+            .param("col", name)
+            .param("schemaCatalog", schema)
+            .with_message(format!("The partition column {name} is not among the columns written.")));
     }
     let options = Options::new(&op.options);
     let dynamic = options

@@ -8,6 +8,17 @@ use super::builder::{Builders, Scalar};
 use super::{RowFormat, malformed};
 use crate::source::Options;
 
+/// Where a field ends, and what follows.
+enum End<'a> {
+    Field(&'a str),
+    Record(&'a str),
+}
+
+/// What follows the first line.
+fn after_line(text: &str) -> &str {
+    text.split_once('\n').map_or("", |(_, rest)| rest)
+}
+
 /// How the fields of a record are told apart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Csv {
@@ -33,11 +44,11 @@ impl Csv {
             quote: o.char("quote", Some('"'))?,
             escape: o.char("escape", Some('\\'))?,
             comment: o.char("comment", None)?,
-            header: o.bool("header", false)?,
-            infer_schema: o.bool("inferSchema", false)?,
-            prefer_date: o.bool("preferDate", true)?,
-            trim_left: o.bool("ignoreLeadingWhiteSpace", false)?,
-            trim_right: o.bool("ignoreTrailingWhiteSpace", false)?,
+            header: o.csv_bool("header", false)?,
+            infer_schema: o.csv_bool("inferSchema", false)?,
+            prefer_date: o.csv_bool("preferDate", true)?,
+            trim_left: o.csv_bool("ignoreLeadingWhiteSpace", false)?,
+            trim_right: o.csv_bool("ignoreTrailingWhiteSpace", false)?,
             null: o.get("nullValue").unwrap_or("").to_string(),
             empty: o.get("emptyValue").unwrap_or("").to_string(),
             multi_line,
@@ -52,63 +63,82 @@ impl Csv {
     /// The records of a text in which quoted fields may hold line ends.
     pub fn records<'a>(&self, text: &'a str) -> Vec<&'a str> {
         let mut records = Vec::new();
-        let (mut start, mut quoted, mut escaped) = (0, false, false);
-        for (i, c) in text.char_indices() {
-            if escaped {
-                escaped = false;
-            } else if quoted && Some(c) == self.escape && self.escape != self.quote {
-                escaped = true;
-            } else if Some(c) == self.quote {
-                quoted = !quoted;
-            } else if c == '\n' && !quoted {
-                records.push(text[start..i].trim_end_matches('\r'));
-                start = i + 1;
-            }
-        }
-        if start < text.len() {
-            records.push(&text[start..]);
+        let mut rest = text;
+        while !rest.is_empty() {
+            // A comment ends with its line, whatever is in it.
+            let comment = self.comment.is_some_and(|c| rest.starts_with(c));
+            let next = if comment { after_line(rest) } else { self.split(rest, true).1 };
+            records.push(rest[..rest.len() - next.len()].trim_end_matches('\n').trim_end_matches('\r'));
+            rest = next;
         }
         records
     }
 
     /// The fields of a record; `None` for nulls.
     pub fn fields(&self, record: &str) -> Vec<Option<String>> {
+        self.split(record, false).0
+    }
+
+    /// The fields of the first record and what follows it. Where `lines`, a line end outside of quotes ends
+    /// a record; else the text is one.
+    fn split<'a>(&self, text: &'a str, lines: bool) -> (Vec<Option<String>>, &'a str) {
         let mut fields = Vec::new();
-        let mut rest = record;
+        let mut rest = text;
         loop {
-            let (field, next) = self.field(rest);
+            let (field, end) = self.field(rest, lines);
             fields.push(field);
-            match next {
-                Some(next) => rest = next,
-                None => return fields,
+            match end {
+                End::Field(next) => rest = next,
+                End::Record(next) => return (fields, next),
             }
         }
     }
 
-    /// The first field, and what follows the separator behind it.
-    fn field<'a>(&self, text: &'a str) -> (Option<String>, Option<&'a str>) {
+    /// The first field, and how it ends.
+    fn field<'a>(&self, text: &'a str, lines: bool) -> (Option<String>, End<'a>) {
         let start = if self.trim_left { text.trim_start_matches([' ', '\t']) } else { text };
         if let Some(quote) = self.quote
             && let Some(body) = start.strip_prefix(quote)
-            && let Some((value, rest)) = self.quoted(body, quote)
         {
+            let (value, end) = self.quoted(body, quote, lines);
             let value = if value.is_empty() { self.empty.clone() } else { value };
-            return (self.null_or(value), rest);
+            return ((value != self.null).then_some(value), end);
         }
-        let (value, rest) = match start.find(&self.separator) {
-            Some(at) => (&start[..at], Some(&start[at + self.separator.len()..])),
-            None => (start, None),
-        };
+        let (value, end) = self.plain(start, lines);
         let value = if self.trim_right { value.trim_end_matches([' ', '\t']) } else { value };
-        (self.null_or(value.to_string()), rest)
+        // Nothing at all is a null, whatever stands for one.
+        ((!value.is_empty() && value != self.null).then(|| value.to_string()), end)
     }
 
-    fn null_or(&self, value: String) -> Option<String> {
-        (value != self.null && !(value.is_empty() && self.null.is_empty())).then_some(value)
+    /// A value up to the separator or the end of the record.
+    fn plain<'a>(&self, text: &'a str, lines: bool) -> (&'a str, End<'a>) {
+        let separator = text.find(&self.separator);
+        let line = if lines { text.find('\n') } else { None };
+        match (separator, line) {
+            (Some(at), line) if line.is_none_or(|l| at < l) => {
+                (&text[..at], End::Field(&text[at + self.separator.len()..]))
+            }
+            (_, Some(at)) => (text[..at].trim_end_matches('\r'), End::Record(&text[at + 1..])),
+            _ => (text, End::Record("")),
+        }
     }
 
-    /// A quoted field's value, up to its closing quote; `None` if nothing closes it properly.
-    fn quoted<'a>(&self, body: &'a str, quote: char) -> Option<(String, Option<&'a str>)> {
+    /// What follows a closing quote: the separator or the end of the record; `None` if it closes nothing.
+    fn after_quote<'a>(&self, rest: &'a str, lines: bool) -> Option<End<'a>> {
+        let after = rest.trim_start_matches(' ');
+        if after.is_empty() {
+            return Some(End::Record(""));
+        }
+        if let Some(next) = after.strip_prefix(self.separator.as_str()) {
+            return Some(End::Field(next));
+        }
+        let line = after.strip_prefix('\r').unwrap_or(after).strip_prefix('\n').filter(|_| lines);
+        line.map(End::Record)
+    }
+
+    /// A quoted field's value, up to its closing quote. A quote inside that nothing escapes makes it a plain
+    /// value, its quotes and all; where no quote closes it, the rest of the text is the value.
+    fn quoted<'a>(&self, body: &'a str, quote: char, lines: bool) -> (String, End<'a>) {
         let mut value = String::new();
         let mut chars = body.char_indices().peekable();
         while let Some((i, c)) = chars.next() {
@@ -116,27 +146,20 @@ impl Csv {
             if Some(c) == self.escape && c != quote && (next == Some(quote) || next == self.escape) {
                 value.extend(next);
                 chars.next();
-            } else if c == quote {
-                let rest = &body[i + c.len_utf8()..];
-                let after = rest.trim_start_matches(' ');
-                if after.is_empty() {
-                    return Some((value, None));
-                }
-                if let Some(next) = after.strip_prefix(self.separator.as_str()) {
-                    return Some((value, Some(next)));
-                }
-                if self.escape == Some(quote) && next == Some(quote) {
-                    value.push(quote);
-                    chars.next();
-                    continue;
-                }
-                // A quote inside that nothing escapes belongs to the value.
+            } else if c != quote {
                 value.push(c);
+            } else if self.escape == Some(quote) && next == Some(quote) {
+                value.push(quote);
+                chars.next();
             } else {
-                value.push(c);
+                if let Some(end) = self.after_quote(&body[i + c.len_utf8()..], lines) {
+                    return (value, end);
+                }
+                let (plain, end) = self.plain(&body[i..], lines);
+                return (format!("{quote}{value}{plain}"), end);
             }
         }
-        None
+        (value, End::Record(""))
     }
 
     pub(super) fn read(&self, format: &RowFormat, record: &str, first_of_file: bool, out: &mut Builders) -> Result<()> {
@@ -220,5 +243,19 @@ mod tests {
     fn quoted_line_ends_stay_inside() {
         let csv = Csv::new(&Options::default(), true).unwrap();
         assert_eq!(csv.records("a,\"b\nc\"\r\nd"), ["a,\"b\nc\"", "d"]);
+    }
+
+    #[test]
+    fn quotes_that_close_nothing() {
+        for (record, expect) in [
+            (r#""a""b",c"#, vec![r#""a""b""#, "c"]),
+            (r#""open,c"#, vec!["open,c"]),
+            (r#"x"y,z"#, vec![r#"x"y"#, "z"]),
+            (r#""a" ,b"#, vec!["a", "b"]),
+        ] {
+            let found: Vec<String> = fields(record, &[]).into_iter().flatten().collect();
+            assert_eq!(found, expect, "{record}");
+        }
+        assert_eq!(fields(",\"\",x", &[("nullValue", "x"), ("emptyValue", "E")]), [None, Some("E".to_string()), None]);
     }
 }

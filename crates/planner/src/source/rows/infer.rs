@@ -62,31 +62,31 @@ async fn read_records(
     let mut splitter = LineSplitter::new(file, format.line_separator.as_deref());
     let mut whole = Vec::new();
     let mut going = true;
+    // What is no text in bytes is turned into one first.
+    let encoding = if format.encoding.splits_at_bytes() { format.encoding } else { super::Encoding::Utf8 };
     let mut on_line = |line: &[u8]| {
         if going {
-            going = f(&decode(line, format.latin1));
+            going = f(&encoding.decode(line));
         }
         Ok(())
     };
+    let gathered = !format.splittable();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(failed)?;
-        if format.whole_file {
+        if gathered {
             whole.extend_from_slice(&chunk);
         } else {
             splitter.push(&chunk, &mut on_line).map_err(failed)?;
         }
     }
-    if format.whole_file { on_line(&whole).map_err(failed) } else { splitter.finish(&mut on_line).map_err(failed) }
-}
-
-/// Bytes as text, in the encoding of the file.
-pub fn decode(bytes: &[u8], latin1: bool) -> std::borrow::Cow<'_, str> {
-    if latin1 {
-        bytes.iter().map(|b| char::from(*b)).collect::<String>().into()
-    } else {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        String::from_utf8_lossy(bytes)
+    if !format.encoding.splits_at_bytes() {
+        whole = format.encoding.decode(&whole).into_owned().into_bytes();
     }
+    if format.whole_file {
+        return on_line(&whole).map_err(failed);
+    }
+    splitter.push(&whole, &mut on_line).map_err(failed)?;
+    splitter.finish(&mut on_line).map_err(failed)
 }
 
 fn unreadable(file: &PartitionedFile, why: &str) -> Error {
@@ -311,7 +311,7 @@ impl<'a> JsonInference<'a> {
         if record.trim().is_empty() {
             return;
         }
-        let Some(objects) = self.json.objects(record) else {
+        let Some(objects) = self.json.objects_of(self.format, record) else {
             self.corrupt = true;
             return;
         };

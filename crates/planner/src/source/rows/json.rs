@@ -52,11 +52,22 @@ impl Json {
         Some(objects)
     }
 
+    /// The objects of a record of `format`: a file that is one record holds one value.
+    pub(super) fn objects_of(&self, format: &RowFormat, record: &str) -> Option<Vec<Value>> {
+        if !format.whole_file {
+            return self.objects(record);
+        }
+        match json_text::parse_all(record, self.leniency)?.into_iter().next() {
+            Some(Value::Array(values)) => Some(values),
+            first => Some(first.into_iter().collect()),
+        }
+    }
+
     pub(super) fn read(&self, format: &RowFormat, record: &str, out: &mut Builders) -> Result<()> {
         if record.trim().is_empty() {
             return Ok(());
         }
-        let Some(objects) = self.objects(record) else {
+        let Some(objects) = self.objects_of(format, record) else {
             return bad_row(format, record, out);
         };
         for object in objects {

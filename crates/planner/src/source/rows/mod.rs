@@ -5,6 +5,7 @@
 
 mod builder;
 mod csv;
+mod encoding;
 mod infer;
 mod json;
 mod json_text;
@@ -22,6 +23,7 @@ use spark::types::{DataType, StructType};
 use spark::{Error, Result};
 
 pub use builder::ColumnBuilder;
+pub use encoding::Encoding;
 pub use infer::{infer, infer_texts};
 pub use source::RowSource;
 pub use strings::TextRows;
@@ -53,7 +55,7 @@ pub struct RowFormat {
     pub line_separator: Option<String>,
     /// A record is a whole file.
     pub whole_file: bool,
-    pub latin1: bool,
+    pub encoding: Encoding,
     pub bad_files: BadFiles,
 }
 
@@ -97,7 +99,7 @@ impl RowFormat {
             readers: Readers::new(o, &request.time_zone),
             line_separator: o.get("lineSep").map(str::to_string),
             whole_file,
-            latin1: is_latin1(o.any(&["encoding", "charset"]).unwrap_or("UTF-8"))?,
+            encoding: Encoding::named(o.any(&["encoding", "charset"]).unwrap_or("UTF-8"), &request.format)?,
             bad_files: BadFiles::new(o, request.bad_files)?,
         })
     }
@@ -107,9 +109,14 @@ impl RowFormat {
         RowFormat { schema: schema.clone(), ..self.clone() }
     }
 
+    /// Whether a query of the column of corrupt records alone is refused.
+    pub fn reports_corrupt(&self) -> bool {
+        matches!(self.kind, Kind::Csv(_) | Kind::Json(_))
+    }
+
     /// Whether a file may be read in parts.
     pub fn splittable(&self) -> bool {
-        !self.whole_file
+        !self.whole_file && self.encoding.splits_at_bytes()
     }
 
     /// Reads one record into the builders of the wanted columns.
@@ -132,14 +139,6 @@ fn mode(text: &str) -> Mode {
         "DROPMALFORMED" => Mode::DropMalformed,
         "FAILFAST" => Mode::FailFast,
         _ => Mode::Permissive,
-    }
-}
-
-fn is_latin1(name: &str) -> Result<bool> {
-    match name.to_ascii_uppercase().replace('_', "-").as_str() {
-        "UTF-8" | "UTF8" | "US-ASCII" | "ASCII" => Ok(false),
-        "ISO-8859-1" | "LATIN1" | "WINDOWS-1252" => Ok(true),
-        other => Err(Error::unsupported(format!("the encoding {other}"))),
     }
 }
 

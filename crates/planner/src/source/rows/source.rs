@@ -18,9 +18,8 @@ use object_store::ObjectStore;
 use spark::types::DataType;
 
 use super::builder::{Builders, Scalar};
-use super::infer::decode;
 use super::lines::{LineSplitter, bytes};
-use super::{Kind, RowFormat, Shared};
+use super::{Encoding, Kind, RowFormat, Shared};
 use crate::source::bad_files::{Blame, unreadable};
 use crate::source::file_columns;
 
@@ -201,7 +200,7 @@ fn batches(
 
 impl Reader {
     fn push(&mut self, chunk: &[u8]) -> Result<()> {
-        if self.format.whole_file {
+        if !self.format.splittable() {
             self.whole.extend_from_slice(chunk);
             return Ok(());
         }
@@ -218,7 +217,14 @@ impl Reader {
         let (format, builders, first) = (&self.format, &mut self.builders, &mut self.first);
         let path = &self.path;
         let mut on_line = |line: &[u8]| record(format, line, first, builders, path);
-        if self.format.whole_file { on_line(&self.whole) } else { self.splitter.finish(&mut on_line) }
+        let gathered = std::mem::take(&mut self.whole);
+        let wide = !self.format.encoding.splits_at_bytes();
+        let whole = if wide { self.format.encoding.decode(&gathered).into_owned().into_bytes() } else { gathered };
+        if self.format.whole_file {
+            return on_line(&whole);
+        }
+        self.splitter.push(&whole, &mut on_line)?;
+        self.splitter.finish(&mut on_line)
     }
 
     /// `binaryFile`: one row of what is known of the file and its bytes.
@@ -238,7 +244,9 @@ impl Reader {
 }
 
 fn record(format: &RowFormat, line: &[u8], first: &mut bool, builders: &mut Builders, path: &str) -> Result<()> {
-    let text = decode(line, format.latin1);
+    // What is no text in bytes was turned into one before its lines were found.
+    let encoding = if format.encoding.splits_at_bytes() { format.encoding } else { Encoding::Utf8 };
+    let text = encoding.decode(line);
     // The header is the first line that is one.
     let skipped = matches!(&format.kind, Kind::Csv(csv) if csv.is_skipped(&text));
     let first_of_file = !skipped && std::mem::take(first);

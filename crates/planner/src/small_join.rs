@@ -1,0 +1,150 @@
+//! Joins of small tables with their rows in the order that Spark gives them.
+//!
+//! Spark collects one side of such a join and reads the other row by row: for an outer join always the one
+//! that is kept whole, otherwise the larger one, and of equal ones the left one. DataFusion chooses by size
+//! alone, and appends the rows of a collected side that found no partner at the end.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{JoinType, Result};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMode};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+
+/// Rows of a side up to which the order is worth more than the choice of the side to collect.
+const MAX_ROWS: usize = 20_000;
+
+/// What Spark counts for a row beside its columns.
+const ROW_OVERHEAD: usize = 8;
+
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
+/// `rules` with this pass behind the one that chooses the sides of joins.
+pub fn with_small_join(rules: Vec<Rule>) -> Vec<Rule> {
+    let mut all = Vec::with_capacity(rules.len() + 1);
+    for rule in rules {
+        let chooses = rule.name() == "join_selection";
+        all.push(rule);
+        if chooses {
+            all.push(Arc::new(SmallJoin));
+        }
+    }
+    all
+}
+
+/// The pass; see the module.
+#[derive(Debug, Clone, Copy)]
+pub struct SmallJoin;
+
+impl PhysicalOptimizerRule for SmallJoin {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let turned = match (node.downcast_ref::<HashJoinExec>(), node.downcast_ref::<CrossJoinExec>()) {
+                (Some(join), _) => turned_hash_join(join)?,
+                (_, Some(join)) => turned_cross_join(join)?,
+                _ => None,
+            };
+            Ok(turned.map_or_else(|| Transformed::no(node), Transformed::yes))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "firesteel_small_join"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn turned_hash_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if *join.partition_mode() != PartitionMode::CollectLeft {
+        return Ok(None);
+    }
+    let (Some(left), Some(right)) = (size(join.left()), size(join.right())) else { return Ok(None) };
+    let turn = match join.join_type() {
+        JoinType::Left => true,
+        JoinType::Inner => left == right,
+        _ => false,
+    };
+    if turn { join.swap_inputs(PartitionMode::CollectLeft).map(Some) } else { Ok(None) }
+}
+
+/// The rows of the left side of a cross join stay together.
+fn turned_cross_join(join: &CrossJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    match (size(join.left()), size(join.right())) {
+        (Some(left), Some(right)) if left < right => join.swap_inputs().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Bytes of a small table as Spark estimates them; `None` if it is not known to be one.
+fn size(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
+    match statistics.num_rows {
+        Precision::Exact(rows) | Precision::Inexact(rows) if rows <= MAX_ROWS => {
+            let columns: usize = plan.schema().fields().iter().map(|f| width(f.data_type())).sum();
+            Some(rows * (ROW_OVERHEAD + columns))
+        }
+        _ => None,
+    }
+}
+
+/// Bytes that Spark takes a value of a type for.
+fn width(ty: &DataType) -> usize {
+    match ty {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => 20,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => 100,
+        DataType::List(item) | DataType::LargeList(item) => width(item.data_type()),
+        DataType::Map(entries, _) => width(entries.data_type()),
+        DataType::Struct(fields) => fields.iter().map(|f| width(f.data_type())).sum(),
+        DataType::Decimal128(precision, _) if *precision <= 18 => 8,
+        other => other.primitive_width().unwrap_or(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{AsArray, Int32Array, RecordBatch};
+    use arrow::datatypes::{Field, Int32Type, Schema};
+    use datafusion::common::NullEquality;
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::execution::TaskContext;
+    use datafusion::physical_expr::expressions::Column;
+    use datafusion::physical_plan::collect;
+
+    fn table(values: &[i32]) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int32Array::from(values.to_vec()))])?;
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None)?)
+    }
+
+    #[tokio::test]
+    async fn rows_of_the_kept_side_stay_in_order() -> Result<()> {
+        let on = vec![(Arc::new(Column::new("n", 0)) as _, Arc::new(Column::new("n", 0)) as _)];
+        let join = HashJoinExec::try_new(
+            table(&[3, 1, 2])?,
+            table(&[2, 3])?,
+            on,
+            None,
+            &JoinType::Left,
+            None,
+            PartitionMode::CollectLeft,
+            NullEquality::NullEqualsNothing,
+            false,
+        )?;
+        let plan = SmallJoin.optimize(Arc::new(join), &ConfigOptions::default())?;
+        let batches = collect(plan, Arc::new(TaskContext::default())).await?;
+        let seen: Vec<i32> =
+            batches.iter().flat_map(|b| b.column(0).as_primitive::<Int32Type>().values().to_vec()).collect();
+        assert_eq!(seen, [3, 1, 2]);
+        Ok(())
+    }
+}
