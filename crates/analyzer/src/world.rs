@@ -97,11 +97,48 @@ pub struct View {
     /// Fully qualified, or the bare name of a temporary view.
     pub name: Vec<String>,
     pub plan: Arc<Plan>,
-    /// Output names with optional comments, where the view renames; empty to keep the query's.
-    pub columns: Vec<(String, Option<String>)>,
-    /// For permanent views: what unqualified names inside mean, and the schema at creation.
+    /// What unqualified names inside mean.
     pub catalog: Option<(Arc<str>, Arc<str>)>,
-    pub schema: Option<StructType>,
+    /// Whether its query is in ANSI mode, where that was kept.
+    pub ansi: Option<bool>,
+    /// The columns the catalog has of it.
+    pub stored: StoredColumns,
+}
+
+/// A view's columns as they were when it was made.
+#[derive(Debug, Clone)]
+pub struct StoredColumns {
+    pub schema: StructType,
+    /// The names of the query's columns in the order of the schema.
+    pub query_names: Vec<String>,
+    pub mode: SchemaMode,
+    /// The statement that would make the view anew.
+    pub statement: String,
+}
+
+/// What becomes of a view's columns when its query yields others than it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaMode {
+    /// The types stay; a value must fit its column's type without loss.
+    Binding,
+    /// The types stay; values are cast.
+    Compensation,
+    /// The types follow the query.
+    TypeEvolution,
+    /// The columns are the query's.
+    Evolution,
+}
+
+impl SchemaMode {
+    /// The mode as `WITH SCHEMA` writes it; a view without one binds.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "COMPENSATION" => SchemaMode::Compensation,
+            "TYPE EVOLUTION" => SchemaMode::TypeEvolution,
+            "EVOLUTION" => SchemaMode::Evolution,
+            _ => SchemaMode::Binding,
+        }
+    }
 }
 
 /// `CREATE FUNCTION … RETURN …`.

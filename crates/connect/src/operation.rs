@@ -165,6 +165,11 @@ impl Operation {
         if state.attached { Duration::ZERO } else { state.idle_since.elapsed() }
     }
 
+    /// Bytes of responses that are kept.
+    pub fn held_bytes(&self) -> usize {
+        self.state.lock().log.bytes()
+    }
+
     /// Forgets responses up to the one called `id`.
     pub fn release_until(&self, id: &str) -> Result<()> {
         let released = self.state.lock().log.release_until(id);

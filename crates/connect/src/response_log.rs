@@ -116,8 +116,7 @@ impl<T: Clone> ResponseLog<T> {
     }
 
     /// Bytes held.
-    #[cfg(test)]
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.sent_bytes + self.pending_bytes
     }
 

@@ -26,6 +26,12 @@ const MAX_IDLE: Duration = Duration::from_secs(60 * 60);
 /// An execution nobody reads for this long is dropped.
 const MAX_DETACHED: Duration = Duration::from_secs(5 * 60);
 
+/// Responses that executions nobody reads may hold together; beyond it, those left longest ago are dropped.
+const MAX_DETACHED_BYTES: usize = 64 << 20;
+
+/// A client that only lost its connection is back within this time.
+const TIME_TO_RETURN: Duration = Duration::from_secs(10);
+
 /// Closed sessions that are remembered.
 const MAX_CLOSED: usize = 1000;
 
@@ -180,6 +186,7 @@ impl Sessions {
         idle.iter().for_each(|h| h.close());
         let open: Vec<Arc<SessionHolder>> = self.state.lock().open.values().cloned().collect();
         open.iter().for_each(|h| h.drop_abandoned());
+        drop_costly(&open);
     }
 
     /// Closes every session.
@@ -191,6 +198,30 @@ impl Sessions {
     /// Whether any execution still runs.
     pub fn is_busy(&self) -> bool {
         self.state.lock().open.values().any(|h| h.is_busy())
+    }
+}
+
+/// Drops executions that nobody reads while they hold too much together, the longest left first.
+fn drop_costly(open: &[Arc<SessionHolder>]) {
+    let mut detached: Vec<(Duration, usize, &Arc<SessionHolder>, String)> = Vec::new();
+    for holder in open {
+        for operation in holder.operations() {
+            let (idle, bytes) = (operation.idle(), operation.held_bytes());
+            if idle >= TIME_TO_RETURN && bytes > 0 {
+                detached.push((idle, bytes, holder, operation.id.clone()));
+            }
+        }
+    }
+    let mut held: usize = detached.iter().map(|d| d.1).sum();
+    detached.sort_by_key(|d| std::cmp::Reverse(d.0));
+    for (_, bytes, holder, id) in detached {
+        if held <= MAX_DETACHED_BYTES {
+            return;
+        }
+        held -= bytes;
+        if let Some(operation) = holder.remove_operation(&id) {
+            operation.abandon();
+        }
     }
 }
 

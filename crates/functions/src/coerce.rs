@@ -158,6 +158,7 @@ fn implicit_from_string(target: &DataType, ansi: bool) -> Option<DataType> {
     match target {
         DataType::CalendarInterval => (!ansi).then_some(DataType::CalendarInterval),
         t if t.is_ansi_interval() => (!ansi).then(|| t.clone()),
+        DataType::Boolean => ansi.then_some(DataType::Boolean),
         t if is_atomic(t) => Some(t.clone()),
         _ => None,
     }

@@ -280,6 +280,8 @@ pub struct CreateView {
     pub plan: Plan,
     /// The text of the query, for permanent views.
     pub text: Option<String>,
+    /// What `WITH SCHEMA` says.
+    pub schema_mode: Option<String>,
     pub temporary: bool,
     pub global: bool,
     pub replace: bool,

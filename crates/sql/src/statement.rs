@@ -128,6 +128,7 @@ impl Parser<'_> {
             properties: Vec::new(),
             plan: spark::Node::OneRow.into(),
             text: None,
+            schema_mode: None,
             temporary,
             global,
             replace,
@@ -201,7 +202,7 @@ impl Parser<'_> {
                             .with_message("A temporary view has no WITH SCHEMA"),
                     );
                 }
-                view.properties.push(("view.schemaMode".into(), mode));
+                view.schema_mode = Some(mode);
             } else if self.eat_kws(&[Kw::PARTITIONED, Kw::ON]) {
                 self.identifier_list()?;
                 self.later(refusal("CREATE VIEW ... PARTITIONED ON"));

@@ -15,10 +15,12 @@ pub mod pretty;
 mod rules;
 
 use datafusion::logical_expr::{Expr, cast as df_cast};
+use datafusion::scalar::ScalarValue;
 use spark::expr::CastMode;
 use spark::types::DataType;
 use spark::{Result, Settings};
 
+use crate::families::datetime::zone::Zone;
 use crate::kernel::{Kernel, KernelUdf, Options};
 use crate::typed::Typed;
 use crate::types::to_arrow;
@@ -70,12 +72,13 @@ pub fn time_switched_off() -> spark::Error {
 }
 
 /// True if every value of a type is kept by the other, so that `try_cast` has nothing to turn into null.
-fn is_upcast(from: &DataType, to: &DataType) -> bool {
+pub fn is_upcast(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
     match (from, to) {
         (f, t) if f.same_type(t) => true,
         (T::Null, _) => true,
         (f, t) if t.is_string() => !f.is_complex(),
+        (f, T::Binary) if f.is_string() => true,
         (T::Decimal { .. }, T::Decimal { .. }) => crate::coerce::is_wider_decimal(to, from),
         (f, T::Decimal { .. }) if f.is_integral() => safe_to_decimal(f, to),
         (T::YearMonthInterval { .. }, T::YearMonthInterval { .. })
@@ -139,6 +142,9 @@ fn value_expr(typed: &mut Typed, to: &DataType, mode: Mode, settings: &Settings)
     if typed.is_null_literal() {
         return Typed::null(to.clone()).expr;
     }
+    if let Some(day) = special_day(typed, to, settings) {
+        return df_cast(Expr::Literal(day, None), arrow);
+    }
     let expr = std::mem::take(&mut typed.expr);
     if same_values(&typed.ty, to) {
         return expr;
@@ -151,6 +157,28 @@ fn value_expr(typed: &mut Typed, to: &DataType, mode: Mode, settings: &Settings)
         .with_time_zone(settings.time_zone.clone())
         .with_extra(spec.to_text());
     KernelUdf::call(&convert::CAST, arrow, options, vec![expr])
+}
+
+/// What `epoch`, `now`, `today`, `tomorrow` and `yesterday` are where a constant is made a date or time.
+fn special_day(typed: &Typed, to: &DataType, settings: &Settings) -> Option<ScalarValue> {
+    if !typed.ty.is_string() || !matches!(to, DataType::Date | DataType::Timestamp | DataType::TimestampNtz) {
+        return None;
+    }
+    let text = typed.literal()?.try_as_str().flatten()?;
+    let zone = sql::Zone::parse(&settings.time_zone)?;
+    let now = settings.now_micros;
+    Some(match to {
+        DataType::Date => ScalarValue::Date32(Some(sql::special_date(text, zone, now)?)),
+        DataType::Timestamp => {
+            let instant = sql::special_instant(text, zone, now)?;
+            ScalarValue::TimestampMicrosecond(Some(instant), Some(crate::types::UTC.into()))
+        }
+        _ => {
+            let instant = sql::special_instant(text, zone, now)?;
+            let local = if instant == 0 { 0 } else { Zone::named(&settings.time_zone).ok()?.to_local(instant) };
+            ScalarValue::TimestampMicrosecond(Some(local), None)
+        }
+    })
 }
 
 /// True if every value stays as it is: same Arrow type and same meaning.

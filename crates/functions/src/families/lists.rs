@@ -1,6 +1,7 @@
 //! Building blocks of the array and map functions: lists read by row, lists, maps and values built by
 //! picking rows of existing arrays, whatever their type.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -279,8 +280,13 @@ pub struct MapPicks {
     keys: ListPicks,
     values: ListPicks,
     key_rows: Vec<Rows>,
+    /// Where each key of the map being built is, once it has many.
+    index: HashMap<Box<[u8]>, usize>,
     duplicates: Duplicates,
 }
+
+/// Maps of so many keys are searched with an index.
+const MANY_KEYS: usize = 32;
 
 impl MapPicks {
     /// From arrays of keys and arrays of values.
@@ -295,6 +301,7 @@ impl MapPicks {
             keys: ListPicks::new(keys, fields[0].data_type()),
             values: ListPicks::new(values, fields[1].data_type()),
             key_rows,
+            index: HashMap::new(),
             duplicates,
         })
     }
@@ -310,15 +317,17 @@ impl MapPicks {
             return fail(Error::runtime("NULL_MAP_KEY").with_message("A map's key must not be null."));
         }
         let start = self.keys.start();
-        let same = |other: &(usize, usize)| self.key_rows[other.0].row(other.1) == self.key_rows[key.0].row(key.1);
-        let place = self.keys.picks.picks[start..].iter().position(same);
-        match (place, self.duplicates) {
+        match (self.place_of(key), self.duplicates) {
             (Some(_), Duplicates::Refuse) => return fail(self.duplicated(key)?),
             (Some(i), Duplicates::LastWins) => {
                 let null = (self.values.picks.sources.len() - 1, 0);
                 self.values.picks.picks[start + i] = value.unwrap_or(null);
             }
             (None, _) => {
+                if !self.index.is_empty() {
+                    let place = self.keys.picks.picks.len() - start;
+                    self.index.insert(self.key_rows[key.0].row(key.1).as_ref().into(), place);
+                }
                 self.keys.push(key.0, key.1);
                 match value {
                     Some((source, row)) => self.values.push(source, row),
@@ -327,6 +336,20 @@ impl MapPicks {
             }
         }
         Ok(())
+    }
+
+    /// Where the map being built has a key already.
+    fn place_of(&mut self, key: (usize, usize)) -> Option<usize> {
+        let row = |(source, row): (usize, usize)| self.key_rows[source].row(row);
+        let wanted = row(key);
+        let keys = &self.keys.picks.picks[self.keys.start()..];
+        if keys.len() < MANY_KEYS {
+            return keys.iter().position(|k| row(*k) == wanted);
+        }
+        if self.index.is_empty() {
+            self.index = keys.iter().enumerate().map(|(i, k)| (row(*k).as_ref().into(), i)).collect();
+        }
+        self.index.get(wanted.as_ref()).copied()
     }
 
     fn duplicated(&self, key: (usize, usize)) -> Result<Error> {
@@ -338,11 +361,13 @@ impl MapPicks {
     }
 
     pub fn close(&mut self) {
+        self.index.clear();
         self.keys.close();
         self.values.close();
     }
 
     pub fn close_null(&mut self) {
+        self.index.clear();
         self.keys.close_null();
         self.values.close_null();
     }

@@ -64,7 +64,14 @@ pub struct ViewEntry {
     pub columns: Vec<(String, Option<String>)>,
     pub catalog: String,
     pub database: String,
+    /// As `WITH SCHEMA` writes it; empty for none.
     pub schema_mode: String,
+    /// The names of the query's columns; empty where they are the schema's.
+    #[serde(default)]
+    pub query_columns: Vec<String>,
+    /// Whether the session was in ANSI mode when the view was made.
+    #[serde(default)]
+    pub ansi: Option<bool>,
 }
 
 /// A permanent function written in SQL: its statement, which is parsed when it is used.

@@ -17,6 +17,7 @@ use crate::session::Session;
 pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
     match describe {
         Describe::Table { name, extended, as_json, partition } => {
+            super::view::follow_query(session, &name).await?;
             if as_json {
                 return Err(Error::unsupported("DESCRIBE … AS JSON"));
             }
@@ -25,7 +26,7 @@ pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
             }
             table(session, &name, extended)
         }
-        Describe::Column { table, column, .. } => one_column(session, &table, &column),
+        Describe::Column { table, column, extended } => one_column(session, &table, &column, extended),
         Describe::Namespace { name, extended } => namespace(session, &name, extended),
         Describe::Function { name, extended } => function(session, &name, extended),
         Describe::Query(plan) => {
@@ -115,7 +116,7 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     put("Catalog", SESSION_CATALOG.into());
     put("Database", place.namespace.clone());
     put("Table", place.name.to_lowercase());
-    if !entry.owner.is_empty() {
+    if !entry.owner.is_empty() && !entry.is_view() {
         put("Owner", entry.owner.clone());
     }
     put("Created Time", created(entry.created_micros));
@@ -144,10 +145,14 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     if let Some(view) = &entry.view {
         put("View Text", view.text.clone());
         put("View Original Text", view.text.clone());
-        put("View Schema Mode", view.schema_mode.clone());
+        if !view.schema_mode.is_empty() {
+            put("View Schema Mode", view.schema_mode.clone());
+        }
         put("View Catalog and Namespace", format!("{}.{}", view.catalog, view.database));
-        let names: Vec<String> = entry.schema()?.fields.iter().map(|f| quote_identifier(&f.name)).collect();
-        put("View Query Output Columns", format!("[{}]", names.join(", ")));
+        if !view.query_columns.is_empty() {
+            let names: Vec<String> = view.query_columns.iter().map(|n| quote_identifier(n)).collect();
+            put("View Query Output Columns", format!("[{}]", names.join(", ")));
+        }
     }
     if !entry.properties.is_empty() {
         let mut all = entry.properties.clone();
@@ -174,7 +179,7 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     Ok(out)
 }
 
-fn one_column(session: &Session, name: &[String], column: &[String]) -> Result<Table> {
+fn one_column(session: &Session, name: &[String], column: &[String], extended: bool) -> Result<Table> {
     let schema = match session.find(name, &session.settings())? {
         Found::Temp(_, view) => view.schema,
         Found::Entry(_, entry) => entry.schema()?,
@@ -188,11 +193,16 @@ fn one_column(session: &Session, name: &[String], column: &[String]) -> Result<T
             .with_message(format!("There is no column {wanted}."))
     })?;
     let comment = field.metadata.get("comment").and_then(|v| v.as_str()).unwrap_or("NULL");
-    let rows = [
+    let mut rows = vec![
         ("col_name", field.name.clone()),
         ("data_type", field.data_type.simple_string()),
         ("comment", comment.to_string()),
     ];
+    if extended {
+        // There are no statistics of columns.
+        let unknown = ["min", "max", "num_nulls", "distinct_count", "avg_col_len", "max_col_len", "histogram"];
+        rows.extend(unknown.map(|key| (key, "NULL".to_string())));
+    }
     report::table(
         vec![text("info_name", false), text("info_value", false)],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),

@@ -214,7 +214,10 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
             out.push_str(&format!("{}\n", comment(c).trim_start()));
         }
         out.push_str(&pairs("TBLPROPERTIES", &entry.properties));
-        out.push_str(&format!("WITH SCHEMA {}\nAS {}\n", view.schema_mode, view.text));
+        if !view.schema_mode.is_empty() {
+            out.push_str(&format!("WITH SCHEMA {}\n", view.schema_mode));
+        }
+        out.push_str(&format!("AS {}\n", view.text));
         return Ok(out);
     }
     let columns: Vec<String> = schema

@@ -443,6 +443,10 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
     if let (Found::Temp(..), AlterTableAction::Rename(to)) = (session.find(name, &session.settings())?, &action) {
         return rename_temp(session, name, to);
     }
+    let action = match action {
+        AlterTableAction::SetQuery { plan, text } => return super::view::set_query(session, name, plan, text).await,
+        other => other,
+    };
     let (place, entry) = session.entry(name)?;
     check_kind(name, &place, &entry, &action, of_view)?;
     let catalog = &session.engine().shared().catalog;
@@ -497,17 +501,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
                 alter_column(session, &place, &entry, change)?;
             }
         }
-        AlterTableAction::SetQuery { plan, text } => {
-            let schema = session.analyze(&plan, session.settings()).await?.schema;
-            catalog.update_table(&place.namespace, &place.name, |t| {
-                t.schema_json = schema.to_json().to_string();
-                if let Some(view) = &mut t.view {
-                    view.text = text;
-                    view.columns.clear();
-                }
-                Ok(())
-            })?;
-        }
+        AlterTableAction::SchemaBinding(mode) => return super::view::set_schema_mode(session, &place, mode),
         other => return Err(refused(&shown(&place.parts()), operation_name(&other))),
     }
     Ok(Table::empty())

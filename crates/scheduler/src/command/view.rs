@@ -1,26 +1,33 @@
-//! `CREATE VIEW` in its forms, and `df.createTempView`.
+//! `CREATE VIEW` in its forms, `ALTER VIEW … AS`, and `df.createTempView`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use spark::command::CreateView;
 use spark::types::{StructField, StructType, quote_identifier};
-use spark::{Error, Result};
+use spark::{Error, Expr, Node, Plan, Result};
 
-use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, ViewEntry, table_exists, temp_view_exists};
+use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, ViewEntry, shown, table_exists, temp_view_exists};
 use crate::names::{Relation, freeze, key};
+use crate::naming::{Found, Place};
 use crate::operation::Table;
 use crate::session::Session;
+
+/// The setting that lets views say what becomes of their columns.
+const BINDING_MODE: &str = "spark.sql.legacy.viewSchemaBindingMode";
+
+/// Views inside views are followed no further than this.
+const MAX_NESTED_VIEWS: usize = 100;
 
 /// Creates a view.
 pub async fn create(session: &Arc<Session>, view: CreateView) -> Result<Table> {
     let settings = session.settings();
     let analyzed = session.analyze(&view.plan, settings.clone()).await?;
-    let schema = renamed(&analyzed.schema, &view)?;
-    check_duplicates(&schema, settings.case_sensitive)?;
     if !view.temporary && !view.global {
-        return permanent(session, view, &schema);
+        return permanent(session, view, &analyzed.schema);
     }
+    let schema = renamed(&analyzed.schema, &view, &view.name)?;
+    check_duplicates(&schema, settings.case_sensitive)?;
     let mut relation = freeze(&analyzed)?;
     relation.schema = schema;
     relation.text = view.text.clone();
@@ -53,7 +60,7 @@ fn put_temp(session: &Session, key: &str, name: &str, relation: Relation, replac
     Ok(())
 }
 
-fn renamed(schema: &StructType, view: &CreateView) -> Result<StructType> {
+fn renamed(schema: &StructType, view: &CreateView, name: &[String]) -> Result<StructType> {
     if view.columns.is_empty() {
         return Ok(schema.clone());
     }
@@ -62,7 +69,7 @@ fn renamed(schema: &StructType, view: &CreateView) -> Result<StructType> {
             if view.columns.len() > schema.fields.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
         let names = |names: Vec<&String>| names.into_iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", ");
         return Err(Error::analysis(format!("CREATE_VIEW_COLUMN_ARITY_MISMATCH.{reason}"))
-            .param("viewName", crate::catalog::shown(&view.name))
+            .param("viewName", crate::catalog::shown(name))
             .param("viewColumns", names(view.columns.iter().map(|(n, _)| n).collect()))
             .param("dataColumns", names(schema.fields.iter().map(|f| &f.name).collect()))
             .with_message("The view lists another number of columns than its query has."));
@@ -91,37 +98,115 @@ fn check_duplicates(schema: &StructType, case_sensitive: bool) -> Result<()> {
 }
 
 /// A permanent view must not rest on what ends with the session.
-fn refuse_temporary(session: &Session, view: &CreateView, place: &crate::naming::Place) -> Result<()> {
-    let mut plan = view.plan.clone();
-    let mut ctes = HashSet::new();
-    plan.visit_plans_mut(&mut |p| {
-        if let spark::plan::Node::With { ctes: named, .. } = &p.node {
-            ctes.extend(named.iter().map(|c| c.name.to_lowercase()));
-        }
-    });
-    let mut found = None;
-    plan.visit_plans_mut(&mut |p| {
-        if let spark::plan::Node::Table { name, .. } = &p.node
-            && matches!(name.as_slice(), [only] if !ctes.contains(&only.to_lowercase()))
-            && session.temp_view(name, session.settings().case_sensitive).is_some()
-        {
-            found = Some(name.clone());
-        }
-    });
+fn refuse_temporary(session: &Session, plan: &Plan, place: &Place) -> Result<()> {
+    let mut plan = plan.clone();
+    let tables = tables(&mut plan);
+    let settings = session.settings();
+    let view = tables.into_iter().find(|name| session.temp_view(name, settings.case_sensitive).is_some());
+    let mut found = view.map(|name| ("VIEW", name));
+    let functions: HashSet<String> = session.names.lock().functions.keys().cloned().collect();
+    if found.is_none() && !functions.is_empty() {
+        plan.visit_exprs_mut(&mut |e| {
+            if let Expr::Function(f) = e
+                && let [only] = f.name.as_slice()
+                && functions.contains(&only.to_lowercase())
+            {
+                found = Some(("FUNCTION", f.name.clone()));
+            }
+        });
+    }
     match found {
         None => Ok(()),
-        Some(name) => Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
+        Some((kind, name)) => Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
             .param("obj", "VIEW")
-            .param("objName", crate::catalog::shown(&place.parts()))
-            .param("tempObj", "VIEW")
-            .param("tempObjName", crate::catalog::shown(&name))
-            .with_message("A permanent view cannot refer to a temporary one.")),
+            .param("objName", shown(&place.parts()))
+            .param("tempObj", kind)
+            .param("tempObjName", shown(&name))
+            .with_message("A permanent view cannot refer to what is temporary.")),
     }
 }
 
-fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result<Table> {
+/// The names of tables and views in a query, without those of its `WITH`.
+fn tables(plan: &mut Plan) -> Vec<Vec<String>> {
+    let mut ctes = HashSet::new();
+    let mut names = Vec::new();
+    plan.visit_plans_mut(&mut |p| match &p.node {
+        Node::With { ctes: named, .. } => ctes.extend(named.iter().map(|c| c.name.to_lowercase())),
+        Node::Table { name, .. } => names.push(name.clone()),
+        _ => {}
+    });
+    names.retain(|name| !matches!(name.as_slice(), [only] if ctes.contains(&only.to_lowercase())));
+    names
+}
+
+/// A view must not be inside itself once its query is replaced.
+fn refuse_recursion(session: &Session, plan: &Plan, path: &[Place]) -> Result<()> {
+    let settings = session.settings();
+    for name in tables(&mut plan.clone()) {
+        let Ok(Found::Entry(place, entry)) = session.find(&name, &settings) else { continue };
+        let Some(view) = &entry.view else { continue };
+        let mut longer = path.to_vec();
+        longer.push(place.clone());
+        if path.first().is_some_and(|p| p.namespace == place.namespace && p.name == place.name) {
+            let steps: Vec<String> = longer.iter().map(|p| shown(&p.parts())).collect();
+            return Err(Error::analysis("RECURSIVE_VIEW")
+                .param("viewIdent", shown(&place.parts()))
+                .param("newPath", steps.join(" -> "))
+                .with_message(format!("The view {} would be inside itself.", shown(&place.parts()))));
+        }
+        if longer.len() < MAX_NESTED_VIEWS {
+            refuse_recursion(session, &sql::parse_query(&view.text, &sql::ParseOptions::from(&settings))?, &longer)?;
+        }
+    }
+    Ok(())
+}
+
+/// A permanent view's columns are called what the user called them.
+fn refuse_made_names(schema: &StructType, place: &Place) -> Result<()> {
+    match schema.fields.iter().find(|f| f.metadata.get("__autoGeneratedAlias").is_some()) {
+        None => Ok(()),
+        Some(field) => Err(Error::analysis("CREATE_PERMANENT_VIEW_WITHOUT_ALIAS")
+            .param("name", shown(&place.parts()))
+            .param("attr", format!("\"{}\"", field.name))
+            .with_message(format!("The column {} of a permanent view needs a name.", field.name))),
+    }
+}
+
+/// The mode of a view that is made with or without `WITH SCHEMA`.
+fn schema_mode(session: &Session, view: &CreateView) -> Result<String> {
+    let conf = session.conf().view();
+    if !conf.get_bool(BINDING_MODE, true) {
+        return match view.schema_mode {
+            None => Ok(String::new()),
+            Some(_) => Err(modes_are_off()),
+        };
+    }
+    Ok(match view.schema_mode.as_deref() {
+        // Columns that have names of their own keep them.
+        Some("EVOLUTION") if !view.columns.is_empty() => "TYPE EVOLUTION".into(),
+        Some(mode) => mode.to_string(),
+        None if conf.get_bool("spark.sql.legacy.viewSchemaCompensation", true) => "COMPENSATION".into(),
+        None => "BINDING".into(),
+    })
+}
+
+fn modes_are_off() -> Error {
+    Error::parse("FEATURE_NOT_ENABLED")
+        .param("featureName", "VIEW ... WITH SCHEMA ...")
+        .param("configKey", BINDING_MODE)
+        .param("configValue", "true")
+        .with_message("Views do not take WITH SCHEMA as configured.")
+}
+
+fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> Result<Table> {
+    let settings = session.settings();
     let place = session.place(&view.name)?;
-    refuse_temporary(session, &view, &place)?;
+    let schema_mode = schema_mode(session, &view)?;
+    let schema = renamed(queried, &view, &place.parts())?;
+    if view.columns.is_empty() {
+        refuse_made_names(queried, &place)?;
+    }
+    refuse_temporary(session, &view.plan, &place)?;
     let catalog = &session.engine().shared().catalog;
     if let Some(existing) = catalog.table(&place.namespace, &place.name) {
         if view.if_not_exists {
@@ -132,17 +217,19 @@ fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result
         }
         if !existing.is_view() {
             return Err(Error::analysis("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE")
-                .param("tableName", crate::catalog::shown(&place.parts()))
+                .param("tableName", shown(&place.parts()))
                 .param("operation", "CREATE OR REPLACE VIEW")
                 .with_message("A table cannot be replaced by a view."));
         }
+        refuse_recursion(session, &view.plan, std::slice::from_ref(&place))?;
     }
+    check_duplicates(&schema, settings.case_sensitive)?;
     let text = view.text.clone().ok_or_else(|| Error::internal("a permanent view is made of text"))?;
-    let (current_catalog, database) = {
+    let (catalog_name, database) = {
         let names = session.names.lock();
         (names.catalog.to_string(), names.database.to_string())
     };
-    debug_assert_eq!(current_catalog, SESSION_CATALOG);
+    debug_assert_eq!(catalog_name, SESSION_CATALOG);
     let entry = TableEntry {
         name: place.name.clone(),
         kind: Kind::View,
@@ -152,16 +239,18 @@ fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result
         bucket: None,
         location: String::new(),
         options: Vec::new(),
-        properties: view.properties.clone(),
-        comment: view.comment.clone(),
+        properties: view.properties,
+        comment: view.comment,
         created_micros: chrono::Utc::now().timestamp_micros(),
         owner: session.user().to_string(),
         view: Some(ViewEntry {
             text,
-            columns: view.columns.clone(),
-            catalog: current_catalog,
+            columns: view.columns,
+            catalog: catalog_name,
             database,
-            schema_mode: "COMPENSATION".into(),
+            schema_mode,
+            query_columns: column_names(queried),
+            ansi: Some(settings.ansi),
         }),
         statistics: None,
         collation: None,
@@ -169,6 +258,90 @@ fn permanent(session: &Session, view: CreateView, schema: &StructType) -> Result
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())
+}
+
+fn column_names(schema: &StructType) -> Vec<String> {
+    schema.fields.iter().map(|f| f.name.clone()).collect()
+}
+
+/// `ALTER VIEW … AS query`.
+pub async fn set_query(session: &Arc<Session>, name: &[String], plan: Plan, text: String) -> Result<Table> {
+    let settings = session.settings();
+    let analyzed = session.analyze(&plan, settings.clone()).await?;
+    let schema = analyzed.schema.clone();
+    let place = match session.find(name, &settings)?.or_missing(name)? {
+        Found::Temp(shown, old) => {
+            let mut relation = freeze(&analyzed)?;
+            relation.schema = schema;
+            relation.text = Some(text);
+            relation.comment = old.comment;
+            let key = key(&shown, settings.case_sensitive);
+            if name.len() > 1 {
+                session.engine().shared().global_views.write().insert(key, (shown, relation));
+                return Ok(Table::empty());
+            }
+            put_temp(session, &key, &shown, relation, true)?;
+            return Ok(Table::empty());
+        }
+        Found::Entry(place, _) => place,
+        Found::Nothing => return Err(crate::catalog::table_not_found(name)),
+    };
+    refuse_made_names(&schema, &place)?;
+    refuse_temporary(session, &plan, &place)?;
+    refuse_recursion(session, &plan, std::slice::from_ref(&place))?;
+    check_duplicates(&schema, settings.case_sensitive)?;
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.schema_json = schema.to_json().to_string();
+        if let Some(view) = &mut t.view {
+            view.text = text;
+            view.columns.clear();
+            view.query_columns = column_names(&schema);
+            view.ansi = Some(settings.ansi);
+        }
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// `ALTER VIEW … WITH SCHEMA mode`.
+pub fn set_schema_mode(session: &Session, place: &Place, mode: String) -> Result<Table> {
+    if !session.conf().view().get_bool(BINDING_MODE, true) {
+        return Err(modes_are_off());
+    }
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        if let Some(view) = &mut t.view {
+            let evolves = mode == "EVOLUTION" && !view.columns.is_empty();
+            view.schema_mode = if evolves { "TYPE EVOLUTION".into() } else { mode };
+        }
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// Brings the stored columns of a view that evolves up to those of its query.
+pub async fn follow_query(session: &Arc<Session>, name: &[String]) -> Result<()> {
+    let settings = session.settings();
+    let Found::Entry(place, entry) = session.find(name, &settings)? else { return Ok(()) };
+    let whole = match &entry.view {
+        Some(view) if view.schema_mode == "EVOLUTION" => true,
+        Some(view) if view.schema_mode == "TYPE EVOLUTION" => false,
+        _ => return Ok(()),
+    };
+    let plan =
+        Plan::from(Node::Table { name: place.parts(), options: Vec::new(), is_streaming: false, time_travel: None });
+    // A query that no longer works is told when the view is read.
+    let Ok(analyzed) = session.analyze(&plan, settings).await else { return Ok(()) };
+    let schema_json = analyzed.schema.to_json().to_string();
+    if schema_json == entry.schema_json {
+        return Ok(());
+    }
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.schema_json = schema_json;
+        if let (Some(view), true) = (&mut t.view, whole) {
+            view.query_columns.clear();
+        }
+        Ok(())
+    })
 }
 
 /// `CREATE TEMPORARY VIEW … USING format`.
@@ -194,6 +367,7 @@ pub async fn using(
         properties: Vec::new(),
         plan: spark::Plan::from(spark::plan::Node::DataSource(source)),
         text: None,
+        schema_mode: None,
         temporary: true,
         global,
         replace,

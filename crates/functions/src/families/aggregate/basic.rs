@@ -30,13 +30,6 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "last", build: Build::Aggregate(first_last) },
     Function { name: "last_value", build: Build::Aggregate(first_last) },
     Function { name: "any_value", build: Build::Aggregate(first_last) },
-    Function { name: "stddev", build: Build::Aggregate(spread) },
-    Function { name: "std", build: Build::Aggregate(spread) },
-    Function { name: "stddev_samp", build: Build::Aggregate(spread) },
-    Function { name: "stddev_pop", build: Build::Aggregate(spread) },
-    Function { name: "variance", build: Build::Aggregate(spread) },
-    Function { name: "var_samp", build: Build::Aggregate(spread) },
-    Function { name: "var_pop", build: Build::Aggregate(spread) },
     Function { name: "bool_and", build: Build::Aggregate(boolean) },
     Function { name: "every", build: Build::Aggregate(boolean) },
     Function { name: "bool_or", build: Build::Aggregate(boolean) },
@@ -221,19 +214,6 @@ fn first_last(mut call: Call) -> Result<Typed> {
     let options = call.options().with_extra(if ignore_nulls { "IGNORE NULLS" } else { "" });
     let expr = kernel(&call, &first::KERNELS[usize::from(last)], options, call.exprs(), &ty);
     Ok(call.finish(expr, ty, true))
-}
-
-fn spread(mut call: Call) -> Result<Typed> {
-    call.arity(1..=1)?;
-    call.expect(0, Expected::Type(DataType::Double))?;
-    let udaf = match call.name.as_str() {
-        "stddev_pop" => df::stddev::stddev_pop_udaf(),
-        "variance" | "var_samp" => df::variance::var_samp_udaf(),
-        "var_pop" => df::variance::var_pop_udaf(),
-        _ => df::stddev::stddev_udaf(),
-    };
-    let expr = builtin(&call, udaf, call.exprs(), false);
-    Ok(call.finish(expr, DataType::Double, true))
 }
 
 fn boolean(mut call: Call) -> Result<Typed> {

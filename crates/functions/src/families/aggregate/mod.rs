@@ -11,6 +11,7 @@ pub mod frequent;
 pub mod lists;
 pub mod moments;
 pub mod percentile;
+pub mod spread;
 pub mod sum;
 pub mod vector;
 
