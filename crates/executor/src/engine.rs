@@ -20,6 +20,7 @@ use planner::task_probe::{TaskName, TaskState};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::in_turn::in_turn;
 use crate::stop::StopExec;
 use crate::whole::whole_reads;
 
@@ -80,6 +81,20 @@ impl TaskLedger {
         while self.runs_job(job) && started.elapsed() < UNWINDING {
             sleep(GLANCE).await;
         }
+    }
+
+    /// Stops every task and waits for their end, but not long.
+    pub(crate) async fn end_all(&self) {
+        self.0.lock().running.values().flatten().for_each(|attempt| attempt.stop.cancel());
+        let started = Instant::now();
+        while self.running() > 0 && started.elapsed() < UNWINDING {
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// The jobs that tasks run for.
+    pub(crate) fn jobs(&self) -> Vec<String> {
+        self.0.lock().running.keys().map(|task| task.job.clone()).collect()
     }
 
     fn stop_job(&self, job: &str) {
@@ -162,7 +177,7 @@ impl ExecutionEngine for Engine {
     ) -> Result<Arc<dyn QueryStageExecutor>> {
         let name = TaskName { job: job_id.to_string(), stage: stage_id, task: task_id };
         let running = self.ledger.begin(name);
-        let plan = stoppable(whole_reads(plan)?, &running.stop)?;
+        let plan = stoppable(in_turn(whole_reads(plan)?)?, &running.stop)?;
         let file = file_name();
         let inner = self.inner.create_query_stage_exec(
             job_id,

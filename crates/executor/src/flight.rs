@@ -1,5 +1,6 @@
 //! The Flight service: Ballista's, behind a check of what is asked for, and the task probe.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use ballista_core::serde::decode_protobuf;
 use ballista_core::serde::scheduler::Action as BallistaAction;
 use ballista_executor::flight_service::BallistaFlightService;
 use futures::StreamExt;
-use planner::task_probe;
+use planner::task_probe::{self, KeptJobs};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -46,6 +47,11 @@ impl ShuffleFlight {
     async fn forget_job(&self, body: &[u8]) -> Result<arrow_flight::Result, Status> {
         let job = std::str::from_utf8(body).ok().filter(|job| task_probe::is_job_id(job));
         let job = job.ok_or_else(|| Status::invalid_argument("malformed job identifier"))?;
+        self.forget(job).await;
+        Ok(arrow_flight::Result::default())
+    }
+
+    async fn forget(&self, job: &str) {
         self.ledger.end_job(job).await;
         let dir = self.shuffle_dir.join(job);
         remove(&dir).await;
@@ -54,6 +60,19 @@ impl ShuffleFlight {
             tokio::time::sleep(LAST_FILES).await;
             remove(&dir).await;
         });
+    }
+
+    /// Ends what is left of jobs that the scheduler does not know, and removes their files.
+    async fn keep_jobs(&self, body: &[u8]) -> Result<arrow_flight::Result, Status> {
+        let kept = KeptJobs::decode(body).ok_or_else(|| Status::invalid_argument("malformed list of jobs"))?;
+        let mut held: BTreeSet<String> = self.ledger.jobs().into_iter().collect();
+        for entry in std::fs::read_dir(&self.shuffle_dir).into_iter().flatten().flatten() {
+            held.extend(entry.file_name().into_string().ok().filter(|name| task_probe::is_job_id(name)));
+        }
+        for job in held.iter().filter(|job| !kept.keeps(job)) {
+            tracing::info!(job, "forgetting a job that the scheduler does not know");
+            self.forget(job).await;
+        }
         Ok(arrow_flight::Result::default())
     }
 
@@ -105,6 +124,7 @@ impl FlightService for ShuffleFlight {
         let answer = match action.r#type.as_str() {
             task_probe::TASK_STATES => self.answer_probe(&action.body)?,
             task_probe::FORGET_JOB => self.forget_job(&action.body).await?,
+            task_probe::KEEP_JOBS => self.keep_jobs(&action.body).await?,
             _ => {
                 check_fetch(&action.body)?;
                 return self.inner.do_action(request).await;

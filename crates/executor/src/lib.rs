@@ -5,6 +5,7 @@ mod config;
 mod engine;
 mod flight;
 mod health;
+mod in_turn;
 mod process;
 mod runtime;
 mod stop;
@@ -12,4 +13,4 @@ mod whole;
 mod work_dir;
 
 pub use config::{ExecutorConfig, RuntimeProducer};
-pub use process::{Ended, ExecutorError, run};
+pub use process::{ExecutorError, run};

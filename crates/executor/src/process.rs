@@ -1,7 +1,8 @@
 //! The life of an executor: register, run tasks, drain, leave.
 //!
 //! Ballista's own process function reacts to signals by itself and may lose the report of the last
-//! task when it drains, so its public parts are put together here instead.
+//! task when it drains, so its public parts are put together here instead. An executor whose
+//! scheduler went away, or gave it up, ends its tasks and joins again as a new one.
 
 use std::fmt;
 use std::io;
@@ -53,9 +54,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts to bind a port that was free a moment ago.
 const BIND_ATTEMPTS: usize = 5;
 
-/// Why an executor ended.
+/// Between attempts to join again.
+const REJOIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why an executor is no member any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+enum Ended {
     /// It was asked to leave and has finished its tasks.
     Drained,
     /// The scheduler told it to stop, having given it up.
@@ -93,26 +97,62 @@ impl From<io::Error> for ExecutorError {
     }
 }
 
-/// Runs an executor until `shutdown`, after which it finishes its tasks, or until the scheduler
-/// gives it up. At most one runs in a process.
-pub async fn run(config: ExecutorConfig, shutdown: CancellationToken) -> Result<Ended, ExecutorError> {
+/// Runs an executor until `shutdown`, after which it finishes its tasks. At most one runs in a process.
+///
+/// # Errors
+/// If it makes no sense or cannot join the first time. Whoever has been a member joins again until
+/// it is let in.
+pub async fn run(config: ExecutorConfig, shutdown: CancellationToken) -> Result<(), ExecutorError> {
     if config.vcores == 0 {
         return Err(ExecutorError::Configuration("an executor needs at least one core".into()));
     }
+    let health = ExecutorHealth::new();
+    let stop_health = CancellationToken::new();
+    let _stop_health = stop_health.clone().drop_guard();
+    let mut probes = JoinSet::new();
+    if let Some(address) = config.health_listen {
+        probes.spawn(crate::health::serve(address, health.clone(), stop_health).await?);
+    }
+    let mut deadline = Some(Instant::now() + config.connect_timeout);
+    loop {
+        match belong(&config, &health, deadline, &shutdown).await {
+            Ok(Ended::Drained) => return Ok(()),
+            Ok(why) => {
+                tracing::warn!(?why, "no longer a member of the cluster; joining again");
+                deadline = None;
+            }
+            Err(e) if deadline.is_some() => return Err(e),
+            Err(e) => tracing::warn!("could not join again: {e}"),
+        }
+        health.mark_heartbeat_failed();
+        tokio::select! {
+            () = sleep(REJOIN_PAUSE) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// One membership, from joining to the reason for its end. Nothing is left of it then.
+async fn belong(
+    config: &ExecutorConfig,
+    health: &ExecutorHealth,
+    deadline: Option<Instant>,
+    shutdown: &CancellationToken,
+) -> Result<Ended, ExecutorError> {
     let id = uuid::Uuid::now_v7().to_string();
     let work_dir = WorkDir::create(&config.work_dir, &id)?;
     let scheduler = tokio::select! {
-        connected = connect(&config) => connected?,
+        connected = connect(config, deadline) => connected?,
         () = shutdown.cancelled() => return Ok(Ended::Drained),
     };
-    let mut member = Member::join(&config, id, work_dir, scheduler).await?;
+    let mut member = Member::join(config, id, work_dir, scheduler, health).await?;
     tracing::info!(
         id = member.metadata.id,
         vcores = config.vcores,
         flight_port = member.metadata.port,
         "executor is ready"
     );
-    let ended = member.serve(&shutdown).await;
+    let ended = member.serve(shutdown).await;
     if ended == Ended::Drained {
         member.drain(config.drain_timeout).await;
     }
@@ -120,9 +160,12 @@ pub async fn run(config: ExecutorConfig, shutdown: CancellationToken) -> Result<
     Ok(ended)
 }
 
-async fn connect(config: &ExecutorConfig) -> Result<SchedulerGrpcClient<Channel>, ExecutorError> {
+/// Connects to the scheduler, as long as it takes where there is no deadline.
+async fn connect(
+    config: &ExecutorConfig,
+    deadline: Option<Instant>,
+) -> Result<SchedulerGrpcClient<Channel>, ExecutorError> {
     let url = format!("http://{}:{}", config.scheduler_host, config.scheduler_port);
-    let deadline = Instant::now() + config.connect_timeout;
     let mut pause = Duration::from_millis(50);
     loop {
         let endpoint = create_grpc_client_endpoint(url.clone(), Some(&Default::default()))
@@ -133,7 +176,7 @@ async fn connect(config: &ExecutorConfig) -> Result<SchedulerGrpcClient<Channel>
                     .max_encoding_message_size(config.max_message_size)
                     .max_decoding_message_size(config.max_message_size));
             }
-            Err(e) if Instant::now() + pause >= deadline => {
+            Err(e) if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) => {
                 return Err(ExecutorError::Scheduler(format!("no scheduler at {url}: {e}")));
             }
             Err(_) => sleep(pause).await,
@@ -151,7 +194,6 @@ struct Member {
     stop_requests: mpsc::Receiver<bool>,
     notifier: ShutdownNotifier,
     services: JoinSet<()>,
-    stop_health: CancellationToken,
 }
 
 impl Member {
@@ -160,17 +202,13 @@ impl Member {
         id: String,
         work_dir: WorkDir,
         scheduler: SchedulerGrpcClient<Channel>,
+        health: &ExecutorHealth,
     ) -> Result<Member, ExecutorError> {
         let ledger = Arc::new(TaskLedger::default());
         let notifier = ShutdownNotifier::new();
         let mut services = JoinSet::new();
         let flight_port = serve_flight(config, &work_dir, &ledger, &notifier, &mut services).await?;
-        let health = ExecutorHealth::new();
-        let stop_health = CancellationToken::new();
-        if let Some(address) = config.health_listen {
-            let served = crate::health::serve(address, health.clone(), stop_health.clone()).await?;
-            services.spawn(served);
-        }
+        let health = health.clone();
         let (stop_send, stop_requests) = mpsc::channel(1);
         let metadata = register(
             config,
@@ -182,7 +220,7 @@ impl Member {
             &mut services,
         )
         .await?;
-        Ok(Member { metadata, scheduler, ledger, work_dir, stop_requests, notifier, services, stop_health })
+        Ok(Member { metadata, scheduler, ledger, work_dir, stop_requests, notifier, services })
     }
 
     /// Runs what the scheduler sends until there is a reason to end.
@@ -234,7 +272,7 @@ impl Member {
     }
 
     async fn stop(mut self) {
-        self.stop_health.cancel();
+        self.ledger.end_all().await;
         let ShutdownNotifier { notify_shutdown, mut shutdown_complete_rx, shutdown_complete_tx } = self.notifier;
         // Nobody listening means that everything has stopped already.
         let _ = notify_shutdown.send(());

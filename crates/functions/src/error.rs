@@ -1,11 +1,12 @@
 //! Spark's errors inside DataFusion's, and back.
 
+use std::io::ErrorKind as ErrorNumber;
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
-use spark::Error;
 use spark::error::QueryContext;
+use spark::{Error, ErrorKind};
 
 /// Wraps a Spark error so that it survives DataFusion's operators.
 pub fn external(error: Error) -> DataFusionError {
@@ -68,8 +69,24 @@ fn arrow_condition(error: &ArrowError) -> Option<Error> {
             .downcast_ref::<Error>()
             .cloned()
             .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(spark_error)),
+        ArrowError::IoError(_, inner) => full_disk(inner),
         _ => None,
     }
+}
+
+/// `UNABLE_TO_ACQUIRE_MEMORY`: the query needs more than it may have, and could not spill.
+fn out_of_memory(why: &str) -> Error {
+    Error::new(ErrorKind::Runtime, "UNABLE_TO_ACQUIRE_MEMORY")
+        .with_message(format!("The query needs more memory than it may use, and cannot spill: {why}"))
+}
+
+/// `TASK_WRITE_FAILED` where there is no space left for what is spilled, shuffled or written.
+pub fn full_disk(error: &std::io::Error) -> Option<Error> {
+    matches!(error.kind(), ErrorNumber::StorageFull | ErrorNumber::QuotaExceeded).then(|| {
+        Error::new(ErrorKind::Runtime, "TASK_WRITE_FAILED")
+            .param("path", "")
+            .with_message(format!("There is no space left on the disk for the query's files: {error}"))
+    })
 }
 
 /// `DIVIDE_BY_ZERO`.
@@ -103,6 +120,8 @@ pub fn spark_error(error: &DataFusionError) -> Option<Error> {
             .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(spark_error))
             .or_else(|| inner.downcast_ref::<ArrowError>().and_then(arrow_condition)),
         DataFusionError::ArrowError(e, _) => arrow_condition(e),
+        DataFusionError::ResourcesExhausted(why) => Some(out_of_memory(why)),
+        DataFusionError::IoError(e) => full_disk(e),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => spark_error(inner),
         DataFusionError::Shared(inner) => spark_error(inner),
         DataFusionError::Collection(all) => all.iter().find_map(spark_error),

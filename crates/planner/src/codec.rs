@@ -56,6 +56,7 @@ static NODES: &[&NodeCodec] = &[
     &guarded_scan::GUARDED_SCAN,
     &crate::probe_side::PROBE_SIDE,
     &crate::row_position::ROW_POSITION,
+    &crate::cluster_rules::OWN_STAGE,
     &crate::parse_text::PARSE_TEXT,
     &crate::kept_order::KEPT_ORDER,
 ];

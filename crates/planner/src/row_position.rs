@@ -4,6 +4,9 @@
 //! neither. [`RowPosition`] puts a counting operator below every projection or filter with such a call
 //! and gives the call the operator's two columns. It runs before any other physical rule, so that
 //! nothing moves the calls into a scan.
+//!
+//! A task on an executor sees its own partitions only and counts them from zero. Whoever hands out the
+//! tasks knows which partitions of the stage they are, and writes it down with [`numbered`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +15,8 @@ use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_err, internal_err};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{
@@ -23,7 +27,7 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use functions::KernelUdf;
 use functions::families::random::POSITIONAL;
 use futures::StreamExt;
@@ -41,6 +45,8 @@ pub struct RowPositionExec {
     schema: SchemaRef,
     /// The rows are known to be ordered by the two columns, and not by any other.
     in_order: bool,
+    /// Which partitions of the whole plan these are; without it they are all.
+    numbers: Option<Arc<[usize]>>,
     properties: Arc<PlanProperties>,
 }
 
@@ -74,8 +80,57 @@ impl RowPositionExec {
             input.properties().emission_type,
             input.properties().boundedness,
         );
-        RowPositionExec { input, schema, in_order, properties: Arc::new(properties) }
+        RowPositionExec { input, schema, in_order, numbers: None, properties: Arc::new(properties) }
     }
+
+    fn numbered(mut self, numbers: Option<Arc<[usize]>>) -> Self {
+        self.numbers = numbers;
+        self
+    }
+
+    /// The number of a partition in the whole plan.
+    fn number(&self, partition: usize) -> Result<i32> {
+        let number = match &self.numbers {
+            None => Some(partition),
+            Some(numbers) => numbers.get(partition).copied(),
+        };
+        match number.and_then(|number| i32::try_from(number).ok()) {
+            Some(number) => Ok(number),
+            None => internal_err!("partition {partition} has no number"),
+        }
+    }
+}
+
+/// `plan` as a task runs it that takes `partitions` of its stage, in their order.
+///
+/// # Errors
+/// If an operator does not take its new input.
+pub fn numbered(plan: Arc<dyn ExecutionPlan>, partitions: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+    let numbers: Arc<[usize]> = partitions.into();
+    plan.transform_up(|node| match node.downcast_ref::<RowPositionExec>() {
+        // A single partition is number 0, whatever the stage has beside it.
+        Some(position) if node.output_partitioning().partition_count() > 1 => {
+            let position = RowPositionExec::counting(Arc::clone(&position.input), position.in_order);
+            Ok(Transformed::yes(Arc::new(position.numbered(Some(Arc::clone(&numbers))))))
+        }
+        _ => Ok(Transformed::no(node)),
+    })
+    .data()
+}
+
+/// `plan` with each of its scans reading the files of a partition in turn, and no others: by default
+/// an idle partition takes files of another, which numbers their rows anew.
+fn in_turn(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_down(|node| {
+        if !node.is::<DataSourceExec>() {
+            return Ok(Transformed::no(node));
+        }
+        match node.with_preserve_order(true) {
+            Some(ordered) => Ok(Transformed::yes(ordered)),
+            None => Ok(Transformed::no(node)),
+        }
+    })
+    .data()
 }
 
 impl DisplayAs for RowPositionExec {
@@ -119,7 +174,10 @@ impl ExecutionPlan for RowPositionExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(RowPositionExec::counting(input, self.in_order))),
+            (Some(input), true) => {
+                let again = RowPositionExec::counting(input, self.in_order);
+                Ok(Arc::new(again.numbered(self.numbers.clone())))
+            }
             _ => exec_err!("RowPositionExec has one input"),
         }
     }
@@ -131,7 +189,7 @@ impl ExecutionPlan for RowPositionExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let schema = Arc::clone(&self.schema);
-        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let number = self.number(partition)?;
         let mut next_row = 0i64;
         let batches = input.map(move |batch| {
             let batch = batch?;
@@ -146,13 +204,21 @@ impl ExecutionPlan for RowPositionExec {
     }
 }
 
-/// The operator has nothing to tell but itself.
+/// The operator has nothing to tell but its partitions.
 pub(crate) static ROW_POSITION: NodeCodec = NodeCodec {
     name: "row_position",
-    encode: |node, _| Ok(node.downcast_ref::<RowPositionExec>().map(|_| Vec::new())),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::new(RowPositionExec::new(Arc::clone(input)))),
-        _ => exec_err!("RowPositionExec has one input"),
+    encode: |node, _| {
+        let Some(position) = node.downcast_ref::<RowPositionExec>() else { return Ok(None) };
+        let numbers = position.numbers.iter().flat_map(|numbers| numbers.iter());
+        Ok(Some(numbers.flat_map(|number| (*number as u64).to_le_bytes()).collect()))
+    },
+    decode: |body, children, _| match (children, body.as_chunks::<8>()) {
+        ([input], (numbers, [])) => {
+            let position = RowPositionExec::new(in_turn(Arc::clone(input))?);
+            let numbers: Arc<[usize]> = numbers.iter().map(|bytes| u64::from_le_bytes(*bytes) as usize).collect();
+            Ok(Arc::new(position.numbered((!numbers.is_empty()).then_some(numbers))))
+        }
+        _ => exec_err!("a counting operator arrived malformed"),
     },
 };
 
@@ -205,7 +271,7 @@ fn rewrite_projection(projection: &ProjectionExec) -> Result<Option<Arc<dyn Exec
     if !any {
         return Ok(None);
     }
-    let input = Arc::new(RowPositionExec::new(Arc::clone(projection.input())));
+    let input = Arc::new(RowPositionExec::new(in_turn(Arc::clone(projection.input()))?));
     Ok(Some(Arc::new(ProjectionExec::try_new(exprs, input)?)))
 }
 
@@ -219,7 +285,7 @@ fn rewrite_filter(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>>
         Some(columns) => columns.to_vec(),
         None => (0..width).collect(),
     };
-    let input = Arc::new(RowPositionExec::new(Arc::clone(filter.input())));
+    let input = Arc::new(RowPositionExec::new(in_turn(Arc::clone(filter.input()))?));
     let filter = FilterExecBuilder::new(predicate.data, input).apply_projection(Some(kept))?.build()?;
     Ok(Some(Arc::new(filter)))
 }
@@ -263,4 +329,42 @@ pub fn with_row_rules(
     let names: Vec<&str> = first.iter().chain([&last]).map(|rule| rule.name()).collect();
     let others: Vec<_> = base.iter().filter(|rule| !names.contains(&rule.name())).cloned().collect();
     first.iter().cloned().chain(others).chain([Arc::clone(&last)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FiresteelCodec;
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::Int32Type;
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::physical_plan::collect;
+
+    fn counted(partitions: usize) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int32, true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int32Array::from(vec![1, 2]))])?;
+        let scan = MemorySourceConfig::try_new_exec(&vec![vec![batch]; partitions], schema, None)?;
+        Ok(Arc::new(RowPositionExec::new(scan)))
+    }
+
+    async fn partitions(plan: Arc<dyn ExecutionPlan>) -> Result<Vec<i32>> {
+        let codec = FiresteelCodec::default();
+        let context = TaskContext::default();
+        let plan = codec.decode_plan(&codec.encode_plan(&plan)?, &context)?;
+        let batches = collect(plan, Arc::new(context)).await?;
+        let mut seen: Vec<i32> =
+            batches.iter().flat_map(|b| b.column(1).as_primitive::<Int32Type>().values().to_vec()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        Ok(seen)
+    }
+
+    #[tokio::test]
+    async fn a_task_counts_the_partitions_of_its_stage() -> Result<()> {
+        assert_eq!(partitions(counted(3)?).await?, [0, 1, 2]);
+        assert_eq!(partitions(numbered(counted(3)?, &[4, 7, 9])?).await?, [4, 7, 9]);
+        assert_eq!(partitions(numbered(counted(1)?, &[0])?).await?, [0]);
+        assert!(partitions(numbered(counted(3)?, &[4, 7])?).await.is_err(), "a partition without a number");
+        Ok(())
+    }
 }

@@ -37,7 +37,7 @@ use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, Wi
 use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use crate::cluster_rules::{is_broadcast_safe, lacks};
+use crate::cluster_rules::{is_broadcast_safe, lacks, needs_stage};
 use crate::codec::FiresteelCodec;
 use crate::row_position::RowPositionExec;
 use crate::stages;
@@ -63,7 +63,8 @@ pub enum Refusal {
     PartitionCount { node: String, from: usize, to: usize },
     /// A join whose tasks would each answer for the rows of the whole left side.
     LoopJoin { join_type: JoinType },
-    /// Numbers the partitions of a task, which are not those of the query.
+    /// Numbers rows in the order in which a shuffle brings them, for another shuffle: a task that is run
+    /// again would number them otherwise, and what is read of its two outputs would not fit together.
     RowPosition,
     /// A collected join that the stage planner would spread over other partitions than planned.
     CollectedJoin { join_type: JoinType },
@@ -108,7 +109,7 @@ impl fmt::Display for Refusal {
             Refusal::LoopJoin { join_type } => {
                 write!(f, "a nested loop join of type {join_type} spans several tasks")
             }
-            Refusal::RowPosition => f.write_str("a function depends on the number of its partition"),
+            Refusal::RowPosition => f.write_str("rows are numbered between two shuffles"),
             Refusal::CollectedJoin { join_type } => {
                 write!(f, "a collected join of type {join_type} cannot be broadcast")
             }
@@ -149,6 +150,9 @@ pub fn lint(
     if let Err(e) = walk {
         return Err(Refusal::Unencodable { reason: e.to_string() });
     }
+    if numbers_between_shuffles(plan, true) {
+        return Err(Refusal::RowPosition);
+    }
     let config = ConfigOptions::default();
     match stages::find(plan, &mut |stage| lacks(stage, &config)) {
         Ok(None) => {}
@@ -181,9 +185,7 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
     } else if let Some(windows) = windows(node) {
         check_windows(windows).or_else(|| check_partition_count(node))
     } else if node.is::<UnionExec>() {
-        node.children().into_iter().any(sorts_in_stage).then_some(Refusal::SortBelowUnion)
-    } else if node.is::<RowPositionExec>() {
-        (node.output_partitioning().partition_count() > 1).then_some(Refusal::RowPosition)
+        node.children().into_iter().any(needs_stage).then_some(Refusal::SortBelowUnion)
     } else if node.is::<DataSinkExec>() {
         Some(Refusal::Sink)
     } else if node.is::<ScalarSubqueryExec>() {
@@ -273,12 +275,23 @@ fn forgets_direction(window: &dyn Any) -> bool {
     })
 }
 
-/// Whether partitions are sorted one by one in `node`'s own stage.
-fn sorts_in_stage(node: &Arc<dyn ExecutionPlan>) -> bool {
-    let is_border =
-        node.is::<RepartitionExec>() || node.is::<CoalescePartitionsExec>() || node.is::<SortPreservingMergeExec>();
-    let sorts = node.downcast_ref::<SortExec>().is_some_and(SortExec::preserve_partitioning);
-    !is_border && (sorts || node.children().into_iter().any(sorts_in_stage))
+/// Whether rows are numbered in the order in which a shuffle brings them, in a stage before the last:
+/// what is read of that is answered as it is, and only once.
+fn numbers_between_shuffles(node: &Arc<dyn ExecutionPlan>, is_last: bool) -> bool {
+    let counts = node.is::<RowPositionExec>() && node.output_partitioning().partition_count() > 1;
+    if counts && !is_last && node.children().into_iter().any(reads_shuffle) {
+        return true;
+    }
+    node.children().into_iter().enumerate().any(|(number, child)| {
+        let is_last = is_last && !node.is::<RepartitionExec>() && !stages::is_cut(node, number);
+        numbers_between_shuffles(child, is_last)
+    })
+}
+
+/// Whether anything in `node`'s own stage is read from a shuffle.
+fn reads_shuffle(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut children = node.children().into_iter().enumerate();
+    node.is::<RepartitionExec>() || children.any(|(number, child)| stages::is_cut(node, number) || reads_shuffle(child))
 }
 
 fn check_partition_count(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {

@@ -106,7 +106,7 @@ impl ExecutionPlan for StageInput {
 }
 
 /// Whether what `node` reads from its child number `child` was written by another stage.
-fn is_cut(node: &Arc<dyn ExecutionPlan>, child: usize) -> bool {
+pub(crate) fn is_cut(node: &Arc<dyn ExecutionPlan>, child: usize) -> bool {
     let broadcast = node
         .downcast_ref::<HashJoinExec>()
         .is_some_and(|join| child == 0 && *join.partition_mode() == PartitionMode::CollectLeft);

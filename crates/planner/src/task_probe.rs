@@ -13,6 +13,46 @@ pub const TASK_STATES: &str = "firesteel.task-states";
 /// The action that ends a job's tasks and removes its files; its body is the job's identifier.
 pub const FORGET_JOB: &str = "firesteel.forget-job";
 
+/// The action that ends and removes all but some jobs; its body is [`KeptJobs`].
+pub const KEEP_JOBS: &str = "firesteel.keep-jobs";
+
+/// The jobs that a scheduler knows, told to an executor that has just registered: what it holds of
+/// others was left by a scheduler that is gone, or given up while it could not be reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptJobs {
+    /// Jobs from this identifier on are kept whatever they are: they may just have been submitted.
+    /// Identifiers are ordered by the time of their submission.
+    pub from: String,
+    /// Older jobs that are kept.
+    pub jobs: Vec<String>,
+}
+
+impl KeptJobs {
+    /// Whether a job is kept.
+    pub fn keeps(&self, job: &str) -> bool {
+        job >= self.from.as_str() || self.jobs.iter().any(|kept| kept == job)
+    }
+
+    /// The body of the action.
+    pub fn encode(&self) -> String {
+        let mut text = self.from.clone();
+        for job in &self.jobs {
+            text.push('\n');
+            text.push_str(job);
+        }
+        text
+    }
+
+    /// Reads a body; `None` when it is malformed.
+    pub fn decode(body: &[u8]) -> Option<KeptJobs> {
+        let mut lines = std::str::from_utf8(body).ok()?.lines().map(str::to_owned);
+        let from = lines.next()?;
+        let jobs: Vec<String> = lines.collect();
+        let sound = jobs.iter().chain([&from]).all(|job| is_job_id(job));
+        sound.then_some(KeptJobs { from, jobs })
+    }
+}
+
 /// Whether a text is a job identifier: it becomes part of a path.
 pub fn is_job_id(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -107,5 +147,19 @@ mod tests {
             assert_eq!(decode_question(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(decode_answer(b"RX"), None);
+    }
+
+    #[test]
+    fn jobs_are_kept_by_name_or_by_age() {
+        let kept = KeptJobs { from: "5".into(), jobs: vec!["1".into(), "3".into()] };
+        assert_eq!(KeptJobs::decode(kept.encode().as_bytes()), Some(kept.clone()));
+        for (job, expect) in
+            [("0", false), ("1", true), ("2", false), ("3", true), ("4", false), ("5", true), ("9", true)]
+        {
+            assert_eq!(kept.keeps(job), expect, "{job}");
+        }
+        for bad in ["", "../x", "a\n../b", "a\n\nb"] {
+            assert_eq!(KeptJobs::decode(bad.as_bytes()), None, "{bad:?}");
+        }
     }
 }

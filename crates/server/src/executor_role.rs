@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::thread;
 use std::time::Duration;
 
-use executor::{Ended, ExecutorConfig};
+use executor::ExecutorConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Executor;
@@ -29,12 +29,7 @@ pub fn run(config: Executor) -> Result<()> {
         let scratch = Scratch::new(config.work_dir.as_deref())?;
         let grace = config.drain_timeout + LEAVING;
         let work = executor::run(settings(&config, &scratch).await?, shutdown.clone());
-        match signals.govern(shutdown, grace, work).await {
-            Ok(Ended::Drained) => Ok(()),
-            Ok(Ended::StoppedByScheduler) => Err(Error::remote("the scheduler gave this executor up")),
-            Ok(Ended::Disconnected) => Err(Error::remote(format!("lost the scheduler at {}", config.scheduler))),
-            Err(error) => Err(Error::system(error.to_string())),
-        }
+        signals.govern(shutdown, grace, work).await.map_err(|error| Error::system(error.to_string()))
     });
     network.shutdown_background();
     outcome

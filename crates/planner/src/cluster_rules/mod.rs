@@ -14,6 +14,7 @@ mod memory_fetch;
 mod outer_loop_join;
 mod repartition;
 mod stage_requirements;
+mod union_sides;
 
 use crate::exchange::Lowering;
 
@@ -25,6 +26,8 @@ pub use outer_loop_join::OuterLoopJoin;
 pub use repartition::RowRepartition;
 pub use stage_requirements::StageRequirements;
 pub(crate) use stage_requirements::lacks;
+pub use union_sides::UnionSides;
+pub(crate) use union_sides::{OWN_STAGE, needs_stage};
 
 /// The name of DataFusion's rule that decides build sides.
 const JOIN_SELECTION: &str = "join_selection";
@@ -33,13 +36,14 @@ type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// `base` with the passes that a distributed plan needs; applying it twice changes nothing.
 pub fn physical_rules(base: &[Rule]) -> Vec<Rule> {
-    let ours: [Rule; 7] = [
+    let ours: [Rule; 8] = [
         Arc::new(JoinChoice::default()),
         Arc::new(Lowering { distributed: true }),
         Arc::new(MemoryFetch),
         Arc::new(OuterLoopJoin),
         Arc::new(RowRepartition),
         Arc::new(CollectedJoin),
+        Arc::new(UnionSides),
         // Last: the others move stages' borders.
         Arc::new(StageRequirements),
     ];
@@ -69,6 +73,6 @@ mod tests {
         assert_eq!(names(&once), names(&physical_rules(&once)));
         let at = |name: &str| names(&once).iter().position(|n| n == name);
         assert_eq!(at("firesteel_join_choice"), at(JOIN_SELECTION).map(|i| i + 1));
-        assert_eq!(once.len(), base.len() + 7);
+        assert_eq!(once.len(), base.len() + 8);
     }
 }

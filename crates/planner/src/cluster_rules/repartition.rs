@@ -4,17 +4,39 @@
 //! rows of a shuffle would not place them again the same way when a task is retried, which loses
 //! and repeats rows. Hashing all columns gives the asked number of partitions and the same
 //! placement every time; equal rows end up together.
+//!
+//! Rows without columns are given one for the way: Ballista's writer of shuffles cannot count them.
 
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{Partitioning, PhysicalExpr};
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_expr::expressions::{Column, lit};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::repartition::RepartitionExec;
+
+/// The name of the column that rows without columns get.
+const BALLAST: &str = "#ballast";
+
+/// `input` shuffled by all of its columns.
+fn by_row(input: Arc<dyn ExecutionPlan>, partitions: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = input.schema();
+    let keys = schema.fields().iter().enumerate().map(|(i, f)| Arc::new(Column::new(f.name(), i)) as _).collect();
+    Ok(Arc::new(RepartitionExec::try_new(input, Partitioning::Hash(keys, partitions))?))
+}
+
+/// Rows without columns, shuffled by one that they have only on the way.
+fn with_ballast(input: &Arc<dyn ExecutionPlan>, partitions: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    let ballast = ProjectionExpr { expr: lit(false), alias: BALLAST.to_owned() };
+    let laden = Arc::new(ProjectionExec::try_new([ballast], Arc::clone(input))?);
+    let moved = by_row(laden, partitions)?;
+    let none: [ProjectionExpr; 0] = [];
+    Ok(Arc::new(ProjectionExec::try_new(none, moved)?))
+}
 
 /// The pass; see the module.
 #[derive(Debug, Clone, Copy)]
@@ -26,23 +48,17 @@ impl PhysicalOptimizerRule for RowRepartition {
             let Some(repartition) = node.downcast_ref::<RepartitionExec>() else {
                 return Ok(Transformed::no(node));
             };
-            let Partitioning::RoundRobinBatch(partitions) = *repartition.partitioning() else {
-                return Ok(Transformed::no(node));
+            let input = repartition.input();
+            let width = input.schema().fields().len();
+            let partitions = match repartition.partitioning() {
+                Partitioning::RoundRobinBatch(partitions) => *partitions,
+                Partitioning::Hash(_, partitions) if width == 0 => *partitions,
+                _ => return Ok(Transformed::no(node)),
             };
-            let input = Arc::clone(repartition.input());
-            let keys: Vec<Arc<dyn PhysicalExpr>> = input
-                .schema()
-                .fields()
-                .iter()
-                .enumerate()
-                .map(|(i, f)| Arc::new(Column::new(f.name(), i)) as _)
-                .collect();
-            if keys.is_empty() {
-                // Nothing to hash: the stage linter refuses what is left.
-                return Ok(Transformed::no(node));
+            if width == 0 {
+                return with_ballast(input, partitions).map(Transformed::yes);
             }
-            let hashed = RepartitionExec::try_new(input, Partitioning::Hash(keys, partitions))?;
-            Ok(Transformed::yes(Arc::new(hashed)))
+            Ok(Transformed::yes(by_row(Arc::clone(input), partitions)?))
         })
         .data()
     }

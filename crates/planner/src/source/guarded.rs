@@ -21,7 +21,8 @@ use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
 use futures::FutureExt;
 use futures::stream::BoxStream;
-use object_store::ObjectStore;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::bad_files::{BadFiles, Blame};
 use super::file_columns;
@@ -64,8 +65,9 @@ impl FileSource for GuardedSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        let inner = self.inner.create_morselizer(store, config, partition)?;
-        Ok(Box::new(Guarded { inner, store: config.object_store_url.clone(), policy: self.policy }))
+        let inner = self.inner.create_morselizer(Arc::clone(&store), config, partition)?;
+        let url = config.object_store_url.clone();
+        Ok(Box::new(Guarded { inner, url, store, policy: self.policy }))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -149,16 +151,35 @@ impl FileSource for GuardedSource {
 #[derive(Debug)]
 struct Guarded {
     inner: Box<dyn Morselizer>,
-    store: ObjectStoreUrl,
+    url: ObjectStoreUrl,
+    store: Arc<dyn ObjectStore>,
     policy: BadFiles,
+}
+
+/// Where a file is, or was.
+#[derive(Debug, Clone)]
+struct Place {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+}
+
+impl Place {
+    /// A failure to open the file; that it is gone if it is, which readers of footers say in prose only.
+    async fn why(&self, error: DataFusionError) -> DataFusionError {
+        match self.store.head(&self.path).await {
+            Err(gone @ object_store::Error::NotFound { .. }) => DataFusionError::ObjectStore(Box::new(gone)),
+            Ok(_) | Err(_) => error,
+        }
+    }
 }
 
 impl Morselizer for Guarded {
     fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
-        let path = file_columns::url(&self.store, file.object_meta.location.as_ref());
+        let path = file_columns::url(&self.url, file.object_meta.location.as_ref());
         let blame = Blame { path, policy: self.policy };
+        let place = Place { store: Arc::clone(&self.store), path: file.object_meta.location.clone() };
         let planned = caught(&blame, || self.inner.plan_file(file))?;
-        Ok(planner(planned, blame))
+        Ok(planner(planned, blame, place))
     }
 }
 
@@ -173,8 +194,8 @@ fn caught<T>(blame: &Blame, step: impl FnOnce() -> Result<T>) -> Result<Option<T
 }
 
 /// The guarded planner, or one of nothing.
-fn planner(inner: Option<Box<dyn MorselPlanner>>, blame: Blame) -> Box<dyn MorselPlanner> {
-    Box::new(GuardedPlanner { inner, blame })
+fn planner(inner: Option<Box<dyn MorselPlanner>>, blame: Blame, place: Place) -> Box<dyn MorselPlanner> {
+    Box::new(GuardedPlanner { inner, blame, place })
 }
 
 #[derive(Debug)]
@@ -182,25 +203,27 @@ struct GuardedPlanner {
     /// `None`: the file is passed over.
     inner: Option<Box<dyn MorselPlanner>>,
     blame: Blame,
+    place: Place,
 }
 
 impl MorselPlanner for GuardedPlanner {
     fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
-        let GuardedPlanner { inner, blame } = *self;
+        let GuardedPlanner { inner, blame, place } = *self;
         let Some(inner) = inner else { return Ok(None) };
         let Some(mut plan) = caught(&blame, || inner.plan())?.flatten() else { return Ok(None) };
         let morsels = plan.take_morsels().into_iter();
         let morsels = morsels.map(|inner| Box::new(GuardedMorsel { inner, blame: blame.clone() }) as Box<dyn Morsel>);
-        let ready = plan.take_ready_planners().into_iter().map(|inner| planner(Some(inner), blame.clone()));
+        let ready =
+            plan.take_ready_planners().into_iter().map(|inner| planner(Some(inner), blame.clone(), place.clone()));
         let mut guarded = MorselPlan::new().with_morsels(morsels.collect()).with_planners(ready.collect());
         if let Some(pending) = plan.take_pending_planner() {
             guarded.set_pending_planner(async move {
                 let judged = match AssertUnwindSafe(pending).catch_unwind().await {
-                    Ok(Ok(inner)) => return Ok(planner(Some(inner), blame)),
-                    Ok(Err(error)) => blame.judge(error),
+                    Ok(Ok(inner)) => return Ok(planner(Some(inner), blame, place)),
+                    Ok(Err(error)) => blame.judge(place.why(error).await),
                     Err(panic) => blame.panicked(panic.as_ref()),
                 };
-                judged.map_or_else(|| Ok::<_, DataFusionError>(planner(None, blame)), Err)
+                judged.map_or_else(|| Ok::<_, DataFusionError>(planner(None, blame, place)), Err)
             });
         }
         Ok(Some(guarded))

@@ -47,7 +47,7 @@ impl Default for ClusterConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertise_host: None,
             advertise_port: None,
-            executor_timeout: Duration::from_secs(8),
+            executor_timeout: Duration::from_secs(15),
             expire_interval: Duration::from_secs(1),
             no_executors_grace: Duration::from_secs(60),
             termination_grace: Duration::from_secs(5),

@@ -70,6 +70,7 @@ impl Job {
             .submit_physical_plan(name, ctx, plan, Some(tx))
             .await
             .map_err(BallistaError::into_datafusion)?;
+        shared.live.lock().insert(id.clone());
         Ok(Job { id, shared: Arc::clone(shared), status, losses_before })
     }
 
@@ -236,6 +237,7 @@ async fn abandon(shared: Arc<Shared>, id: JobId) {
         pause = (pause * 2).min(Duration::from_secs(1));
     }
     remove_data(&shared, &id).await;
+    shared.live.lock().remove(&id);
 }
 
 /// Ends what is left of the job on every executor, also on those that are leaving, and removes its

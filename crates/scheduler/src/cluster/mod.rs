@@ -4,6 +4,7 @@
 //! executors. What it does not promise is done here: jobs that survive the loss of results, status
 //! messages that got lost, cancellation at any moment, results that outlive their executors.
 
+mod awake;
 mod buffer;
 mod config;
 mod job;

@@ -7,7 +7,7 @@ use arrow_flight::Action;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use ballista_core::serde::scheduler::ExecutorMetadata;
 use parking_lot::Mutex;
-use planner::task_probe::{self, TaskName, TaskState};
+use planner::task_probe::{self, KeptJobs, TaskName, TaskState};
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
@@ -69,6 +69,15 @@ impl Peers {
             act(client, task_probe::FORGET_JOB, job.to_owned()).await
         };
         matches!(timeout(FORGET_TIMEOUT, forget).await, Ok(Some(_)))
+    }
+
+    /// Makes an executor end and remove all that is left of jobs that are not kept.
+    pub(super) async fn keep_jobs(&self, executor: &ExecutorMetadata, kept: &KeptJobs) -> bool {
+        let keep = async {
+            let client = self.client(executor).await.ok()?;
+            act(client, task_probe::KEEP_JOBS, kept.encode()).await
+        };
+        matches!(timeout(FORGET_TIMEOUT, keep).await, Ok(Some(_)))
     }
 
     async fn client(&self, executor: &ExecutorMetadata) -> Result<FlightServiceClient<Channel>, Answer> {

@@ -71,6 +71,8 @@ pub(super) struct Shared {
     pub(super) peers: Peers,
     /// Jobs that the watchdog found to make no progress; whoever waits for one takes it out.
     pub(super) stuck: Mutex<HashSet<JobId>>,
+    /// Jobs that somebody waits for, or whose data is still being removed.
+    pub(super) live: Mutex<HashSet<JobId>>,
     /// Cleanup that must happen although nobody waits for it.
     pub(super) tasks: TaskTracker,
     pub(super) runtime: Handle,
@@ -138,6 +140,7 @@ impl Cluster {
             pool: BlockPool::new(KEEP_CONNECTIONS),
             peers: Peers::default(),
             stuck: Mutex::default(),
+            live: Mutex::default(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             address,
@@ -146,6 +149,8 @@ impl Cluster {
         });
         let limit = shared.config.max_message_size;
         shared.tasks.spawn(serve(scheduler, listener, limit, stop.clone()));
+        let (executors, stopped) = (Arc::clone(&shared.executors), stop.clone());
+        shared.tasks.spawn(async move { executors.awake().run(stopped).await });
         shared.tasks.spawn(watchdog::watch(Arc::downgrade(&shared), stop));
         Ok(Cluster { shared })
     }

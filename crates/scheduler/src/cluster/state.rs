@@ -3,7 +3,8 @@
 //! Ballista's own state returns cores without asking whether they were taken: a status that arrives
 //! twice makes an executor larger than it is, and a launch that failed may leave it smaller. This
 //! wrapper keeps the account and returns no more than was taken; the watchdog settles what was not
-//! returned. As every task is bound here, this is also where inputs are mended before they are read.
+//! returned. As every task is bound here, this is also where inputs are mended before they are read,
+//! and as everything about executors passes here, where it is known when each was heard of last.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use ballista_scheduler::cluster::{BoundTask, ClusterState, ClusterStateEventStre
 use ballista_scheduler::config::TaskDistributionPolicy;
 use ballista_scheduler::state::task_manager::JobInfoCache;
 use parking_lot::Mutex;
+use planner::row_position;
 
+use super::awake::{AwakeClock, seconds_now};
 use super::mend;
 
 /// The wrapper; see the module.
@@ -28,6 +31,11 @@ pub(super) struct AccountedState {
     taken: Mutex<HashMap<String, u32>>,
     members: Mutex<u64>,
     broken: Mutex<HashSet<JobId>>,
+    /// When executors answered a question, in seconds since 1970.
+    answered: Mutex<HashMap<String, u64>>,
+    /// Executors that registered and have not been told yet which jobs are over.
+    joined: Mutex<Vec<ExecutorMetadata>>,
+    awake: AwakeClock,
 }
 
 impl AccountedState {
@@ -44,6 +52,28 @@ impl AccountedState {
     /// Whether a job was found to have inputs that are not whole; it is answered once.
     pub(super) fn take_broken(&self, job: &JobId) -> bool {
         self.broken.lock().remove(job)
+    }
+
+    /// Takes note that an executor answered a question: as good as a heartbeat.
+    pub(super) fn answered(&self, executor: &str) {
+        self.answered.lock().insert(executor.to_owned(), seconds_now());
+    }
+
+    /// Executors that registered since this was asked before.
+    pub(super) fn take_joined(&self) -> Vec<ExecutorMetadata> {
+        std::mem::take(&mut self.joined.lock())
+    }
+
+    /// The clock that shows whether this process has listened.
+    pub(super) fn awake(&self) -> &AwakeClock {
+        &self.awake
+    }
+
+    /// The heartbeat at the time of the last sign of life that was or could not be heard.
+    fn vouched(&self, mut heartbeat: ExecutorHeartbeat) -> ExecutorHeartbeat {
+        let answered = self.answered.lock().get(&heartbeat.executor_id).copied().unwrap_or(0);
+        heartbeat.timestamp = heartbeat.timestamp.max(answered).max(self.awake.since());
+        heartbeat
     }
 
     /// The jobs whose inputs are whole, mended where they had to be.
@@ -92,10 +122,12 @@ impl ClusterState for AccountedState {
         executors: Option<HashSet<String>>,
     ) -> Result<Vec<BoundTask>> {
         let active_jobs = self.sound(active_jobs).await;
-        let bound = self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
+        let mut bound = self.inner.bind_schedulable_tasks(distribution, active_jobs, executors).await?;
         let mut taken = self.taken.lock();
-        for (executor, task) in &bound {
+        for (executor, task) in &mut bound {
             *taken.entry(executor.clone()).or_default() += task.vcores_consumed;
+            // Only here is it known which partitions a task takes.
+            task.plan = row_position::numbered(Arc::clone(&task.plan), &task.global_input_partition_ids)?;
         }
         Ok(bound)
     }
@@ -106,9 +138,10 @@ impl ClusterState for AccountedState {
     }
 
     async fn register_executor(&self, metadata: ExecutorMetadata, spec: ExecutorData) -> Result<()> {
-        let id = metadata.id.clone();
+        let joined = metadata.clone();
         self.inner.register_executor(metadata, spec).await?;
-        self.taken.lock().remove(&id);
+        self.taken.lock().remove(&joined.id);
+        self.joined.lock().push(joined);
         Ok(())
     }
 
@@ -131,15 +164,17 @@ impl ClusterState for AccountedState {
     async fn remove_executor(&self, executor_id: &str) -> Result<()> {
         *self.members.lock() += 1;
         self.taken.lock().remove(executor_id);
+        self.answered.lock().remove(executor_id);
         self.inner.remove_executor(executor_id).await
     }
 
     fn executor_heartbeats(&self) -> HashMap<String, ExecutorHeartbeat> {
-        self.inner.executor_heartbeats()
+        let heartbeats = self.inner.executor_heartbeats().into_iter();
+        heartbeats.map(|(id, heartbeat)| (id, self.vouched(heartbeat))).collect()
     }
 
     fn get_executor_heartbeat(&self, executor_id: &str) -> Option<ExecutorHeartbeat> {
-        self.inner.get_executor_heartbeat(executor_id)
+        self.inner.get_executor_heartbeat(executor_id).map(|heartbeat| self.vouched(heartbeat))
     }
 
     async fn cluster_state_events(&self) -> Result<ClusterStateEventStream> {
@@ -150,6 +185,17 @@ impl ClusterState for AccountedState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_a_sign_of_life() {
+        let state = AccountedState::default();
+        let heartbeat = |timestamp| ExecutorHeartbeat { executor_id: "a".to_owned(), timestamp, ..Default::default() };
+        assert_eq!(state.vouched(heartbeat(5)).timestamp, 5);
+        state.answered("a");
+        assert!(state.vouched(heartbeat(5)).timestamp > 5);
+        let later = seconds_now() + 100;
+        assert_eq!(state.vouched(heartbeat(later)).timestamp, later);
+    }
 
     #[test]
     fn no_more_is_returned_than_was_taken() {

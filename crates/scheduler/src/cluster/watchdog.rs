@@ -8,10 +8,12 @@
 //! - tasks of executors that are not registered are reset;
 //! - partitions that wait although nothing happens are offered again;
 //! - a job in which nothing runs and nothing waits is stuck, and is run anew;
+//! - executors that registered are told which jobs are over: they may hold some of a scheduler that
+//!   is gone, or of a time when they were thought to be gone themselves;
 //! - cores that no running task holds are given back.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ballista_core::JobId;
@@ -23,10 +25,12 @@ use ballista_core::serde::protobuf::{
 use ballista_core::serde::scheduler::ExecutorMetadata;
 use ballista_scheduler::cluster::ClusterState;
 use ballista_scheduler::state::execution_stage::ExecutionStage;
-use planner::task_probe::{TaskName, TaskState};
+use planner::task_probe::{KeptJobs, TaskName, TaskState};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use uuid::{NoContext, Timestamp, Uuid};
 
+use super::awake::seconds_now;
 use super::peers::Answer;
 use super::server::Shared;
 
@@ -35,6 +39,9 @@ const REPORT_UNDERWAY: Duration = Duration::from_secs(3);
 
 /// A task that was sent may take this long to be known to its executor.
 const LAUNCH_UNDERWAY: Duration = Duration::from_secs(30);
+
+/// A job that got its identifier may take this long to be known here.
+const SUBMISSION_UNDERWAY: Duration = Duration::from_secs(60);
 
 /// Refused connections in a row after which a process counts as gone.
 const REFUSALS: u32 = 2;
@@ -102,18 +109,23 @@ struct Belief {
     partial: bool,
 }
 
-async fn look(shared: &Shared, memory: &mut Memory) {
+async fn look(shared: &Arc<Shared>, memory: &mut Memory) {
     let belief = believe(shared);
     let registered: HashMap<String, ExecutorMetadata> =
         shared.executors.registered_executor_metadata().await.into_iter().map(|e| (e.id.clone(), e)).collect();
     shared.peers.retain(|id| registered.contains_key(id));
     memory.refused.retain(|id, _| registered.contains_key(id));
     reset_unregistered(shared, memory, &belief, &registered).await;
+    tell_joined(shared);
     if belief.busy {
         // Also those without tasks: they may hold what running jobs have to read.
-        for (id, executor) in &registered {
-            let tasks = belief.by_executor.get(id).map_or(&[][..], Vec::as_slice);
-            probe(shared, memory, executor, tasks).await;
+        let believed = |id: &str| belief.by_executor.get(id).map_or(&[][..], Vec::as_slice);
+        let asked = registered.values().map(|executor| {
+            let names: Vec<TaskName> = believed(&executor.id).iter().map(|t| t.name.clone()).collect();
+            async move { (executor, shared.peers.ask(executor, &names).await) }
+        });
+        for (executor, answer) in futures::future::join_all(asked).await {
+            act_on(shared, memory, executor, believed(&executor.id), answer).await;
         }
     }
     forget_settled(memory, &belief);
@@ -184,11 +196,31 @@ async fn reset_unregistered(
     }
 }
 
-async fn probe(shared: &Shared, memory: &mut Memory, executor: &ExecutorMetadata, tasks: &[Believed]) {
-    let names: Vec<TaskName> = tasks.iter().map(|t| t.name.clone()).collect();
-    match shared.peers.ask(executor, &names).await {
+/// Tells executors that have registered which jobs there are.
+fn tell_joined(shared: &Arc<Shared>) {
+    let joined = shared.executors.take_joined();
+    if joined.is_empty() {
+        return;
+    }
+    let horizon = seconds_now().saturating_sub(SUBMISSION_UNDERWAY.as_secs());
+    let from = Uuid::new_v7(Timestamp::from_unix(NoContext, horizon, 0)).to_string();
+    let jobs = shared.live.lock().iter().map(JobId::to_string).collect();
+    let kept = KeptJobs { from, jobs };
+    let telling = Arc::clone(shared);
+    // One that does not answer must not keep the others from being looked at.
+    let told = async move {
+        let told = joined.iter().map(|executor| telling.peers.keep_jobs(executor, &kept));
+        futures::future::join_all(told).await;
+    };
+    shared.tasks.spawn_on(told, &shared.runtime);
+}
+
+/// Does what an executor's answer asks for.
+async fn act_on(shared: &Shared, memory: &mut Memory, executor: &ExecutorMetadata, tasks: &[Believed], answer: Answer) {
+    match answer {
         Answer::States(states) => {
             memory.refused.remove(&executor.id);
+            shared.executors.answered(&executor.id);
             let lost = lost_tasks(memory, tasks, &states);
             if !lost.is_empty() {
                 report_killed(shared, &executor.id, &lost).await;

@@ -47,6 +47,7 @@ const QUERIES: &[&str] = &[
     // The joined side is larger than it seems at first.
     "SELECT a.v, sum(a.v) OVER (ORDER BY a.v ROWS UNBOUNDED PRECEDING) FROM (SELECT v, row_number() OVER (ORDER BY v) AS r FROM t WHERE v < 50) a JOIN u ON u.v = 600 - a.v",
     "SELECT v, rank() OVER (ORDER BY v) FROM u UNION ALL SELECT k, rank() OVER (ORDER BY k, v) FROM t WHERE v < 90 UNION ALL SELECT k, v FROM u",
+    "SELECT v, rank() OVER (PARTITION BY k ORDER BY v) FROM t UNION ALL SELECT v, rank() OVER (PARTITION BY s ORDER BY v) FROM t UNION ALL SELECT k, v FROM u",
     "SELECT k, max(v) FROM t GROUP BY k UNION ALL (SELECT k, v FROM t ORDER BY v DESC LIMIT 5)",
     "SELECT k, count(DISTINCT v % 3) FROM t GROUP BY k",
     "SELECT k FROM t EXCEPT SELECT k FROM u WHERE k > 4",

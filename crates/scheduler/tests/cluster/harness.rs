@@ -86,7 +86,7 @@ fn executor_process() {
     });
     runtime.shutdown_background();
     match ended {
-        Ok(executor::Ended::Drained) => std::process::exit(0),
+        Ok(()) => std::process::exit(0),
         other => {
             eprintln!("executor ended: {other:?}");
             std::process::exit(4)

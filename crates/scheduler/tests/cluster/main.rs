@@ -7,4 +7,5 @@ mod gate;
 mod harness;
 mod limits;
 mod loss;
+mod rejoin;
 mod status_loss;
