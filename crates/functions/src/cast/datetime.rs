@@ -104,8 +104,8 @@ fn timestamp_to_number(array: &ArrayRef, from: &DataType, to: &DataType, context
             if context.checks() {
                 check_seconds(array, from, to, context)?;
             }
-            let values: Int64Array =
-                micros(array).map(|t| t.map(seconds).filter(|s| !context.checks() || fits(*s, to))).collect();
+            // In any mode: what is out of range is null where it is no error.
+            let values: Int64Array = micros(array).map(|t| t.map(seconds).filter(|s| fits(*s, to))).collect();
             numeric::convert(&(Arc::new(values) as ArrayRef), &DataType::Long, to, context)
         }
     }

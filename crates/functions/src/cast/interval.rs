@@ -259,7 +259,7 @@ fn parse_each<T>(
             None => Ok(None),
             Some(s) => match parse(s) {
                 Some(v) => Ok(Some(v)),
-                None => context.fail(|| unmatched(s, to)),
+                None => strict(context, || unmatched(s, to)),
             },
         })
         .collect()
@@ -288,7 +288,11 @@ fn unmatched(s: &str, to: &DataType) -> Error {
         }
         _ => ("", String::new(), String::new()),
     };
-    Error::new(ErrorKind::IllegalArgument, "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING_WITH_NOTICE")
+    let sub = match to {
+        DataType::YearMonthInterval { .. } => "UNMATCHED_FORMAT_STRING",
+        _ => "UNMATCHED_FORMAT_STRING_WITH_NOTICE",
+    };
+    Error::new(ErrorKind::IllegalArgument, format!("INVALID_INTERVAL_FORMAT.{sub}"))
         .param("input", s)
         .param("intervalStr", kind)
         .param("typeName", to.simple_string())

@@ -68,7 +68,7 @@ pub fn explicit(typed: &Typed, to: &DataType, mode: CastMode, settings: &Setting
 
 /// `UNSUPPORTED_TIME_TYPE`.
 pub fn time_switched_off() -> spark::Error {
-    spark::Error::analysis("UNSUPPORTED_TIME_TYPE").with_message("The TIME type is switched off.")
+    spark::Error::analysis("UNSUPPORTED_TIME_TYPE").with_message("The TIME type is switched off.").nowhere()
 }
 
 /// True if every value of a type is kept by the other, so that `try_cast` has nothing to turn into null.

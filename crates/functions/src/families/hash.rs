@@ -52,7 +52,7 @@ pub const SEED: i32 = 42;
 
 fn row_hash(call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed> {
     if call.args.is_empty() {
-        return Err(call.wrong_arity("> 0"));
+        return Err(call.wrong_arity("> 0").nowhere());
     }
     if call.args.iter().any(|a| contains(&a.ty, |t| matches!(t, DataType::Map { .. }))) {
         return Err(call.mismatch("HASH_MAP_TYPE").param("functionName", format!("`{}`", call.name)));

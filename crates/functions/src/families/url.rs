@@ -35,7 +35,8 @@ fn parse_url(mut call: Call) -> SparkResult<Typed> {
     let ansi = call.settings.ansi && call.name == "parse_url";
     let name = call.display_name();
     call.in_errors("parse_url");
-    call.arity(2..=3)?;
+    // Spark counts these arguments when it checks their types, and says no place.
+    call.arity(2..=3).map_err(spark::Error::nowhere)?;
     for i in 0..call.args.len() {
         rows::strict(&mut call, i, Expected::String)?;
     }

@@ -278,7 +278,8 @@ fn timestamps(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Resul
         if call.args[i].ty.is_datetime() {
             call.args[i] = coerce::cast_implicitly(&call.args[i], &target, settings);
         } else {
-            call.expect(i, Expected::Type(target.clone()))?;
+            let refused = call.unexpected_type(i, super::ANY_TIMESTAMP_OR_NANOS);
+            call.expect(i, Expected::Type(target.clone())).map_err(|_| refused)?;
         }
     }
     let nullable = call.any_nullable();
@@ -296,6 +297,8 @@ fn settings_ntz(ty: &DataType) -> &'static bool {
 fn days(name: &str, date: Typed, days: Typed, settings: &Settings, origin: Origins) -> Result<Typed> {
     let mut call = call(name, vec![date, days], settings, origin);
     if call.args[1].ty.is_string() {
+        // The string has become what the operator makes of it.
+        call.args[1].ty = if settings.ansi { DataType::Date } else { DataType::Double };
         return Err(call.unexpected_type(1, INT_TYPES));
     }
     call.is_operator = false;
@@ -307,6 +310,7 @@ fn date_add(mut call: Call) -> Result<Typed> {
     if call.name == "dateadd" {
         call.name = "date_add".into();
     }
+    constant_days(&mut call)?;
     let name = call.display_name();
     super::expect_date(&mut call, 0)?;
     match call.args[1].ty {
@@ -319,6 +323,30 @@ fn date_add(mut call: Call) -> Result<Typed> {
     let nullable = call.any_nullable();
     let kernel = kernel(if call.name == "date_sub" { "date_sub" } else { "date_add" });
     Ok(call.kernel(kernel, DataType::Date, nullable).named(name))
+}
+
+/// A constant string of days becomes the number that it holds, which the call is then printed with.
+fn constant_days(call: &mut Call) -> Result<()> {
+    if !call.args[1].ty.is_string() || !call.args[1].foldable() {
+        return Ok(());
+    }
+    let days = crate::cast::cast_with(&call.args[1], &DataType::Integer, crate::cast::Mode::Ansi, call.settings);
+    match crate::fold::evaluate(&days) {
+        Ok(value) => {
+            let name = if value.is_null() { "NULL".to_string() } else { value.to_string() };
+            call.args[1] = Typed::new(
+                datafusion::logical_expr::Expr::Literal(value, None),
+                DataType::Integer,
+                call.args[1].nullable,
+                name,
+            );
+            Ok(())
+        }
+        Err(_) => Err(Error::analysis("SECOND_FUNCTION_ARGUMENT_NOT_INTEGER")
+            .param("functionName", &call.name)
+            .with_message(format!("The second argument of {} is a number of days.", call.name))
+            .at(call.origin.as_ref())),
+    }
 }
 
 fn date_diff(mut call: Call) -> Result<Typed> {

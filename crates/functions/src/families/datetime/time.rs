@@ -51,7 +51,7 @@ pub fn enabled(call: &Call) -> Result<()> {
     }
     Err(Error::new(ErrorKind::Analysis, "UNSUPPORTED_TIME_TYPE")
         .with_message("The TIME type is switched off.")
-        .at(call.origin.as_ref()))
+        .nowhere())
 }
 
 fn expect_time(call: &mut Call, i: usize) -> Result<()> {

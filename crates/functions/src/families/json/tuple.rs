@@ -26,7 +26,7 @@ pub const KERNELS: &[Kernel] = &[JSON_TUPLE];
 
 fn json_tuple(call: Call) -> SparkResult<Generator> {
     if call.args.len() < 2 {
-        return Err(call.wrong_arity("> 1"));
+        return Err(call.wrong_arity("> 1").nowhere());
     }
     if call.args.iter().any(|a| !a.ty.is_string() && a.ty != DataType::Null) {
         return Err(call.mismatch("NON_STRING_TYPE").param("funcName", "`json_tuple`"));

@@ -143,6 +143,8 @@ fn width_bucket(mut call: Call) -> Result<Typed> {
         _ => DataType::Double,
     };
     let value = Expected::Type(value);
+    let refused = call.unexpected_type(0, "(\"DOUBLE\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\")");
+    call.expect(0, value.clone()).map_err(|_| refused)?;
     call.expect_all(&[value.clone(), value.clone(), value, Expected::Type(DataType::Long)])?;
     Ok(call.kernel(&WIDTH_BUCKET, DataType::Long, true))
 }

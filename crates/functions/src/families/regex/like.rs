@@ -255,6 +255,7 @@ fn misplaced(sub: &str, pattern: &str) -> Error {
     Error::runtime(format!("INVALID_FORMAT.{sub}"))
         .param("format", format!("'{}'", pattern.replace('\\', "\\\\")))
         .with_message(format!("The escape character stands in a wrong place of the pattern '{pattern}'."))
+        .nowhere()
 }
 
 /// Escape character and whether case is ignored.

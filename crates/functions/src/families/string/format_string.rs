@@ -31,7 +31,7 @@ pub const KERNELS: &[Kernel] = &[FORMAT_STRING];
 
 fn format_string(mut call: Call) -> SparkResult<Typed> {
     if call.args.is_empty() {
-        return Err(call.wrong_arity("> 0"));
+        return Err(call.wrong_arity("> 0").nowhere());
     }
     call.expect(0, Expected::String)?;
     if fold::string(&call.args[0]).is_some_and(|f| f.contains("%0$")) {

@@ -252,6 +252,7 @@ fn tokenize(format: &str) -> Result<Vec<Token>> {
             'S' => (Token::Sign, 1),
             'M' if rest.starts_with("MI") => (Token::Minus, 2),
             'P' if rest.starts_with("PR") => (Token::Brackets, 2),
+            _ if !format.contains(['0', '9']) => return Err(invalid("WRONG_NUM_DIGIT", format)),
             c => {
                 return Err(invalid("UNEXPECTED_TOKEN", format).param("token", format!("character '{c}''")));
             }
@@ -402,6 +403,7 @@ mod tests {
         for (format, condition) in [
             ("", "INVALID_FORMAT.EMPTY"),
             ("-000", "INVALID_FORMAT.UNEXPECTED_TOKEN"),
+            ("foo", "INVALID_FORMAT.WRONG_NUM_DIGIT"),
             ("9x", "INVALID_FORMAT.UNEXPECTED_TOKEN"),
             ("9.9.9", "INVALID_FORMAT.WRONG_NUM_TOKEN"),
             (",999", "INVALID_FORMAT.CONT_THOUSANDS_SEPS"),

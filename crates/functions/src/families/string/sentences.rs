@@ -83,7 +83,9 @@ fn words(sentence: &str) -> Vec<String> {
         } else if word && !dropped {
             out.push(part.to_string());
         }
-        joining = part == "-" && !out.is_empty() && !joining;
+        // A hyphen joins words, but not the parts of a date.
+        let after_letter = out.last().and_then(|w| w.chars().last()).is_some_and(char::is_alphabetic);
+        joining = part == "-" && after_letter && !joining;
         dropped = matches!(part, "$" | "€" | "£" | "¥");
         if word {
             joining = false;
@@ -124,6 +126,7 @@ mod tests {
             ("Hi there! Good morning.", "Hi there|Good morning"),
             ("How are you, Mr. Smith? It costs $3.50. e-mail a@b.c", "How are you Mr|Smith|It costs e-mail a b.c"),
             ("I'm don't x-y", "I'm don't x-y"),
+            ("2020-01-31", "2020 01 31"),
             ("", ""),
         ] {
             let got: Vec<String> =
