@@ -6,6 +6,7 @@
 //! conversion to a string, and read in one place, when a job's failure reaches the scheduler.
 
 use std::error::Error as StdError;
+use std::io;
 
 use ballista_core::error::BallistaError;
 use datafusion::common::DataFusionError;
@@ -78,12 +79,37 @@ pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a spark::Error>
     None
 }
 
-/// Replaces an error that holds a typed one by its envelope; any other stays itself.
+/// Replaces an error that holds a typed one, or stands for one, by its envelope; any other stays itself.
 pub fn seal(error: DataFusionError) -> DataFusionError {
-    match find(&error) {
-        Some(typed) => DataFusionError::Execution(encode(typed)),
+    if let Some(typed) = find(&error) {
+        return DataFusionError::Execution(encode(typed));
+    }
+    if let Some(typed) = behind(&error, |e| e.downcast_ref().and_then(functions::error::full_disk)) {
+        // The task may be run again where there is space.
+        return DataFusionError::IoError(io::Error::other(encode(&typed)));
+    }
+    match behind(&error, |e| e.downcast_ref().and_then(functions::error::spark_error)) {
+        Some(typed) => DataFusionError::Execution(encode(&typed)),
         None => error,
     }
+}
+
+/// What `look` finds first in the errors that are the reason for one another.
+fn behind<T>(error: &(dyn StdError + 'static), look: impl Fn(&(dyn StdError + 'static)) -> Option<T>) -> Option<T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let found = look(error);
+        if found.is_some() {
+            return found;
+        }
+        next = match error.downcast_ref::<BallistaError>() {
+            Some(BallistaError::IoError(inner)) => Some(inner),
+            Some(BallistaError::DataFusionError(inner)) => Some(inner.as_ref()),
+            Some(BallistaError::ArrowError(inner)) => Some(inner.as_ref()),
+            Some(_) | None => error.source(),
+        };
+    }
+    None
 }
 
 /// The error that a job's failure text stands for.
@@ -120,6 +146,29 @@ mod tests {
         }
         assert_eq!(decode("firesteel1:9999999999999999999999:00:"), None);
         assert_eq!(decode(&format!("firesteel1:3: {whole}")).as_ref(), Some(&sample()));
+    }
+
+    #[test]
+    fn a_full_disk_has_a_condition_and_may_be_tried_again() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let layers = [
+            DataFusionError::IoError(full()),
+            BallistaError::IoError(full()).into_datafusion(),
+            DataFusionError::External(Box::new(BallistaError::IoError(full()))),
+            DataFusionError::IoError(full()).context("while spilling"),
+        ];
+        for layer in layers {
+            let sealed = seal(layer);
+            assert!(matches!(sealed, DataFusionError::IoError(_)), "{sealed:?}");
+            let condition = decode(&format!("{sealed:?}")).map(|e| e.condition().to_owned());
+            assert_eq!(condition.as_deref(), Some("TASK_WRITE_FAILED"));
+        }
+        let exhausted = || DataFusionError::ResourcesExhausted("x".into());
+        let nested = BallistaError::DataFusionError(Box::new(exhausted()));
+        for layer in [exhausted(), DataFusionError::Shared(Arc::new(DataFusionError::External(Box::new(nested))))] {
+            let condition = decode(&format!("{:?}", seal(layer))).map(|e| e.condition().to_owned());
+            assert_eq!(condition.as_deref(), Some("UNABLE_TO_ACQUIRE_MEMORY"));
+        }
     }
 
     #[test]
