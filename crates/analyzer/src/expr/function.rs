@@ -119,6 +119,12 @@ impl<'w> Analyzer<'w> {
                 .param("syntax", "IGNORE NULLS")
                 .at(scope.origin.as_ref()));
         }
+        if !f.within_group.is_empty() && !TAKES_ORDER.contains(&name) {
+            return Err(Error::analysis("INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX")
+                .param("prettyName", spark::types::quote_identifier(name))
+                .param("syntax", "WITHIN GROUP (ORDER BY ...)")
+                .at(scope.origin.as_ref()));
+        }
         check_filter(&call).map_err(|e| e.at(scope.origin.as_ref()))?;
         if !is_over && call.args.iter().any(|a| crate::expr::window::contains_window(&a.expr)) {
             return Err(Error::analysis("_LEGACY_ERROR_TEMP_1031")
@@ -248,8 +254,10 @@ impl<'w> Analyzer<'w> {
 
     /// Arguments with stars written out; `count(*)` counts rows.
     fn expand_args<'f>(&mut self, name: &str, f: &'f UnresolvedFunction, scope: &mut Scope) -> Result<Cow<'f, [Expr]>> {
+        let names = super::takes_names(scope.clause);
         let is_written_out = |a: &Expr| match a {
             Expr::Text(_) => false,
+            other if names && matches!(other.unpositioned(), Expr::Regex { .. }) => true,
             other => !matches!(other.unpositioned(), Expr::Star(_) | Expr::Regex { .. }),
         };
         if f.args.iter().all(is_written_out) {
@@ -268,7 +276,8 @@ impl<'w> Analyzer<'w> {
             return Err(Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
                 .param("elem", "'*'")
                 .param("prettyName", format!("expression `{}`", operator_class(name)))
-                .with_message("A star stands for several columns and is no operand."));
+                .with_message("A star stands for several columns and is no operand.")
+                .nowhere());
         }
         if let [only] = args.as_slice()
             && name == "count"
@@ -616,6 +625,9 @@ const IGNORES_NULLS: &[&str] = &[
     "collect_list",
     "collect_set",
 ];
+
+/// Aggregates that take `WITHIN GROUP (ORDER BY …)`.
+const TAKES_ORDER: &[&str] = &["listagg", "string_agg", "mode", "percentile_cont", "percentile_disc"];
 
 /// A filter that is no condition has an error of its own.
 fn not_a_filter(error: Error, f: &UnresolvedFunction) -> Error {

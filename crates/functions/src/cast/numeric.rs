@@ -40,6 +40,13 @@ impl Number {
         }
     }
 
+    /// True for the float that the largest long is rounded to: Java compares with it.
+    fn is_longs_bound(self, to: &DataType) -> bool {
+        *to == DataType::Long
+            && matches!(self, Number::Float(_) | Number::Double(_))
+            && self.as_f64() == i64::MAX as f64
+    }
+
     /// As Java narrows it outside ANSI mode: floats to the nearest `long` (or `int`), then the low bits.
     fn narrowed(self, to: &DataType) -> i64 {
         let small = !matches!(to, DataType::Long);
@@ -186,7 +193,8 @@ where
             out.append_option(low_bits::<T>(v.narrowed(to)));
             return Ok(());
         }
-        match v.truncated().and_then(|n| T::Native::try_from(n).ok()) {
+        let whole = v.truncated().map(|n| if v.is_longs_bound(to) { i128::from(i64::MAX) } else { n });
+        match whole.and_then(|n| T::Native::try_from(n).ok()) {
             Some(n) => out.append_value(n),
             None => out.append_option(context.fail(|| overflow(&v.sql(from), from, to))?),
         }

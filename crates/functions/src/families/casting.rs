@@ -30,8 +30,11 @@ pub const FUNCTIONS: &[Function] = &[
 fn to(call: Call, ty: DataType) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.args[0].name.clone();
-    let typed =
-        cast::explicit(&call.args[0], &ty, CastMode::Session, call.settings).map_err(|e| e.at(call.origin.as_ref()))?;
+    let typed = cast::explicit(&call.args[0], &ty, CastMode::Session, call.settings).map_err(|e| {
+        let refused = e.condition().starts_with("DATATYPE_MISMATCH.CAST_");
+        let e = if refused { e.param("sqlExpr", format!("\"{name}\"")) } else { e };
+        e.at(call.origin.as_ref())
+    })?;
     Ok(typed.named(name))
 }
 

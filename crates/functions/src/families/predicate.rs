@@ -286,8 +286,8 @@ fn logic(mut call: Call, op: Operator) -> Result<Typed> {
     let word = if op == Operator::And { "AND" } else { "OR" };
     let name = format!("({} {word} {})", call.args[0].name, call.args[1].name);
     for i in 0..2 {
-        if call.args[i].ty == DataType::Null || call.args[i].ty.is_string() && call.args[1 - i].ty == DataType::Boolean
-        {
+        let text = call.settings.ansi && call.args[i].ty.is_string() && call.args[1 - i].ty == DataType::Boolean;
+        if call.args[i].ty == DataType::Null || text {
             call.args[i] = cast_implicitly(&call.args[i], &DataType::Boolean, call.settings);
         }
     }

@@ -7,7 +7,7 @@ use spark::command::CreateView;
 use spark::types::{StructField, StructType, quote_identifier};
 use spark::{Error, Expr, Node, Plan, Result};
 
-use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, ViewEntry, shown, table_exists, temp_view_exists};
+use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, ViewEntry, schema_not_found, shown, table_exists, temp_view_exists};
 use crate::names::{Relation, freeze, key};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
@@ -203,11 +203,11 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
     let place = session.place(&view.name)?;
     let schema_mode = schema_mode(session, &view)?;
     let schema = renamed(queried, &view, &place.parts())?;
-    if view.columns.is_empty() {
-        refuse_made_names(queried, &place)?;
-    }
     refuse_temporary(session, &view.plan, &place)?;
     let catalog = &session.engine().shared().catalog;
+    if catalog.namespace(&place.namespace).is_none() {
+        return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace]));
+    }
     if let Some(existing) = catalog.table(&place.namespace, &place.name) {
         if view.if_not_exists {
             return Ok(Table::empty());
@@ -222,6 +222,9 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
                 .with_message("A table cannot be replaced by a view."));
         }
         refuse_recursion(session, &view.plan, std::slice::from_ref(&place))?;
+    }
+    if view.columns.is_empty() {
+        refuse_made_names(queried, &place)?;
     }
     check_duplicates(&schema, settings.case_sensitive)?;
     let text = view.text.clone().ok_or_else(|| Error::internal("a permanent view is made of text"))?;
