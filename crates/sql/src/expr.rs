@@ -45,7 +45,8 @@ impl Parser<'_> {
         // `SELECT a AS FROM t`: the alias is the word itself.
         let before_from =
             self.keyword_at(1) == Some(Kw::FROM) && self.name_at(2) && self.keyword_at(2) != Some(Kw::FROM);
-        let follows = (self.name_at(1) || self.sym_at(1, "(")) && !before_from;
+        let reserved = self.options.reserved_keywords && self.keyword_at(1).is_some();
+        let follows = (self.name_at(1) || reserved || self.sym_at(1, "(")) && !before_from;
         self.at_kw(Kw::AS) && follows && self.eat_kw(Kw::AS)
     }
 

@@ -392,7 +392,7 @@ fn as_expression(parts: &[String]) -> String {
 }
 
 /// The name with its qualifier, unquoted.
-fn attr_path(attr: &Attr) -> String {
+pub(crate) fn attr_path(attr: &Attr) -> String {
     attr.qualifier.iter().chain([&attr.name]).cloned().collect::<Vec<_>>().join(".")
 }
 

@@ -254,7 +254,7 @@ impl<'w> Analyzer<'w> {
 
     /// Arguments with stars written out; `count(*)` counts rows.
     fn expand_args<'f>(&mut self, name: &str, f: &'f UnresolvedFunction, scope: &mut Scope) -> Result<Cow<'f, [Expr]>> {
-        let names = super::takes_names(scope.clause);
+        let names = crate::expr::takes_names(scope.clause);
         let is_written_out = |a: &Expr| match a {
             Expr::Text(_) => false,
             other if names && matches!(other.unpositioned(), Expr::Regex { .. }) => true,

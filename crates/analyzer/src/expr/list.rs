@@ -119,7 +119,7 @@ impl Analyzer<'_> {
                 .param("elem", elem)
                 .param("prettyName", "expression `alias`")
                 .with_message("A star stands for several columns and takes no alias.")
-                .at(scope.origin.as_ref()));
+                .nowhere());
         }
         if let Expr::Function(f) = child.unpositioned()
             && let Some(generator) = self.generator(f, scope)?

@@ -76,9 +76,7 @@ impl Analyzer<'_> {
             Expr::Identifier { name, args } => self.identifier(name, args.as_deref(), scope),
             Expr::Row(values) => self.row(values, scope),
             // Beyond select lists a quoted name is a name.
-            Expr::Regex { pattern, .. }
-                if matches!(scope.clause, "WHERE" | "ORDER BY" | "GROUP BY" | "HAVING" | "JOIN") =>
-            {
+            Expr::Regex { pattern, .. } if takes_names(scope.clause) => {
                 let parts = pattern.trim_matches('`').split("`.`").map(str::to_string).collect();
                 self.attribute(&UnresolvedAttribute { parts, plan_id: None, is_metadata_column: false }, scope)
             }
@@ -224,4 +222,9 @@ fn operator_of(clause: &str) -> &str {
         "JOIN" => "Join",
         other => other,
     }
+}
+
+/// True for clauses where a quoted name is never a pattern.
+pub(crate) fn takes_names(clause: &str) -> bool {
+    matches!(clause, "WHERE" | "ORDER BY" | "GROUP BY" | "HAVING" | "JOIN")
 }

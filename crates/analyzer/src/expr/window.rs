@@ -697,14 +697,20 @@ pub(crate) fn contains_window(expr: &DfExpr) -> bool {
 }
 
 fn window_udf_name(expr: &DfExpr) -> Option<String> {
+    use datafusion::common::tree_node::TreeNodeRecursion;
     let mut name = None;
     let _ = expr.apply(|e| {
-        if let DfExpr::WindowFunction(w) = e
-            && let WindowFunctionDefinition::WindowUDF(f) = &w.fun
-        {
-            name = Some(f.name().to_string());
-        }
-        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        Ok(match e {
+            DfExpr::WindowFunction(w) => {
+                // One that has its window already is an argument.
+                if let (WindowFunctionDefinition::WindowUDF(f), true) = (&w.fun, is_open(w)) {
+                    name = Some(f.name().to_string());
+                }
+                TreeNodeRecursion::Jump
+            }
+            DfExpr::AggregateFunction(_) => TreeNodeRecursion::Jump,
+            _ => TreeNodeRecursion::Continue,
+        })
     });
     name
 }

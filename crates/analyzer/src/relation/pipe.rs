@@ -52,7 +52,9 @@ impl Analyzer<'_> {
         let exprs: Vec<Expr> = aggregate.grouping.iter().chain(&aggregate.aggregates).cloned().collect();
         let items = self.select_list(&exprs, &mut Scope::new(&rel, "AGGREGATE"))?;
         for (item, expr) in items.iter().zip(&exprs).skip(aggregate.grouping.len()) {
-            if item_value(item).is_some_and(|typed| !contains_aggregate(&typed.expr)) {
+            let missing =
+                |typed: &Typed| !contains_aggregate(&typed.expr) || typed.name.contains("lateralAliasReference(");
+            if item_value(item).is_some_and(missing) {
                 let condition = "PIPE_OPERATOR_AGGREGATE_EXPRESSION_CONTAINS_NO_AGGREGATE_FUNCTION";
                 return Err(positioned(Error::analysis(condition).param("expr", shown(expr)), expr));
             }
@@ -64,11 +66,11 @@ impl Analyzer<'_> {
     }
 
     fn refuse_aggregates(&mut self, rel: &Rel, exprs: &[Expr], clause: &'static str) -> Result<()> {
-        if let Some(star) = exprs.iter().find(|e| matches!(e.unpositioned(), Expr::Star(_))) {
-            let error = Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
+        if exprs.iter().any(|e| matches!(e.unpositioned(), Expr::Star(_))) {
+            return Err(Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
                 .param("elem", "'*'")
-                .param("prettyName", "expression `pipeexpression`");
-            return Err(positioned(error, star));
+                .param("prettyName", "expression `pipeexpression`")
+                .nowhere());
         }
         let items = self.select_list(exprs, &mut Scope::new(rel, clause))?;
         for (item, expr) in items.iter().zip(exprs) {

@@ -27,9 +27,13 @@ impl Analyzer<'_> {
         let rel = self.relation(&pivot.input)?;
         let mut scope = Scope::new(&rel, "PIVOT");
         let columns = pivot.columns.iter().map(|c| self.resolve(c, &mut scope)).collect::<Result<Vec<_>>>()?;
+        if let Some(column) = columns.iter().find(|c| !crate::expr::window::orderable(&c.ty)) {
+            return Err(Error::analysis("INCOMPARABLE_PIVOT_COLUMN")
+                .param("columnName", spark::types::quote_identifier(&column.name)));
+        }
         let mut values = Vec::new();
         for value in &pivot.values {
-            values.push(self.pivot_value(value)?);
+            values.push(self.pivot_value(value, &rel)?);
         }
         let aggregates = self.pivot_aggregates(&pivot.aggregates, &mut scope)?;
         let mut used: Vec<DfExpr> = columns.iter().map(|c| c.expr.clone()).collect();
@@ -38,7 +42,14 @@ impl Analyzer<'_> {
         let keys: Vec<Typed> = rel.output.iter().filter(|a| !used.contains(&a.id)).map(Attr::typed).collect();
         let column = match columns.as_slice() {
             [one] => one.clone(),
-            many => self.pack(many.to_vec())?,
+            many => {
+                let mut args = Vec::new();
+                for value in many {
+                    args.push(self.literal_string(&value.name));
+                    args.push(value.clone());
+                }
+                self.call("named_struct", args)?
+            }
         };
         self.pivoted(rel, keys, column, values, aggregates)
     }
@@ -98,8 +109,11 @@ impl Analyzer<'_> {
                 };
                 let typed = self.resolve(inner, scope)?;
                 if !contains_aggregate(&typed.expr) {
+                    let used = super::project::needed_columns(std::slice::from_ref(&typed.expr));
+                    let column = scope.rel.output.iter().find(|a| used.contains(&a.id));
+                    let shown = column.map_or_else(|| typed.name.clone(), crate::expr::attribute::attr_path);
                     return Err(Error::analysis("_LEGACY_ERROR_TEMP_1006")
-                        .param("sql", typed.name.clone())
+                        .param("sql", shown)
                         .with_message(format!("{} is not an aggregate, as PIVOT needs.", typed.name)));
                 }
                 Ok((typed, alias))
@@ -107,9 +121,8 @@ impl Analyzer<'_> {
             .collect()
     }
 
-    fn pivot_value(&mut self, value: &Expr) -> Result<PivotValue> {
-        let empty = super::one_row();
-        let mut scope = Scope::new(&empty, "PIVOT");
+    fn pivot_value(&mut self, value: &Expr, rel: &Rel) -> Result<PivotValue> {
+        let mut scope = Scope::new(rel, "PIVOT");
         let (expr, alias) = match value.unpositioned() {
             Expr::Alias { child, names, .. } => (&**child, names.first().cloned()),
             _ => (value, None),
@@ -149,15 +162,15 @@ impl Analyzer<'_> {
             items.push(Item::Value { typed: key.clone(), attr, name: key.name.clone() });
         }
         for value in &values {
-            let Some(common) = coerce::wider_type(&column.ty, &value.typed.ty, &self.settings) else {
-                return Err(Error::analysis("PIVOT_VALUE_DATA_TYPE_MISMATCH")
+            // Values become what the column is.
+            let cast = functions::cast::explicit(&value.typed, &column.ty, CastMode::Session, &self.settings);
+            let right = cast.map_err(|_| {
+                Error::analysis("PIVOT_VALUE_DATA_TYPE_MISMATCH")
                     .param("value", value.typed.name.clone())
                     .param("valueType", value.typed.ty.simple_string())
-                    .param("pivotType", column.ty.simple_string()));
-            };
-            let left = coerce::cast_implicitly(&column, &common, &self.settings);
-            let right = coerce::cast_implicitly(&value.typed, &common, &self.settings);
-            let is_value = self.call("<=>", vec![left, right])?;
+                    .param("pivotType", column.ty.simple_string())
+            })?;
+            let is_value = self.call("<=>", vec![column.clone(), right])?;
             for (aggregate, alias) in &aggregates {
                 let name = match (aggregates.len(), alias) {
                     (1, _) => value.name.clone(),
