@@ -19,6 +19,12 @@ pub struct Location {
 /// # Errors
 /// `PATH_NOT_FOUND`-independent failures: a malformed URL or a path that is no UTF-8.
 pub fn locate(path: &str) -> Result<Location> {
+    // An empty path would be the folder that the server was started in.
+    if path.trim().is_empty() || matches!(path.trim(), "file:" | "file://") {
+        return Err(Error::new(spark::ErrorKind::IllegalArgument, "INVALID_EMPTY_LOCATION")
+            .param("location", path)
+            .with_message("A location is not empty."));
+    }
     if let Some(local) = local_path(path) {
         return local_location(&local);
     }

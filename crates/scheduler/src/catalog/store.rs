@@ -50,6 +50,16 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// The folder of the catalog's own files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the folders of managed tables are.
+    pub fn warehouse_location(&self) -> String {
+        format!("file:{}", self.warehouse.display())
+    }
+
     /// Where managed tables of a new namespace go.
     pub fn namespace_location(&self, name: &str) -> String {
         format!("file:{}/{}.db", self.warehouse.display(), name.to_lowercase())

@@ -6,6 +6,7 @@ mod checkpoint;
 mod conf;
 mod describe;
 pub mod explain;
+mod folders;
 mod function;
 mod insert;
 mod namespace;

@@ -23,7 +23,7 @@ pub fn create(
         return Ok(Table::empty());
     }
     let location = match location {
-        Some(path) => planner::source::paths::locate(&path)?.display,
+        Some(path) => super::folders::located(&path, &catalog.warehouse_location())?,
         None => catalog.namespace_location(&name),
     };
     let entry =
@@ -44,10 +44,13 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, cascade: bool) 
     if if_exists && !catalog.has_namespace(&name) {
         return Ok(Table::empty());
     }
-    let entry = catalog.drop_namespace(&name, cascade)?;
-    for table in entry.tables.values().filter(|t| t.kind == crate::catalog::Kind::Managed) {
-        super::table::remove_files(&table.location);
+    if let Some(entry) = catalog.namespace(&name).filter(|_| cascade) {
+        // While the schema is known, so that its tables' folders are known as theirs.
+        for table in entry.tables.values() {
+            super::folders::remove(session, &name, table);
+        }
     }
+    let entry = catalog.drop_namespace(&name, cascade)?;
     if let Some(path) = entry.location.strip_prefix("file:") {
         // A folder with files that are not ours stays.
         std::mem::drop(std::fs::remove_dir(path));
@@ -79,7 +82,7 @@ pub fn comment(session: &Session, name: &[String], comment: Option<String>) -> R
 /// `ALTER NAMESPACE … SET LOCATION`.
 pub fn set_location(session: &Session, name: &[String], location: &str) -> Result<Table> {
     let name = session.namespace(name)?;
-    let location = planner::source::paths::locate(location)?.display;
+    let location = super::folders::located(location, &session.engine().shared().catalog.warehouse_location())?;
     session.engine().shared().catalog.update(&name, |n| {
         n.location = location;
         Ok(())

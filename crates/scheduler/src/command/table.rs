@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use planner::source::paths;
 use spark::command::{AlterTableAction, ColumnDef, CreateTable};
 use spark::types::{DataType, Metadata, StructField, StructType, quote_identifier};
 use spark::{Error, Expr, Result};
 
-use super::partition;
+use super::{folders, partition};
 use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_exists, table_not_found};
 use crate::naming::{Found, Place};
 use crate::operation::{OperationContext, Table};
@@ -122,7 +121,7 @@ pub fn like(
         partition_columns: partitions,
         bucket: None,
         location: match location {
-            Some(path) => paths::locate(&path)?.display,
+            Some(path) => folders::located_in(session, &place.namespace, &path)?,
             None => default_location(session, &place)?,
         },
         options: Vec::new(),
@@ -272,7 +271,7 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         .or_else(|| create.options.iter().find(|(k, _)| k.eq_ignore_ascii_case("path")).map(|(_, v)| v.clone()));
     let kind = if path.is_some() { Kind::External } else { Kind::Managed };
     let location = match path {
-        Some(path) => paths::locate(&path)?.display,
+        Some(path) => folders::located_in(session, &place.namespace, &path)?,
         None => default_location(session, place)?,
     };
     let bucket = create.bucket.as_ref().map(|b| (b.columns.clone(), b.sort_columns.clone(), b.buckets));
@@ -407,9 +406,7 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, view: bool) -> 
         Found::Entry(place, entry) => {
             session.engine().shared().catalog.drop_table(&place.namespace, &place.name)?;
             session.set_cached_table(&place, None)?;
-            if entry.kind == Kind::Managed {
-                remove_files(&entry.location);
-            }
+            folders::remove(session, &place.namespace, &entry);
             Ok(Table::empty())
         }
         Found::Nothing if if_exists => Ok(Table::empty()),
@@ -425,16 +422,6 @@ pub fn drop_temp(session: &Session, name: &[String], case_sensitive: bool) -> bo
         session.names.lock().temp_views.remove(&key).is_some()
     } else {
         session.engine().shared().global_views.write().remove(&key).is_some()
-    }
-}
-
-/// Removes the folder of a managed table.
-pub fn remove_files(location: &str) {
-    if let Some(path) = location.strip_prefix("file:")
-        && let Err(e) = std::fs::remove_dir_all(path)
-        && e.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(path, "a table's files could not be removed: {e}");
     }
 }
 
@@ -490,7 +477,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
         })?,
         AlterTableAction::AddColumns(columns) => add_columns(session, &place, &columns)?,
         AlterTableAction::SetLocation { partition, location } if partition.is_empty() => {
-            let location = paths::locate(&location)?.display;
+            let location = folders::located_in(session, &place.namespace, &location)?;
             catalog.update_table(&place.namespace, &place.name, |t| {
                 t.location = location;
                 Ok(())
@@ -661,10 +648,16 @@ fn rename(session: &Session, place: &Place, to: &[String]) -> Result<Table> {
     if catalog.table(&target.namespace, &target.name).is_some() {
         return Err(table_exists(&target.parts()));
     }
+    // A folder that was not made for the table stays where it is.
+    let own = catalog
+        .table(&place.namespace, &place.name)
+        .is_some_and(|t| folders::own_folder(session, &place.namespace, &t).is_some());
+    // The target's schema is looked for before anything is taken away.
+    default_location(session, &target)?;
     let mut entry = catalog.drop_table(&place.namespace, &place.name)?;
     let old = entry.location.clone();
     entry.name = target.name.clone();
-    if entry.kind == Kind::Managed {
+    if own {
         entry.location = default_location(session, &target)?;
         if let (Some(from), Some(to)) = (old.strip_prefix("file:"), entry.location.strip_prefix("file:"))
             && std::path::Path::new(from).exists()
@@ -684,10 +677,7 @@ pub fn truncate(session: &Session, name: &[String]) -> Result<Table> {
             .param("tableIdentWithDB", shown(&place.parts()))
             .with_message("An external table cannot be truncated."));
     }
-    remove_files(&entry.location);
-    if let Some(path) = entry.location.strip_prefix("file:") {
-        std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {path}: {e}")))?;
-    }
+    folders::empty(session, &place.namespace, &entry)?;
     Ok(Table::empty())
 }
 
