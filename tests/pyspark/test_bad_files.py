@@ -84,9 +84,7 @@ def test_truncated_compression(spark, tmp_path, form, line):
     assert passing.load(str(tmp_path)).count() < 5000
 
 
-def test_files_that_go_away(spark, runner, parquet, tmp_path):
-    if runner == "cluster":
-        pytest.skip("executors report a file that is gone, whatever ignoreMissingFiles says")
+def test_files_that_go_away(spark, parquet, tmp_path):
     for name in ("x.parquet", "y.parquet"):
         (tmp_path / name).write_bytes(parquet)
     name = f"gone_{tmp_path.name.replace('-', '_')}"

@@ -52,6 +52,17 @@ def test_nothing_falls_back(cluster_spark, data, benchmark):
         "SELECT id, rank() OVER (ORDER BY id) AS r FROM n WHERE k = 1 UNION ALL"
         " SELECT m, rank() OVER (ORDER BY -id) FROM n UNION ALL SELECT k, 0 FROM n",
         "SELECT k, max(id) FROM n GROUP BY k UNION ALL (SELECT m, id FROM n ORDER BY id DESC LIMIT 5)",
+        # Sides of unions that are sorted or counted partition by partition.
+        "SELECT id, rank() OVER (PARTITION BY k ORDER BY id) AS r FROM n UNION ALL"
+        " SELECT m, rank() OVER (PARTITION BY m ORDER BY id) FROM n",
+        "SELECT id, spark_partition_id() FROM range(0, 40, 1, 3) UNION ALL"
+        " SELECT id, spark_partition_id() FROM range(0, 40, 1, 5)",
+        # Rows and partitions that are counted.
+        "SELECT id, rand(7), spark_partition_id(), monotonically_increasing_id() FROM range(0, 100, 1, 7)",
+        "SELECT count(*), sum(id) FROM range(0, 1000, 1, 5) WHERE rand(3) < 0.3",
+        # Rows in the order of their partitions.
+        "SELECT collect_list(id) FROM range(0, 100, 1, 7)",
+        "SELECT id FROM range(0, 100, 1, 7) LIMIT 20",
     ),
 )
 def test_answers_are_the_same(cluster_spark, tmp_path, query):

@@ -96,9 +96,7 @@ def test_zip(spark):
         assert raised.value.getCondition() == "ZIP_PLANS_NOT_MERGEABLE"
 
 
-def test_zip_with_index(spark, runner):
-    if runner == "cluster":
-        pytest.skip("on executors the numbers follow the order of a shuffle")
+def test_zip_with_index(spark):
     frame = spark.range(0, 10, 1, 3)
     if not hasattr(frame, "zipWithIndex"):
         pytest.skip("an older client")
