@@ -215,16 +215,6 @@ impl Analyzer<'_> {
         Ok(Typed::new(expr, aggregate.ty.clone(), true, aggregate.name.clone()))
     }
 
-    /// A struct of values under the names `col1`, `col2`, ….
-    pub(super) fn pack(&mut self, values: Vec<Typed>) -> Result<Typed> {
-        let mut args = Vec::new();
-        for (i, value) in values.into_iter().enumerate() {
-            args.push(self.literal_string(&format!("col{}", i + 1)));
-            args.push(value);
-        }
-        self.call("named_struct", args)
-    }
-
     pub(super) fn unpivot(&mut self, unpivot: &Unpivot) -> Result<Rel> {
         let rel = self.relation(&unpivot.input)?;
         let mut scope = Scope::new(&rel, "UNPIVOT");
