@@ -13,6 +13,7 @@ pub mod in_order;
 mod inspect;
 pub mod literals;
 pub mod local;
+mod locate;
 pub mod names;
 pub mod naming;
 pub mod operation;

@@ -71,7 +71,7 @@ impl Session {
             [catalog, only] if catalog.eq_ignore_ascii_case(SESSION_CATALOG) => Ok(only.clone()),
             _ => Err(Error::analysis("REQUIRES_SINGLE_PART_NAMESPACE")
                 .param("sessionCatalog", SESSION_CATALOG)
-                .param("namespace", crate::catalog::shown(name))
+                .param("identifier", crate::catalog::shown(name))
                 .with_message("The session catalog has namespaces of one part.")),
         }
     }
@@ -135,9 +135,25 @@ impl Session {
     }
 }
 
+/// Refuses names of schemas, tables and views with anything but letters, digits and underscores.
+///
+/// # Errors
+/// `INVALID_SCHEMA_OR_RELATION_NAME`.
+pub fn check_name(name: &str) -> Result<()> {
+    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if valid {
+        return Ok(());
+    }
+    let parts: Vec<String> = name.split('.').map(str::to_string).collect();
+    Err(Error::analysis("INVALID_SCHEMA_OR_RELATION_NAME")
+        .param("name", crate::catalog::shown(&parts))
+        .with_message(format!("The name {name} has a character that names here cannot have.")))
+}
+
 /// `CATALOG_NOT_FOUND`.
 pub fn catalog_not_found(name: &str) -> Error {
-    Error::analysis("CATALOG_NOT_FOUND")
+    Error::new(spark::ErrorKind::Spark, "CATALOG_NOT_FOUND")
         .param("catalogName", spark::types::quote_identifier(name))
+        .param("config", format!("\"spark.sql.catalog.{name}\""))
         .with_message(format!("There is no catalog {name}."))
 }

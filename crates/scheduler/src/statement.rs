@@ -31,7 +31,10 @@ impl Session {
                 return crate::script::run(&session, &block, &op).await.map(SqlOutcome::Table);
             }
             match session.command_of(&plan)? {
-                Some(command) => session.table_of(command, &op).await.map(SqlOutcome::Table),
+                Some(command) => {
+                    let done = session.table_of(command, &op).await;
+                    done.map(SqlOutcome::Table).map_err(|e| session.at_name(e, &plan))
+                }
                 None => {
                     session.analyze(&plan, session.settings()).await?;
                     Ok(SqlOutcome::Query)
@@ -120,9 +123,26 @@ impl Session {
             return Ok(Some(QueryResult::of(command::run_catalog_call(self, (**call).clone(), op).await?)));
         }
         match self.command_of(plan)? {
-            Some(command) => Ok(Some(QueryResult::of(self.table_of(command, op).await?))),
+            Some(command) => {
+                let table = self.table_of(command, op).await.map_err(|e| self.at_name(e, plan))?;
+                Ok(Some(QueryResult::of(table)))
+            }
             None => Ok(None),
         }
+    }
+
+    /// An error about an object that a command names, positioned at that name.
+    fn at_name(&self, error: Error, plan: &Plan) -> Error {
+        let node = match &plan.node {
+            Node::WithRelations { root, .. } => &root.node,
+            node => node,
+        };
+        let Node::Sql { text, named_args, positional_args } = node else { return error };
+        let options = ParseOptions {
+            identifiers: Some(identifiers(named_args, positional_args)),
+            ..ParseOptions::from(&self.settings())
+        };
+        crate::locate::at_name(error, text, &options)
     }
 
     /// `spark.catalog.createTable`: the table, which the first use of the DataFrame creates.
@@ -173,6 +193,11 @@ fn identifiers(named: &[(String, Expr)], positional: &[Expr]) -> sql::Identifier
     Arc::new(move |expr| {
         let text = constant_text(expr, &named, &positional);
         text.ok_or_else(|| {
+            if let Expr::Parameter(Parameter::Named(name)) = expr.unpositioned() {
+                return Error::analysis("UNBOUND_SQL_PARAMETER")
+                    .param("name", name)
+                    .with_message(format!("The parameter {name} has no value."));
+            }
             Error::analysis("NOT_A_CONSTANT_STRING.NOT_CONSTANT")
                 .param("name", "IDENTIFIER")
                 .param("expr", "")

@@ -217,7 +217,10 @@ impl Entry {
         if within {
             return Ok(());
         }
-        let requirement = format!("The value must be {}.", self.allowed);
+        let requirement = match self.key {
+            "spark.sql.shuffle.partitions" => format!("The value of {} must be positive", self.key),
+            _ => format!("The value must be {}.", self.allowed),
+        };
         Err(invalid("REQUIREMENT", self.key, value, &requirement).param("confRequirement", requirement.clone()))
     }
 

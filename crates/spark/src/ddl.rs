@@ -310,6 +310,7 @@ pub enum Show {
     Tables {
         namespace: Option<Vec<String>>,
         pattern: Option<String>,
+        as_json: bool,
     },
     /// `SHOW TABLE EXTENDED … LIKE pattern [PARTITION …] [AS JSON]`.
     TableExtended {

@@ -82,7 +82,7 @@ impl Parser<'_> {
                 self.advance();
                 self.once("WITH PROPERTIES", !properties.is_empty());
                 self.advance();
-                properties = self.properties()?;
+                properties = self.namespace_properties()?;
             } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
                 self.object_name()?;
                 return Err(self.schema_collation());
@@ -188,7 +188,46 @@ impl Parser<'_> {
             return Ok(Command::SetNamespaceLocation { name, location });
         }
         self.property_word()?;
-        Ok(Command::SetNamespaceProperties { name, properties: self.properties()? })
+        Ok(Command::SetNamespaceProperties { name, properties: self.namespace_properties()? })
+    }
+
+    /// Properties of a namespace, without those that have a clause of their own.
+    fn namespace_properties(&mut self) -> Result<Options> {
+        let properties = self.properties()?;
+        for (key, _) in &properties {
+            let message = match key.as_str() {
+                "location" => "please use the LOCATION clause to specify it",
+                "owner" => "it will be set to the current user",
+                _ => continue,
+            };
+            self.reserved_property("UNSUPPORTED_FEATURE.SET_NAMESPACE_PROPERTY", key, message);
+        }
+        Ok(properties)
+    }
+
+    /// Properties of a table, without those that have a clause of their own.
+    pub fn table_properties(&mut self) -> Result<Options> {
+        let properties = self.properties()?;
+        for (key, _) in &properties {
+            let message = match key.as_str() {
+                "provider" => "please use the USING clause to specify it",
+                "location" => "please use the LOCATION clause to specify it",
+                "owner" => "it will be set to the current user",
+                "external" => "please use CREATE EXTERNAL TABLE",
+                _ => continue,
+            };
+            self.reserved_property("UNSUPPORTED_FEATURE.SET_TABLE_PROPERTY", key, message);
+        }
+        Ok(properties)
+    }
+
+    fn reserved_property(&mut self, condition: &str, key: &str, message: &str) {
+        self.later(
+            spark::Error::parse(condition)
+                .param("property", key)
+                .param("msg", message)
+                .with_message(format!("The property {key} is reserved")),
+        );
     }
 
     fn property_word(&mut self) -> Result<()> {

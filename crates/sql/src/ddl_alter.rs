@@ -15,7 +15,7 @@ impl Parser<'_> {
             Kw::RENAME => self.alter_rename(partition),
             Kw::ADD => self.alter_add(),
             Kw::DROP => self.alter_drop(),
-            Kw::SET => self.alter_set(partition),
+            Kw::SET => self.alter_set(mark, partition),
             Kw::UNSET => {
                 self.advance();
                 self.expect_kw(Kw::TBLPROPERTIES)?;
@@ -149,13 +149,16 @@ impl Parser<'_> {
         Ok(AlterTableAction::DropPartitions { partitions, if_exists, purge })
     }
 
-    fn alter_set(&mut self, partition: spark::command::PartitionSpec) -> Result<AlterTableAction> {
+    fn alter_set(&mut self, mark: usize, partition: spark::command::PartitionSpec) -> Result<AlterTableAction> {
         self.advance();
         if self.eat_kw(Kw::TBLPROPERTIES) {
-            return Ok(AlterTableAction::SetProperties(self.properties()?));
+            return Ok(AlterTableAction::SetProperties(self.table_properties()?));
         }
         if self.eat_kw(Kw::LOCATION) {
             return Ok(AlterTableAction::SetLocation { partition, location: self.string()? });
+        }
+        if self.at_kw(Kw::FILEFORMAT) {
+            return Err(self.refused(mark, "ALTER TABLE SET FILEFORMAT"));
         }
         if self.eat_kw(Kw::SERDEPROPERTIES) {
             let properties = self.properties()?;
@@ -172,15 +175,6 @@ impl Parser<'_> {
         self.advance();
         self.eat_kw(Kw::COLUMN);
         let specs = self.comma_list(|p| p.alter_column(mark))?;
-        for (i, spec) in specs.iter().enumerate() {
-            if specs[..i].iter().any(|other| other.name == spec.name) {
-                return Err(self
-                    .error(mark, "NOT_SUPPORTED_CHANGE_SAME_COLUMN")
-                    .param("table", "")
-                    .param("fieldName", crate::error::shown_name(&spec.name))
-                    .with_message("A column is changed twice in one statement"));
-            }
-        }
         Ok(AlterTableAction::AlterColumns(specs))
     }
 

@@ -32,7 +32,11 @@ impl Parser<'_> {
             return Ok(command);
         }
         match command {
-            Command::CreateTable(table) if table.provider.is_some() && table.query.is_none() => {
+            Command::CreateTable(table) if table.query.is_some() => {
+                let message = "CREATE TEMPORARY TABLE ... AS ..., use CREATE TEMPORARY VIEW instead";
+                Err(crate::error::not_allowed(message).at(Some(&self.origin(mark))))
+            }
+            Command::CreateTable(table) if table.provider.is_some() => {
                 temporary_table(*table).ok_or_else(|| self.no_temporary_tables(mark))
             }
             _ => Err(self.no_temporary_tables(mark)),
@@ -72,6 +76,10 @@ impl Parser<'_> {
                 let message = "Schema may not be specified in a Create Table As Select (CTAS) statement";
                 self.later(crate::error::not_allowed(message));
             }
+            if !table.partition_columns.is_empty() {
+                let message = "Partition column types may not be specified in Create Table As Select (CTAS)";
+                self.later(crate::error::not_allowed(message));
+            }
             table.query = Some(self.query()?);
         }
         Ok(Command::CreateTable(Box::new(table)))
@@ -89,7 +97,7 @@ impl Parser<'_> {
             Kw::TBLPROPERTIES => {
                 self.once("TBLPROPERTIES", !table.properties.is_empty());
                 self.advance();
-                table.properties = self.properties()?;
+                table.properties = self.table_properties()?;
             }
             Kw::PARTITIONED => {
                 self.once("PARTITIONED BY", !table.partitioning.is_empty() || !table.partition_columns.is_empty());
@@ -197,7 +205,7 @@ impl Parser<'_> {
             } else if self.at_kw(Kw::TBLPROPERTIES) {
                 self.once("TBLPROPERTIES", !properties.is_empty());
                 self.advance();
-                properties = self.properties()?;
+                properties = self.table_properties()?;
             } else if self.at_any(&[Kw::STORED, Kw::ROW]) {
                 self.storage_clause(storage.get_or_insert_default())?;
             } else {
@@ -506,7 +514,7 @@ impl Parser<'_> {
             sort_columns = self.paren_list(|p| {
                 let name = p.identifier()?;
                 if !p.direction() {
-                    return Err(p.syntax_error());
+                    p.later(crate::error::not_allowed("Column ordering must be ASC, was 'DESC'"));
                 }
                 Ok(name)
             })?;

@@ -115,6 +115,14 @@ impl Parser<'_> {
                 .error(mark, "INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS")
                 .with_message("A parameter of a function has no constraints"));
         }
+        if !column.nullable {
+            let input = self.source_since(mark).to_string();
+            self.later(
+                Error::parse("USER_DEFINED_FUNCTIONS.NOT_NULL_ON_FUNCTION_PARAMETERS")
+                    .param("input", input)
+                    .with_message("A parameter of a function takes nulls"),
+            );
+        }
         let mut field = StructField::new(name, column.data_type, column.nullable);
         if let Some(comment) = column.comment {
             field.metadata = Metadata::default().with("comment", comment.into());
@@ -141,7 +149,9 @@ impl Parser<'_> {
             if self.eat_kw(Kw::LANGUAGE) {
                 let language = self.identifier()?;
                 if !language.eq_ignore_ascii_case("sql") && !self.at_kw(Kw::AS) {
-                    return Err(Error::unsupported(format!("a function in the language {language}")));
+                    let language = language.to_uppercase();
+                    let message = format!("Unsupported language for user defined functions: {language}");
+                    self.later(crate::error::not_allowed(message));
                 }
             } else if self.eat_kw(Kw::SPECIFIC) {
                 self.identifier()?;
@@ -165,8 +175,14 @@ impl Parser<'_> {
                 self.expect_kws(&[Kw::CALLED, Kw::ON, Kw::NULL, Kw::INPUT])?;
             } else if self.at_kws(&[Kw::SQL, Kw::SECURITY]) {
                 self.expect_kws(&[Kw::SQL, Kw::SECURITY])?;
-                if self.eat_any(&[Kw::INVOKER, Kw::DEFINER]).is_none() {
-                    return Err(self.syntax_error());
+                match self.eat_any(&[Kw::INVOKER, Kw::DEFINER]) {
+                    Some(Kw::DEFINER) => {}
+                    Some(_) => {
+                        self.later(crate::error::not_allowed(
+                            "SQL function with SQL SECURITY INVOKER is not supported",
+                        ));
+                    }
+                    None => return Err(self.syntax_error()),
                 }
             } else {
                 return Ok(());

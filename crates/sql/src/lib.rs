@@ -60,6 +60,21 @@ pub fn parse_statement(text: &str, options: &ParseOptions) -> Result<Statement> 
     whole(text, options, Parser::statement)
 }
 
+/// The names of objects in a statement with their positions, as far as it can be read.
+pub fn object_names(text: &str, options: &ParseOptions) -> Vec<(Vec<String>, std::sync::Arc<spark::Origin>)> {
+    let Ok(mut parser) = Parser::new(text, options) else { return Vec::new() };
+    parser.note_names();
+    // What is wrong with the text was said when it was parsed to be run.
+    let _read = parser.statement();
+    parser.take_names()
+}
+
+/// The position of a whole statement.
+pub fn whole_origin(text: &str, options: &ParseOptions) -> Option<std::sync::Arc<spark::Origin>> {
+    let parser = Parser::new(text, options).ok()?;
+    Some(parser.whole_origin())
+}
+
 /// A query.
 pub fn parse_query(text: &str, options: &ParseOptions) -> Result<Plan> {
     if text.trim().is_empty() {

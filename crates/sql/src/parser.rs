@@ -34,6 +34,8 @@ pub struct Parser<'a> {
     deferred: Option<Error>,
     /// An error about the whole of the command being read, raised at its end.
     late: Option<Error>,
+    /// Names of objects with their positions, if somebody wants to know.
+    noted: Option<Vec<(Vec<String>, Arc<Origin>)>>,
 }
 
 impl<'a> Parser<'a> {
@@ -50,7 +52,18 @@ impl<'a> Parser<'a> {
             depth: 0,
             deferred: None,
             late: None,
+            noted: None,
         })
+    }
+
+    /// Notes the names of objects from now on.
+    pub fn note_names(&mut self) {
+        self.noted = Some(Vec::new());
+    }
+
+    /// The names noted so far.
+    pub fn take_names(&mut self) -> Vec<(Vec<String>, Arc<Origin>)> {
+        self.noted.take().unwrap_or_default()
     }
 
     /// Holds an error of meaning back and goes on with `placeholder`; syntax errors pass.
@@ -274,6 +287,14 @@ impl<'a> Parser<'a> {
         self.origin_of(self.tokens[mark.min(last)].start, self.tokens[last].end)
     }
 
+    /// The origin of all tokens but a closing semicolon.
+    pub fn whole_origin(&self) -> Arc<Origin> {
+        let is_text = |t: &&Token| !matches!(t.tok, Tok::Eof | Tok::Sym(";"));
+        let start = self.tokens.iter().find(is_text).map_or(0, |t| t.start);
+        let end = self.tokens.iter().rfind(is_text).map_or(0, |t| t.end);
+        self.origin_of(start, end)
+    }
+
     /// The origin of a span of bytes.
     pub fn origin_of(&self, start: u32, end: u32) -> Arc<Origin> {
         let (line, column) = self.positions.line_column(start);
@@ -438,6 +459,16 @@ impl<'a> Parser<'a> {
 
     /// A name of an object: `a.b.c` or `IDENTIFIER(…)`.
     pub fn object_name(&mut self) -> Result<Vec<String>> {
+        let mark = self.mark();
+        let parts = self.object_name_parts()?;
+        let origin = self.noted.is_some().then(|| self.origin(mark));
+        if let (Some(noted), Some(origin)) = (&mut self.noted, origin) {
+            noted.push((parts.clone(), origin));
+        }
+        Ok(parts)
+    }
+
+    fn object_name_parts(&mut self) -> Result<Vec<String>> {
         if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") {
             let mut parts = self.identifier_clause()?;
             while self.at_sym(".") && self.name_at(1) {

@@ -76,7 +76,7 @@ impl Parser<'_> {
         let namespace = self.namespace_filter()?;
         let pattern = self.like_pattern()?;
         Ok(match keyword {
-            Kw::TABLES => Show::Tables { namespace, pattern },
+            Kw::TABLES => Show::Tables { namespace, pattern, as_json: self.eat_kws(&[Kw::AS, Kw::JSON]) },
             Kw::VIEWS => Show::Views { namespace, pattern },
             _ => Show::Namespaces { parent: namespace, pattern },
         })

@@ -115,7 +115,7 @@ impl Analyzer<'_> {
                     let attr = Attr { name: name.clone(), ..(*attr).clone() };
                     return Ok(Some(Match { attr, rest: fields.to_vec() }));
                 }
-                many => return Err(ambiguous(parts, many).at(scope.origin.as_ref())),
+                many => return Err(ambiguous(parts, name, many).at(scope.origin.as_ref())),
             }
         }
         Ok(None)
@@ -201,10 +201,37 @@ impl Analyzer<'_> {
             if lower.len() >= taken
                 && let Some(typed) = scope.get(&lower[..taken].join(".")).cloned()
             {
+                let typed = self.argument_inside(typed);
                 return self.fields_of(typed, &parts[taken..]).map(Some);
             }
         }
         Ok(None)
+    }
+
+    /// An argument of a SQL function where its body is inside a query of its own: the caller's columns
+    /// are those of an outer query there.
+    fn argument_inside(&mut self, typed: Typed) -> Typed {
+        use datafusion::common::tree_node::{Transformed, TreeNode};
+        let mut used = Vec::new();
+        let outer = &self.outer;
+        let moved = typed.expr.clone().transform(|e| {
+            let DfExpr::Column(column) = &e else { return Ok(Transformed::no(e)) };
+            let found = outer.iter().enumerate().rev().find_map(|(i, o)| {
+                o.rel.output.iter().find(|a| a.column_name() == column.name).map(|a| (i, a.clone()))
+            });
+            let Some((at, attr)) = found else { return Ok(Transformed::no(e)) };
+            let field = arrow_schema::Field::new(attr.column_name(), functions::types::to_arrow(&attr.ty), true);
+            used.push((at, attr));
+            Ok(Transformed::yes(DfExpr::OuterReferenceColumn(field.into(), column.clone())))
+        });
+        let Ok(moved) = moved else { return typed };
+        for (at, attr) in used {
+            let used = &mut self.outer[at].used;
+            if !used.iter().any(|u| u.id == attr.id) {
+                used.push(attr);
+            }
+        }
+        Typed { expr: moved.data, ..typed }
     }
 
     fn function_without_parentheses(&mut self, parts: &[String], scope: &mut Scope) -> Result<Option<Typed>> {
@@ -245,6 +272,15 @@ impl Analyzer<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// `UNRESOLVED_COLUMN` with all columns: what the functions of `df.na` and `df.stat` raise.
+    pub fn no_such_field(&self, name: &str, columns: &[Attr]) -> Error {
+        let names: Vec<String> = columns.iter().map(|a| spark::types::quote_identifier(&a.name)).collect();
+        Error::analysis("UNRESOLVED_COLUMN.WITH_SUGGESTION")
+            .param("objectName", spark::types::quote_identifier(name))
+            .param("proposal", names.join(", "))
+            .with_message(format!("There is no column {name} here."))
     }
 
     /// `UNRESOLVED_COLUMN` with the nearest names.
@@ -396,9 +432,10 @@ pub(crate) fn attr_path(attr: &Attr) -> String {
     attr.qualifier.iter().chain([&attr.name]).cloned().collect::<Vec<_>>().join(".")
 }
 
-fn ambiguous(parts: &[String], found: &[&Attr]) -> Error {
+fn ambiguous(parts: &[String], name: &String, found: &[&Attr]) -> Error {
+    // The columns go by the spelling with which they were asked for.
     let names: Vec<String> =
-        found.iter().map(|a| quoted(&a.qualifier.iter().chain([&a.name]).cloned().collect::<Vec<_>>())).collect();
+        found.iter().map(|a| quoted(&a.qualifier.iter().chain([name]).cloned().collect::<Vec<_>>())).collect();
     Error::analysis("AMBIGUOUS_REFERENCE")
         .param("name", quoted(parts))
         .param("referenceNames", format!("[{}]", names.join(", ")))

@@ -44,7 +44,8 @@ impl<'w> Analyzer<'w> {
         match &function.build {
             Build::Lambda(build) => self.lambda_call(&name, *build, f, scope),
             Build::Scalar(build) => {
-                let call = self.call_of(&name, f, scope)?;
+                let mut call = self.call_of(&name, f, scope)?;
+                super::char_padding::pad_operands(&name, &mut call.args);
                 let typed = build_call(call, *build);
                 match refuse_modifiers(f, printed(&name, &typed)) {
                     Err(_) if typed.as_ref().is_err_and(is_of_number_of_arguments) => typed,

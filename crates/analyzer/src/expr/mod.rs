@@ -1,6 +1,7 @@
 //! Expressions: from names and calls to typed DataFusion expressions.
 
 pub(crate) mod attribute;
+mod char_padding;
 pub(crate) mod extract;
 pub(crate) mod function;
 pub(crate) mod list;

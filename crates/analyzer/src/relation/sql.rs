@@ -89,13 +89,13 @@ impl Analyzer<'_> {
         let given = (0..arguments.len()).rev().find(|i| is_given(function, &f.args, *i)).map_or(0, |i| i + 1);
         let names: Vec<String> = arguments.iter().take(given).map(|(_, t)| t.name.clone()).collect();
         self.enter(&function.name)?;
-        let result = self.in_parameters(arguments, function, |this, inner| this.resolve(expr, inner));
+        let caller = unnamed(scope.rel);
+        let result = self.in_parameters(arguments, function, &caller, |this, inner| this.resolve(expr, inner));
         self.views.pop();
         let mut typed = result?;
         if let Some(returns) = returns {
             typed = cast::explicit(&typed, returns, CastMode::Session, &self.settings)?;
         }
-        typed.nullable = true;
         Ok(typed.named(format!("{}({})", function.name.join("."), names.join(", "))))
     }
 
@@ -159,7 +159,6 @@ impl Analyzer<'_> {
         let mut values = Vec::new();
         for (attr, field) in rel.output.iter().zip(&schema.fields) {
             let mut typed = cast::explicit(&attr.typed(), &field.data_type, CastMode::Session, &self.settings)?;
-            typed.nullable = true;
             typed.metadata = field.metadata.clone();
             values.push((typed, None, field.name.clone()));
         }
@@ -209,6 +208,7 @@ impl Analyzer<'_> {
         &mut self,
         arguments: Vec<(String, Typed)>,
         function: &SqlFunction,
+        caller: &Rel,
         f: impl FnOnce(&mut Self, &mut Scope) -> Result<T>,
     ) -> Result<T> {
         let mut constants: HashMap<String, Typed> = HashMap::new();
@@ -218,8 +218,7 @@ impl Analyzer<'_> {
             constants.insert(name.to_lowercase(), typed);
         }
         self.constants.push(constants);
-        let empty = super::one_row();
-        let result = f(self, &mut Scope::new(&empty, "function body"));
+        let result = f(self, &mut Scope::new(caller, "function body"));
         self.constants.pop();
         result
     }
@@ -237,6 +236,17 @@ impl Analyzer<'_> {
         self.views.push(name.to_vec());
         Ok(())
     }
+}
+
+/// The caller's columns without names: a function's body reaches them by its parameters alone.
+fn unnamed(rel: &Rel) -> Rel {
+    let mut rel = rel.clone();
+    rel.hidden.clear();
+    for attr in &mut rel.output {
+        attr.name = format!("\u{0}{}", attr.id);
+        attr.qualifier.clear();
+    }
+    rel
 }
 
 fn is_named(arg: &Expr) -> bool {

@@ -49,6 +49,9 @@ pub struct TableEntry {
     /// Bytes and rows as `ANALYZE TABLE` found them.
     #[serde(default)]
     pub statistics: Option<(u64, Option<u64>)>,
+    /// What `ANALYZE TABLE … FOR COLUMNS` found, by the column's name in lower case.
+    #[serde(default)]
+    pub column_statistics: BTreeMap<String, ColumnStatistics>,
     #[serde(default)]
     pub collation: Option<String>,
     /// Partitions that were added, as `p=1/q=x`: they are there without files.
@@ -72,6 +75,17 @@ pub struct ViewEntry {
     /// Whether the session was in ANSI mode when the view was made.
     #[serde(default)]
     pub ansi: Option<bool>,
+}
+
+/// Statistics of one column.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ColumnStatistics {
+    pub min: Option<String>,
+    pub max: Option<String>,
+    pub null_count: Option<u64>,
+    pub distinct_count: Option<u64>,
+    pub avg_len: Option<u64>,
+    pub max_len: Option<u64>,
 }
 
 /// A permanent function written in SQL: its statement, which is parsed when it is used.

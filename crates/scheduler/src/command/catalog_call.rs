@@ -151,7 +151,10 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         }
         Call::DropView { view, if_exists } => table::drop(session, &parts(session, &view)?, if_exists, true),
         Call::TruncateTable { table: name } => table::truncate(session, &parts(session, &name)?),
-        Call::AnalyzeTable { table: name, no_scan } => table::analyze(session, &parts(session, &name)?, no_scan).await,
+        Call::AnalyzeTable { table: name, no_scan } => {
+            let scope = spark::command::AnalyzeScope::Table { no_scan };
+            super::statistics::analyze(session, &parts(session, &name)?, &Vec::new(), scope).await
+        }
         Call::ListPartitions { table } => {
             let (_, entry) = session.table_entry(&parts(session, &table)?, "LIST PARTITIONS")?;
             let names = show::partition_names(session, &entry).await?;
@@ -165,6 +168,10 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         Call::GetCreateTableString { table, .. } => {
             let (place, entry) = session.entry(&parts(session, &table)?)?;
             one_text("createtab_stmt", show::create_statement(&place, &entry)?)
+        }
+        Call::CreateTable { source, path: None, schema, .. } if schema.as_ref().is_none_or(|s| s.fields.is_empty()) => {
+            let provider = source.unwrap_or_else(|| "parquet".to_string());
+            Err(planner::source::table::cannot_infer(&provider.to_ascii_lowercase()))
         }
         Call::CreateTable { name, path, source, description, schema, options } => {
             let columns = schema.map(|s| s.fields).unwrap_or_default();

@@ -10,6 +10,7 @@ use crate::session::Session;
 /// `SET`: shows or changes configuration.
 pub fn set(session: &Session, key: Option<String>, value: Option<String>, verbose: bool) -> Result<Table> {
     let conf = session.conf();
+    let key = key.map(|k| current_key(&k).to_string());
     let pair = || vec![text("key", false), text("value", false)];
     match (key, value) {
         (Some(key), Some(value)) => {
@@ -37,6 +38,14 @@ pub fn set(session: &Session, key: Option<String>, value: Option<String>, verbos
             )
         }
         _ => report::table(pair(), conf.entries().into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect()),
+    }
+}
+
+/// The key that an old one stands for.
+fn current_key(key: &str) -> &str {
+    match key {
+        "mapred.reduce.tasks" | "mapreduce.job.reduces" => "spark.sql.shuffle.partitions",
+        other => other,
     }
 }
 

@@ -18,13 +18,14 @@ pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
     match describe {
         Describe::Table { name, extended, as_json, partition } => {
             super::view::follow_query(session, &name).await?;
-            if as_json {
-                return Err(Error::unsupported("DESCRIBE … AS JSON"));
+            let described = match partition.is_empty() {
+                true => None,
+                false => Some(check_partition(session, &name, &partition).await?),
+            };
+            match as_json {
+                true => super::describe_json::table(session, &name, described.as_ref()),
+                false => table(session, &name, extended, described.as_ref()),
             }
-            if !partition.is_empty() {
-                check_partition(session, &name, &partition).await?;
-            }
-            table(session, &name, extended)
         }
         Describe::Column { table, column, extended } => one_column(session, &table, &column, extended),
         Describe::Namespace { name, extended } => namespace(session, &name, extended),
@@ -42,7 +43,7 @@ async fn check_partition(
     session: &Arc<Session>,
     name: &[String],
     partition: &spark::command::PartitionSpec,
-) -> Result<()> {
+) -> Result<super::partition::Selected> {
     let forbidden = |object: String, kind: &str| {
         Error::analysis("FORBIDDEN_OPERATION")
             .param("statement", "DESC PARTITION")
@@ -55,7 +56,7 @@ async fn check_partition(
         Found::Entry(place, entry) if entry.is_view() => Err(forbidden(crate::catalog::shown(&place.parts()), "VIEW")),
         Found::Entry(place, entry) => {
             super::partition::partitioned(&place, &entry, "DESC PARTITION")?;
-            super::partition::found(session, &place, &entry, partition).await.map(drop)
+            super::partition::found(session, &place, &entry, partition).await
         }
         Found::Nothing => Err(table_not_found(name)),
     }
@@ -67,22 +68,23 @@ fn columns() -> Vec<StructField> {
 
 fn row(field: &StructField) -> Vec<Cell> {
     let comment = field.metadata.get("comment").and_then(|v| v.as_str()).map(str::to_string);
-    let ty = match field.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str()) {
-        Some(raw) => raw.to_string(),
-        None => field.data_type.simple_string(),
-    };
-    vec![field.name.as_str().into(), ty.into(), comment.into()]
+    vec![field.name.as_str().into(), type_text(field).into(), comment.into()]
 }
 
 fn line(a: &str, b: &str) -> Vec<Cell> {
     vec![a.into(), b.into(), "".into()]
 }
 
-fn table(session: &Session, name: &[String], extended: bool) -> Result<Table> {
+fn table(
+    session: &Session,
+    name: &[String],
+    extended: bool,
+    partition: Option<&super::partition::Selected>,
+) -> Result<Table> {
     let (place, entry) = match session.find(name, &session.settings())? {
         Found::Temp(_, view) => return report::table(columns(), view.schema.fields.iter().map(row).collect()),
         Found::Entry(place, entry) => (place, entry),
-        Found::Nothing => return Err(table_not_found(name)),
+        Found::Nothing => return Err(missing(session, name)),
     };
     let schema = entry.schema()?;
     let mut rows: Vec<Vec<Cell>> = schema.fields.iter().map(row).collect();
@@ -92,21 +94,61 @@ fn table(session: &Session, name: &[String], extended: bool) -> Result<Table> {
         let is_partition = |f: &&StructField| entry.partition_columns.iter().any(|p| p.eq_ignore_ascii_case(&f.name));
         rows.extend(schema.fields.iter().filter(is_partition).map(row));
     }
+    match partition {
+        _ if !extended => {}
+        Some(partition) => rows.extend(partition_details(&place, &entry, partition)),
+        None => {
+            rows.push(line("", ""));
+            rows.push(line("# Detailed Table Information", ""));
+            let details = details(session, &place, &entry)?;
+            rows.extend(details.iter().filter(|(k, _)| k != "Partition Columns").map(|(k, v)| line(k, v)));
+        }
+    }
     let defaults: Vec<_> = schema.fields.iter().filter(|f| f.metadata.get("CURRENT_DEFAULT").is_some()).collect();
     if !defaults.is_empty() {
         rows.push(line("", ""));
         rows.push(line("# Column Default Values", ""));
         for field in defaults {
             let default = field.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str()).unwrap_or("");
-            rows.push(vec![field.name.as_str().into(), field.data_type.simple_string().into(), default.into()]);
+            rows.push(vec![field.name.as_str().into(), type_text(field).into(), default.into()]);
         }
     }
-    if extended {
-        rows.push(line("", ""));
-        rows.push(line("# Detailed Table Information", ""));
-        rows.extend(details(session, &place, &entry)?.iter().map(|(k, v)| line(k, v)));
-    }
     report::table(columns(), rows)
+}
+
+/// The error for a name that nothing has.
+pub fn missing(session: &Session, name: &[String]) -> Error {
+    // A name with too many parts is refused as such.
+    session.place(name).err().unwrap_or_else(|| table_not_found(name))
+}
+
+fn partition_details(place: &Place, entry: &TableEntry, partition: &super::partition::Selected) -> Vec<Vec<Cell>> {
+    let mut rows = vec![line("", ""), line("# Detailed Partition Information", "")];
+    rows.push(line("Database", &place.namespace));
+    rows.push(line("Table", &place.name.to_lowercase()));
+    rows.extend(partition.details(entry).iter().map(|(k, v)| line(k, v)));
+    rows.push(line("", ""));
+    rows.push(line("# Storage Information", ""));
+    if let Some((columns, sort, buckets)) = &entry.bucket {
+        rows.push(line("Num Buckets", &buckets.to_string()));
+        rows.push(line("Bucket Columns", &name_list(columns)));
+        rows.push(line("Sort Columns", &name_list(sort)));
+    }
+    rows.push(line("Location", &entry.location));
+    rows
+}
+
+/// `` [`a`, `b`] ``.
+fn name_list(names: &[String]) -> String {
+    format!("[{}]", names.iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", "))
+}
+
+/// A column's type as declared.
+pub fn type_text(field: &StructField) -> String {
+    match field.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str()) {
+        Some(raw) => raw.to_string(),
+        None => field.data_type.simple_string(),
+    }
 }
 
 /// What is known of a table beside its columns.
@@ -116,9 +158,6 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     put("Catalog", SESSION_CATALOG.into());
     put("Database", place.namespace.clone());
     put("Table", place.name.to_lowercase());
-    if !entry.owner.is_empty() && !entry.is_view() {
-        put("Owner", entry.owner.clone());
-    }
     put("Created Time", created(entry.created_micros));
     put("Last Access", "UNKNOWN".into());
     put("Created By", "Spark 4.3.0".into());
@@ -132,15 +171,15 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
         put("Provider", entry.provider.clone());
     }
     if let Some((columns, sort, buckets)) = &entry.bucket {
-        let list = |names: &[String]| {
-            format!("[{}]", names.iter().map(|n| quote_identifier(n)).collect::<Vec<_>>().join(", "))
-        };
         put("Num Buckets", buckets.to_string());
-        put("Bucket Columns", list(columns));
-        put("Sort Columns", list(sort));
+        put("Bucket Columns", name_list(columns));
+        put("Sort Columns", name_list(sort));
     }
     if let Some(comment) = &entry.comment {
         put("Comment", comment.clone());
+    }
+    if let Some(collation) = &entry.collation {
+        put("Collation", collation.clone());
     }
     if let Some(view) = &entry.view {
         put("View Text", view.text.clone());
@@ -180,33 +219,70 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
 }
 
 fn one_column(session: &Session, name: &[String], column: &[String], extended: bool) -> Result<Table> {
-    let schema = match session.find(name, &session.settings())? {
-        Found::Temp(_, view) => view.schema,
-        Found::Entry(_, entry) => entry.schema()?,
-        Found::Nothing => return Err(table_not_found(name)),
+    let (schema, entry) = match session.find(name, &session.settings())? {
+        Found::Temp(_, view) => (view.schema, None),
+        Found::Entry(_, entry) => (entry.schema()?, Some(entry)),
+        Found::Nothing => return Err(missing(session, name)),
     };
-    let wanted = column.last().map(String::as_str).unwrap_or_default();
-    let field = schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
+    let find = |wanted: &str| schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(wanted));
+    let table_part = name.last().and_then(|t| column.iter().rposition(|c| c.eq_ignore_ascii_case(t)));
+    let field = match column {
+        [only] => find(only),
+        [first, .., last] => match (find(first), table_part) {
+            (Some(base), _) => return Err(inside_column(base, column)),
+            (None, Some(at)) if at + 2 == column.len() => find(last),
+            _ => None,
+        },
+        [] => None,
+    };
+    let field = field.ok_or_else(|| {
         Error::analysis("COLUMN_NOT_FOUND")
             .param("colName", crate::catalog::shown(column))
             .param("caseSensitiveConfig", "\"spark.sql.caseSensitive\"")
-            .with_message(format!("There is no column {wanted}."))
+            .with_message(format!("There is no column {}.", column.join(".")))
     })?;
     let comment = field.metadata.get("comment").and_then(|v| v.as_str()).unwrap_or("NULL");
     let mut rows = vec![
-        ("col_name", field.name.clone()),
-        ("data_type", field.data_type.simple_string()),
+        ("col_name", column.last().cloned().unwrap_or_default()),
+        ("data_type", type_text(field)),
         ("comment", comment.to_string()),
     ];
     if extended {
-        // There are no statistics of columns.
-        let unknown = ["min", "max", "num_nulls", "distinct_count", "avg_col_len", "max_col_len", "histogram"];
-        rows.extend(unknown.map(|key| (key, "NULL".to_string())));
+        let known = entry.as_ref().and_then(|e| e.column_statistics.get(&field.name.to_lowercase()).cloned());
+        rows.extend(statistics_rows(known.unwrap_or_default()));
     }
     report::table(
         vec![text("info_name", false), text("info_value", false)],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
     )
+}
+
+fn statistics_rows(known: crate::catalog::ColumnStatistics) -> Vec<(&'static str, String)> {
+    let number = |n: Option<u64>| n.map(|n| n.to_string());
+    let rows = [
+        ("min", known.min),
+        ("max", known.max),
+        ("num_nulls", number(known.null_count)),
+        ("distinct_count", number(known.distinct_count)),
+        ("avg_col_len", number(known.avg_len)),
+        ("max_col_len", number(known.max_len)),
+        ("histogram", None),
+    ];
+    rows.into_iter().map(|(k, v)| (k, v.unwrap_or_else(|| "NULL".to_string()))).collect()
+}
+
+/// `DESCRIBE t a.b`: columns are described whole.
+fn inside_column(base: &StructField, column: &[String]) -> Error {
+    if !base.data_type.is_complex() {
+        return Error::analysis("INVALID_EXTRACT_BASE_FIELD_TYPE")
+            .param("base", format!("\"{}\"", base.name))
+            .param("other", format!("\"{}\"", base.data_type.sql()))
+            .with_message(format!("There are no fields in a {}.", base.data_type.sql()));
+    }
+    Error::analysis("_LEGACY_ERROR_TEMP_1060")
+        .param("command", "DESC TABLE COLUMN")
+        .param("column", column.join("."))
+        .with_message("Columns inside columns are not described.")
 }
 
 fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table> {
@@ -218,7 +294,7 @@ fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table
         None => return Err(schema_not_found(&[SESSION_CATALOG.to_string(), name])),
     };
     let mut rows = vec![("Catalog Name", SESSION_CATALOG.to_string()), ("Namespace Name", entry.name.clone())];
-    rows.extend(entry.comment.clone().map(|c| ("Comment", c)));
+    rows.push(("Comment", entry.comment.clone().unwrap_or_default()));
     rows.push(("Location", entry.location.clone()));
     if !entry.owner.is_empty() {
         rows.push(("Owner", entry.owner.clone()));

@@ -48,6 +48,9 @@ pub async fn create(session: &Arc<Session>, function: SqlFunction) -> Result<Tab
             .param("queryText", &function.text)
             .with_message("The expression of a function has no aggregates, windows or generators."));
     }
+    if !function.temporary {
+        refuse_temporary(session, &function, &place)?;
+    }
     let (temporary, statement) = (function.temporary, function.statement.clone());
     let name = if temporary { vec![place.name.clone()] } else { place.parts() };
     let built = Arc::new(build(function, name)?);
@@ -64,12 +67,72 @@ pub async fn create(session: &Arc<Session>, function: SqlFunction) -> Result<Tab
     Ok(Table::empty())
 }
 
+/// A temporary function that a plan calls by its name alone.
+fn temporary_call(session: &Session, plan: &mut Plan) -> Option<String> {
+    let temporary: Vec<String> = session.names.lock().functions.keys().cloned().collect();
+    let mut found = None;
+    plan.visit_exprs_mut(&mut |e| {
+        if let Expr::Function(f) = e
+            && let [only] = f.name.as_slice()
+            && temporary.contains(&only.to_lowercase())
+        {
+            found = Some(only.clone());
+        }
+    });
+    found
+}
+
+/// A permanent function calls no temporary one.
+fn refuse_temporary(session: &Session, function: &SqlFunction, place: &Place) -> Result<()> {
+    let mut plan = match &function.body {
+        FunctionBody::Query(plan) => (**plan).clone(),
+        FunctionBody::Expression(expr) => Plan::from(spark::plan::Node::Project {
+            input: Plan::boxed(spark::plan::Node::OneRow),
+            exprs: vec![expr.clone()],
+        }),
+    };
+    let Some(name) = temporary_call(session, &mut plan) else { return Ok(()) };
+    Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
+        .param("obj", "FUNCTION")
+        .param("objName", shown(&place.parts()[1..]))
+        .param("tempObj", "FUNCTION")
+        .param("tempObjName", quote_identifier(&name))
+        .with_message("A permanent function cannot call a temporary one."))
+}
+
+/// The columns of a table function's result have names of their own.
+fn check_returns(function: &SqlFunction) -> Result<()> {
+    let Some(FunctionReturn::Table(fields)) = &function.returns else { return Ok(()) };
+    let is_twice = |i: &usize| fields[..*i].iter().any(|f| f.name.eq_ignore_ascii_case(&fields[*i].name));
+    let columns: Vec<String> = (0..fields.len()).filter(is_twice).map(|i| quote_identifier(&fields[i].name)).collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    Err(Error::analysis("DUPLICATE_ROUTINE_RETURNS_COLUMNS")
+        .param("routineName", function.name.last().cloned().unwrap_or_default())
+        .param("columns", columns.join(", "))
+        .with_message("Two columns of the function's result have one name."))
+}
+
+fn holds_subquery(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.clone().visit_mut(&mut |e| found |= matches!(e, Expr::Subquery(_)));
+    found
+}
+
 fn check_parameters(function: &SqlFunction) -> Result<()> {
+    check_returns(function)?;
     let mut twice: Vec<String> = Vec::new();
     for (i, param) in function.params.iter().enumerate() {
         let name = &param.field.name;
         if function.params[..i].iter().any(|p| p.field.name.eq_ignore_ascii_case(name)) {
             twice.push(quote_identifier(name));
+        }
+        if param.default.as_ref().is_some_and(|(default, _)| holds_subquery(default)) {
+            return Err(Error::analysis("USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION")
+                .param("functionName", function.name.last().cloned().unwrap_or_default())
+                .param("parameterName", name)
+                .with_message("The default of a parameter is no subquery."));
         }
         if let (Some(_), Some(next)) = (&param.default, function.params.get(i + 1))
             && next.default.is_none()
@@ -219,6 +282,13 @@ pub fn names(session: &Session) -> Vec<String> {
 
 /// `REFRESH FUNCTION`: statements are read anew by every use.
 pub fn refresh(session: &Session, name: &[String]) -> Result<Table> {
+    if let [only] = name
+        && functions::registry::function(&only.to_lowercase()).is_some()
+    {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1256")
+            .param("functionName", only)
+            .with_message("A built-in function is not refreshed."));
+    }
     match find(session, name)? {
         Some(_) => Ok(Table::empty()),
         None => Err(not_found(&session.place(name)?)),
@@ -234,6 +304,9 @@ fn not_found(place: &Place) -> Error {
 /// `DROP [TEMPORARY] FUNCTION`.
 pub fn drop(session: &Session, name: &[String], if_exists: bool, temporary: bool) -> Result<Table> {
     let place = session.place(name)?;
+    if !temporary && name.len() > 1 && !session.engine().shared().catalog.has_namespace(&place.namespace) {
+        return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace]));
+    }
     let key = place.name.to_lowercase();
     let removed = match temporary {
         true => session.names.lock().functions.remove(&key).is_some(),

@@ -27,16 +27,25 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
         InsertMode::ReplaceWhere(_) | InsertMode::ReplaceOn(_) | InsertMode::ReplaceUsing(_) => {
             let operation = match &insert.mode {
                 InsertMode::ReplaceWhere(_) => "INSERT INTO ... REPLACE WHERE",
-                InsertMode::ReplaceOn(_) => "INSERT INTO ... REPLACE ON",
-                _ => "INSERT INTO ... REPLACE USING",
+                _ => "INSERT INTO ... REPLACE ON/USING",
             };
             return Err(super::table::refused(&shown(&place.parts()), operation));
         }
     };
+    if insert.schema_evolution {
+        return Err(Error::analysis("UNSUPPORTED_INSERT_WITH_SCHEMA_EVOLUTION")
+            .with_message("Tables of files do not take new columns from an INSERT."));
+    }
+    check_partition_spec(&insert, &place, &entry)?;
     let settings = session.settings();
     super::partition::select(session, &place, &entry, &insert.partition).await?;
     let query = with_defaults(&insert, &entry)?;
     let analyzed = session.analyze(&query, settings.clone()).await?;
+    if overwrite && !dynamic(&settings, &[]) && reads(&analyzed, &entry) {
+        return Err(Error::analysis("UNSUPPORTED_OVERWRITE.TABLE")
+            .param("table", shown(&place.parts()))
+            .with_message("The rows come from the table that they would overwrite."));
+    }
     let mut fixed = Vec::new();
     for (name, value) in &insert.partition {
         if let Some(value) = value {
@@ -64,6 +73,52 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     Ok(done)
 }
 
+/// Checks which partition columns an insert gives, and how.
+fn check_partition_spec(insert: &Insert, place: &Place, entry: &TableEntry) -> Result<()> {
+    let spec = &insert.partition;
+    if spec.is_empty() {
+        return Ok(());
+    }
+    let is_fixed = |name: &str| spec.iter().any(|(n, v)| n.eq_ignore_ascii_case(name) && v.is_some());
+    let names: Vec<&str> = spec.iter().map(|(n, _)| n.as_str()).collect();
+    if spec.iter().any(|(_, v)| v.as_ref().is_some_and(is_default)) {
+        return Err(
+            Error::parse("REF_DEFAULT_VALUE_IS_NOT_ALLOWED_IN_PARTITION").with_message("PARTITION takes no DEFAULT.")
+        );
+    }
+    let known = |n: &&str| entry.partition_columns.iter().any(|c| c.eq_ignore_ascii_case(n));
+    if names.iter().all(|n| known(&n)) && names.len() < entry.partition_columns.len() {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1169")
+            .param("tableName", shown(&place.parts()))
+            .param("normalizedPartSpec", names.join(","))
+            .param("partColNames", entry.partition_columns.join(","))
+            .with_message("PARTITION names all partition columns."));
+    }
+    let first_dynamic = entry.partition_columns.iter().position(|c| !is_fixed(c));
+    if let Some(at) = first_dynamic
+        && entry.partition_columns[at..].iter().any(|c| is_fixed(c))
+    {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1147")
+            .param("partColumns", format!("[{}]", entry.partition_columns.join(",")))
+            .with_message("Partition columns with a value come before those without."));
+    }
+    Ok(())
+}
+
+/// True if a plan scans the files of the table.
+fn reads(analyzed: &Analyzed, entry: &TableEntry) -> bool {
+    use datafusion::common::tree_node::TreeNode;
+    let folder = format!("{}/", entry.location.trim_end_matches('/'));
+    let is_own = |node: &datafusion::logical_expr::LogicalPlan| {
+        let datafusion::logical_expr::LogicalPlan::TableScan(scan) = node else { return false };
+        let Ok(provider) = datafusion::datasource::source_as_provider(&scan.source) else { return false };
+        let any: &dyn std::any::Any = provider.as_ref();
+        let files = any.downcast_ref::<planner::source::table::FileTable>().map(|f| f.input_files());
+        files.unwrap_or_default().iter().any(|f| f.replace("file:///", "file:/").starts_with(&folder))
+    };
+    analyzed.plan.exists(|node| Ok(is_own(node))).unwrap_or(false)
+}
+
 /// The query with `DEFAULT` in rows of `VALUES` replaced by what the columns have as default.
 fn with_defaults(insert: &Insert, entry: &TableEntry) -> Result<spark::Plan> {
     let mut query = insert.query.clone();
@@ -78,12 +133,12 @@ fn with_defaults(insert: &Insert, entry: &TableEntry) -> Result<spark::Plan> {
             .filter_map(|c| schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(c)))
             .collect(),
     };
-    fill(&mut query, &columns);
+    fill(&mut query, &columns)?;
     Ok(query)
 }
 
 /// Puts the columns' defaults for `DEFAULT` in the rows of `VALUES` or the list of a `SELECT`.
-fn fill(plan: &mut spark::Plan, columns: &[&StructField]) {
+fn fill(plan: &mut spark::Plan, columns: &[&StructField]) -> Result<()> {
     let rows: Vec<&mut Vec<Expr>> = match &mut plan.node {
         spark::plan::Node::SubqueryAlias { input, .. } => return fill(input, columns),
         spark::plan::Node::InlineTable { rows } => rows.iter_mut().collect(),
@@ -96,7 +151,22 @@ fn fill(plan: &mut spark::Plan, columns: &[&StructField]) {
                 *cell = default_of(column);
             }
         }
+        if row.iter().any(holds_default) {
+            return Err(Error::analysis("DEFAULT_PLACEMENT_INVALID")
+                .with_message("DEFAULT can only stand alone as a value to insert or assign."));
+        }
     }
+    Ok(())
+}
+
+/// True if `DEFAULT` is a part of an expression.
+fn holds_default(expr: &Expr) -> bool {
+    if matches!(expr.unpositioned(), Expr::Subquery(_)) {
+        return false;
+    }
+    let mut found = false;
+    expr.clone().for_each_child_mut(&mut |child| found |= is_default(child) || holds_default(child));
+    found
 }
 
 /// True for `DEFAULT` alone.
@@ -210,7 +280,10 @@ pub async fn arranged(
                 stored(DfExpr::Column(Column::from((qualifier, arrow))), typed, field, target, settings)?
             }
             (None, Some((_, value))) => constant(session, value.clone(), field).await?,
-            (None, None) => constant(session, default_of(field), field).await?,
+            (None, None) => {
+                check_missing(field, target, settings)?;
+                constant(session, default_of(field), field).await?
+            }
         };
         exprs.push(expr.alias(field.name.clone()));
     }
@@ -220,6 +293,18 @@ pub async fn arranged(
         .map_err(functions::error::from_datafusion)?;
     let columns = (0..schema.fields.len()).collect();
     Ok(Analyzed { plan, columns, schema, observations: Vec::new() })
+}
+
+/// A column without a value needs a default, unless nulls stand in for missing ones.
+fn check_missing(field: &StructField, target: &Target<'_>, settings: &Settings) -> Result<()> {
+    let nulls = settings.conf.get_bool("spark.sql.defaultColumn.useNullsForMissingDefaultValues", true);
+    if nulls || field.metadata.get("CURRENT_DEFAULT").is_some() {
+        return Ok(());
+    }
+    Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_FIND_DATA")
+        .param("tableName", shown(&target.place.parts()))
+        .param("colName", quote_identifier(&field.name))
+        .with_message(format!("The query gives no value for the column {}.", field.name)))
 }
 
 fn unknown_column(name: &str, schema: &StructType) -> Error {
@@ -242,6 +327,15 @@ fn matched(
         let find = |w: &&StructField| {
             given.iter().position(|g| planner::source::same_name(&g.name, &w.name, settings.case_sensitive))
         };
+        for (i, field) in given.iter().enumerate() {
+            let same = |g: &StructField| planner::source::same_name(&g.name, &field.name, settings.case_sensitive);
+            if given[..i].iter().any(same) {
+                return Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.AMBIGUOUS_COLUMN_NAME")
+                    .param("tableName", shown(&target.place.parts()))
+                    .param("colName", quote_identifier(&field.name))
+                    .with_message(format!("The query has two columns called {}.", field.name)));
+            }
+        }
         let found: Vec<Option<usize>> = wanted.iter().map(find).collect();
         let used = found.iter().flatten().count();
         if used < given.len() {
@@ -256,11 +350,11 @@ fn matched(
         }
         return Ok(found);
     }
-    let fewer_allowed = target.columns.is_empty()
-        && given.len() < wanted.len()
-        && wanted[given.len()..].iter().all(|f| f.metadata.get("CURRENT_DEFAULT").is_some());
-    if given.len() == wanted.len() || fewer_allowed {
-        return Ok((0..wanted.len()).map(|i| (i < given.len()).then_some(i)).collect());
+    if given.len() == wanted.len() {
+        return Ok((0..wanted.len()).map(Some).collect());
+    }
+    if !target.fixed.is_empty() && target.columns.is_empty() {
+        return Err(partition_arity(target, given));
     }
     let sub = if given.len() < wanted.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
     let names = |all: Vec<&str>| all.into_iter().map(quote_identifier).collect::<Vec<_>>().join(", ");
@@ -269,6 +363,17 @@ fn matched(
         .param("tableColumns", names(wanted.iter().map(|f| f.name.as_str()).collect()))
         .param("dataColumns", names(given.iter().map(|f| f.name.as_str()).collect()))
         .with_message("The query has another number of columns than the table."))
+}
+
+fn partition_arity(target: &Target<'_>, given: &[StructField]) -> Error {
+    let names = |all: Vec<&str>| all.into_iter().map(quote_identifier).collect::<Vec<_>>().join(", ");
+    let columns = target.entry.schema().map(|s| s.fields).unwrap_or_default();
+    Error::analysis("INSERT_PARTITION_COLUMN_ARITY_MISMATCH")
+        .param("tableName", shown(&target.place.parts()))
+        .param("tableColumns", names(columns.iter().map(|f| f.name.as_str()).collect()))
+        .param("staticPartCols", names(target.fixed.iter().map(|(n, _)| n.as_str()).collect()))
+        .param("dataColumns", names(given.iter().map(|f| f.name.as_str()).collect()))
+        .with_message("The query has another number of columns than the table has besides the fixed ones.")
 }
 
 /// A column as the table stores it.
@@ -297,9 +402,14 @@ fn stored(
     let mode = if settings.store_assignment.as_ref() == "LEGACY" { CastMode::Legacy } else { CastMode::Ansi };
     let expr = match from.data_type.same_type(&to.data_type) {
         true => functions::cast::implicit(&typed, &to.data_type, settings).expr,
-        false => functions::cast::explicit(&typed, &to.data_type, mode, settings)?.expr,
+        false if mode == CastMode::Legacy => functions::cast::explicit(&typed, &to.data_type, mode, settings)?.expr,
+        false => {
+            let cast = functions::cast::explicit(&typed, &to.data_type, mode, settings)?;
+            functions::cast::stored(cast.expr, &to.name)
+        }
     };
-    Ok(of_length(expr, to))
+    let as_strings = settings.conf.get_bool("spark.sql.legacy.charVarcharAsString", false);
+    Ok(if as_strings { expr } else { of_length(expr, to) })
 }
 
 /// Strings as a `CHAR` or `VARCHAR` column stores them.
@@ -321,6 +431,7 @@ fn assignable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
     use DataType as T;
     if settings.store_assignment.as_ref() == "STRICT" {
         return from.same_type(to)
+            || functions::cast::is_upcast(from, to)
             || functions::coerce::tightest_type(from, to, settings).is_some_and(|t| t.same_type(to));
     }
     match (from, to) {

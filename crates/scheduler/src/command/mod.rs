@@ -4,7 +4,9 @@ mod cache;
 mod catalog_call;
 mod checkpoint;
 mod conf;
+mod definition;
 mod describe;
+mod describe_json;
 pub mod explain;
 mod folders;
 mod function;
@@ -13,6 +15,7 @@ mod namespace;
 mod partition;
 mod save;
 mod show;
+mod statistics;
 mod table;
 mod variable;
 mod view;
@@ -68,7 +71,10 @@ fn search_path(session: &Session, command: &C) -> String {
         )
     };
     match command {
-        C::DropTable { .. } | C::DropView { .. } => format!("[{current}]"),
+        C::DropTable { name, .. } | C::DropView { name, .. } => match session.place(name) {
+            Ok(place) => format!("[{}]", crate::catalog::shown(&place.parts()[..2])),
+            Err(_) => format!("[{current}]"),
+        },
         C::Insert(_)
         | C::Delete { .. }
         | C::Update { .. }
@@ -137,12 +143,12 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::CreateTableLike { name, source, if_not_exists, provider, location, properties, .. } => {
             table::like(session, &name, &source, if_not_exists, provider, location, properties)
         }
-        C::AnalyzeTable { name, scope, .. } => {
-            let no_scan = matches!(scope, spark::command::AnalyzeScope::Table { no_scan: true });
-            table::analyze(session, &name, no_scan).await
+        C::AnalyzeTable { name, scope, partition } => {
+            Box::pin(statistics::analyze(session, &name, &partition, scope)).await
         }
+        C::AnalyzeTables { namespace, no_scan } => Box::pin(statistics::analyze_all(session, namespace, no_scan)).await,
         C::CommentOnTable { name, comment } => {
-            let (place, _) = session.entry(&name)?;
+            let (place, _) = session.table_entry(&name, "COMMENT ON TABLE")?;
             session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
                 t.comment = comment;
                 Ok(())
@@ -150,7 +156,7 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
             Ok(Table::empty())
         }
         C::CommentOnColumn { table, column, comment } => {
-            let (place, _) = session.entry(&table)?;
+            let (place, _) = session.table_entry(&table, "COMMENT ON COLUMN")?;
             table::comment_column(session, &place, &column, comment)?;
             Ok(Table::empty())
         }
@@ -190,6 +196,16 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         }
         C::RefreshResource { path } => cache::refresh_path(session, &path).await,
         C::RefreshFunction { name } => function::refresh(session, &name),
+        C::CreateFunction { name, class, .. } => Err(Error::analysis("CANNOT_LOAD_FUNCTION_CLASS")
+            .param("className", &class)
+            .param("functionName", crate::catalog::shown(&name))
+            .with_message(format!("This server runs no Java classes; {class} cannot be loaded."))),
+        C::LoadData { table, .. } => {
+            let (place, _) = session.table_entry(&table, "LOAD DATA")?;
+            Err(Error::analysis("_LEGACY_ERROR_TEMP_1261")
+                .param("tableIdentWithDB", crate::catalog::shown(&place.parts()))
+                .with_message("LOAD DATA is for tables of Hive's formats."))
+        }
         C::CreateSqlFunction(function) => function::create(session, *function).await,
         C::DropFunction { name, if_exists, temporary } => function::drop(session, &name, if_exists, temporary),
         C::CreateNamespace { name, if_not_exists, comment, location, properties } => {

@@ -1,10 +1,11 @@
 //! Namespaces: `CREATE`, `DROP`, `ALTER`, `USE`, `COMMENT ON`.
 
 use spark::plan::Options;
+use spark::types::quote_identifier;
 use spark::{Error, Result};
 
-use crate::catalog::{NamespaceEntry, SESSION_CATALOG, schema_not_found};
-use crate::naming::catalog_not_found;
+use crate::catalog::{GLOBAL_TEMP, NamespaceEntry, SESSION_CATALOG, schema_not_found, shown};
+use crate::naming::{catalog_not_found, check_name};
 use crate::operation::Table;
 use crate::session::Session;
 
@@ -19,9 +20,18 @@ pub fn create(
 ) -> Result<Table> {
     let name = session.namespace(name)?;
     let catalog = &session.engine().shared().catalog;
+    if name.eq_ignore_ascii_case(GLOBAL_TEMP) {
+        return Err(Error::analysis("RESERVED_DATABASE_NAME")
+            .param("database", quote_identifier(&name))
+            .with_message("That schema is the one of global temporary views."));
+    }
+    check_name(&name)?;
     if if_not_exists && catalog.has_namespace(&name) {
         return Ok(Table::empty());
     }
+    let (described, properties): (Options, Options) =
+        properties.into_iter().partition(|(k, _)| k.eq_ignore_ascii_case("comment"));
+    let comment = comment.or_else(|| described.into_iter().next().map(|(_, v)| v));
     let location = match location {
         Some(path) => super::folders::located(&path, &catalog.warehouse_location())?,
         None => catalog.namespace_location(&name),
@@ -34,6 +44,11 @@ pub fn create(
 
 /// `DROP NAMESPACE`; managed tables go with their data.
 pub fn drop(session: &Session, name: &[String], if_exists: bool, cascade: bool) -> Result<Table> {
+    if name.len() > 2 {
+        return Err(Error::analysis("NESTED_DATABASE_UNSUPPORTED_BY_V1_SESSION_CATALOG")
+            .param("namespace", shown(name))
+            .with_message("The session catalog has no schemas inside schemas."));
+    }
     let name = session.namespace(name)?;
     let catalog = &session.engine().shared().catalog;
     if name.eq_ignore_ascii_case("default") {
@@ -96,6 +111,11 @@ pub fn use_namespace(session: &Session, name: &[String]) -> Result<Table> {
         && only.eq_ignore_ascii_case(SESSION_CATALOG)
     {
         return Ok(Table::empty());
+    }
+    let catalog_first = name.first().is_some_and(|c| c.eq_ignore_ascii_case(SESSION_CATALOG));
+    if name.len() > 1 && !catalog_first {
+        let full: Vec<String> = std::iter::once(SESSION_CATALOG.to_string()).chain(name.iter().cloned()).collect();
+        return Err(schema_not_found(&full));
     }
     let namespace = session.namespace(name)?;
     match session.engine().shared().catalog.namespace(&namespace) {

@@ -41,6 +41,25 @@ impl Selected {
         parts.join("/")
     }
 
+    /// The values by column.
+    pub fn values(&self) -> &[(String, Option<String>)] {
+        &self.values
+    }
+
+    /// What `DESCRIBE` and `SHOW TABLE EXTENDED` tell of the partition.
+    pub fn details(&self, entry: &TableEntry) -> Vec<(String, String)> {
+        let null = || NULL_FOLDER.to_string();
+        let values: Vec<String> =
+            self.values.iter().map(|(c, v)| format!("{c}={}", v.clone().unwrap_or_else(null))).collect();
+        let location = format!("{}/{}", entry.location.trim_end_matches('/'), self.path());
+        vec![
+            ("Partition Values".into(), format!("[{}]", values.join(", "))),
+            ("Location".into(), location),
+            ("Created Time".into(), super::show::created(entry.created_micros)),
+            ("Last Access".into(), "UNKNOWN".into()),
+        ]
+    }
+
     /// True if the partition of that path is among them.
     pub fn holds(&self, path: &str) -> bool {
         let folders: Vec<&str> = path.split('/').collect();
@@ -285,7 +304,11 @@ pub async fn rename(
 /// # Errors
 /// `PARTITIONS_NOT_FOUND` for columns the table is not partitioned by, or values it does not have.
 pub async fn truncate(session: &Arc<Session>, place: &Place, entry: &TableEntry, spec: &PartitionSpec) -> Result<()> {
-    partitioned(place, entry, "TRUNCATE TABLE ... PARTITION")?;
+    if entry.partition_columns.is_empty() {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1267")
+            .param("tableIdentWithDB", shown(&place.parts()))
+            .with_message("A table without partitions is truncated as a whole."));
+    }
     let selected = select(session, place, entry, spec).await?;
     let there: Vec<String> = all(session, entry).await?.into_iter().filter(|p| selected.holds(p)).collect();
     if there.is_empty() {

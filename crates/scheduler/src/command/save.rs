@@ -127,6 +127,7 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
         owner: session.user().to_string(),
         view: None,
         statistics: None,
+        column_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
     })

@@ -7,7 +7,7 @@ use spark::command::Show;
 use spark::types::{DataType, quote_if_needed};
 use spark::{Error, Result};
 
-use super::describe;
+use super::{describe, describe_json};
 use crate::catalog::{GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_not_found};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
@@ -25,6 +25,10 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
                 .collect();
             report::table(vec![text("catalog", false)], rows)
         }
+        Show::Namespaces { parent: Some(parent), .. } if !is_session_catalog(&parent) => {
+            let full: Vec<String> = std::iter::once(SESSION_CATALOG.to_string()).chain(parent).collect();
+            Err(schema_not_found(&full))
+        }
         Show::Namespaces { pattern, .. } => {
             let names = session.engine().shared().catalog.namespaces();
             let rows = names
@@ -34,14 +38,36 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
                 .collect();
             report::table(vec![text("namespace", false)], rows)
         }
-        Show::Tables { namespace, pattern } => tables(session, namespace, pattern.as_deref(), false),
+        Show::Tables { namespace, pattern, as_json: true } => {
+            let mut rows = listing(session, namespace, false)?;
+            rows.retain(|(_, name, ..)| matches(pattern.as_deref(), name));
+            describe_json::tables(rows.into_iter().map(|row| listed(row, false)).collect())
+        }
+        Show::Tables { namespace, pattern, .. } => tables(session, namespace, pattern.as_deref(), false),
         Show::Views { namespace, pattern } => tables(session, namespace, pattern.as_deref(), true),
+        Show::TableExtended { namespace, pattern, as_json: true, .. } => {
+            let mut rows = listing(session, namespace, false)?;
+            rows.retain(|(_, name, ..)| matches(Some(&pattern), name));
+            describe_json::tables(rows.into_iter().map(|row| listed(row, true)).collect())
+        }
+        Show::TableExtended { namespace, pattern, partition, .. } if !partition.is_empty() => {
+            partition_extended(session, namespace, pattern, &partition).await
+        }
         Show::TableExtended { namespace, pattern, .. } => table_extended(session, namespace, &pattern).await,
         Show::Columns { table, namespace } => columns(session, table, namespace),
         Show::Partitions { table, partition } => partitions(session, &table, &partition).await,
         Show::TableProperties { table, key } => properties(session, &table, key),
+        Show::CreateTable { table, as_serde: true } => {
+            let (place, _) = session.table_entry(&table, "SHOW CREATE TABLE ... AS SERDE")?;
+            Err(Error::analysis("UNSUPPORTED_SHOW_CREATE_TABLE.ON_DATA_SOURCE_TABLE_WITH_AS_SERDE")
+                .param("tableName", shown(&place.parts()))
+                .with_message("AS SERDE is for tables of Hive's formats."))
+        }
         Show::CreateTable { table, .. } => create_table(session, &table),
-        Show::Functions { scope, pattern, name, .. } => functions(session, &scope, pattern, name),
+        Show::Functions { scope, namespace, pattern, name } => {
+            check_function_filter(session, namespace.as_deref(), name.as_deref())?;
+            functions(session, &scope, pattern, name)
+        }
         Show::CurrentNamespace => {
             let database = session.names.lock().database.to_string();
             report::table(
@@ -50,17 +76,86 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
             )
         }
         Show::CachedTables => Err(Error::unsupported("SHOW CACHED TABLES")),
-        Show::Procedures { .. } => Err(Error::unsupported("SHOW PROCEDURES")),
-        Show::Collations { .. } => Err(Error::unsupported("SHOW COLLATIONS")),
+        Show::Procedures { .. } => Err(Error::analysis("MISSING_CATALOG_ABILITY.PROCEDURES")
+            .param("plugin", SESSION_CATALOG)
+            .with_message("The session catalog has no procedures.")),
+        Show::Collations { pattern } => collations(session, pattern.as_deref()).await,
     }
 }
 
-/// Tables and views of a namespace, and the temporary views.
-pub fn listing(
-    session: &Session,
+type Row = (String, String, bool, Option<TableEntry>);
+
+fn is_session_catalog(name: &[String]) -> bool {
+    matches!(name, [only] if only.eq_ignore_ascii_case(SESSION_CATALOG))
+}
+
+/// `SHOW FUNCTIONS IN namespace` takes a pattern, not a name.
+fn check_function_filter(session: &Session, namespace: Option<&[String]>, name: Option<&[String]>) -> Result<()> {
+    let Some(namespace) = namespace else { return Ok(()) };
+    let own = session.namespace(namespace)?;
+    if !session.engine().shared().catalog.has_namespace(&own) {
+        return Err(schema_not_found(&[SESSION_CATALOG.to_string(), own]));
+    }
+    let Some(name) = name else { return Ok(()) };
+    Err(Error::analysis("INVALID_SQL_SYNTAX.SHOW_FUNCTIONS_INVALID_PATTERN")
+        .param("pattern", shown(name))
+        .with_message("With IN, SHOW FUNCTIONS takes a pattern in quotes."))
+}
+
+/// A row of a listing for JSON, with the kind where it is wanted.
+fn listed((namespace, name, temporary, entry): Row, extended: bool) -> describe_json::Listed {
+    let kind = entry.map_or("VIEW", |e| describe_json::kind(e.kind));
+    describe_json::Listed { name, namespace, temporary, kind: extended.then_some(kind) }
+}
+
+/// `SHOW TABLE EXTENDED … PARTITION (…)`: one table's partition.
+async fn partition_extended(
+    session: &Arc<Session>,
     namespace: Option<Vec<String>>,
-    views_only: bool,
-) -> Result<Vec<(String, String, bool, Option<TableEntry>)>> {
+    pattern: String,
+    spec: &spark::command::PartitionSpec,
+) -> Result<Table> {
+    let mut name = namespace.unwrap_or_default();
+    name.push(pattern);
+    let (place, entry) = session.table_entry(&name, "SHOW TABLE EXTENDED")?;
+    super::partition::partitioned(&place, &entry, "SHOW TABLE EXTENDED")?;
+    let found = super::partition::found(session, &place, &entry, spec).await?;
+    let lines: Vec<String> = found.details(&entry).into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
+    let information = format!("{}\n", lines.join("\n"));
+    let row = vec![place.namespace.into(), place.name.to_lowercase().into(), false.into(), information.into()];
+    report::table(extended_columns(), vec![row])
+}
+
+fn extended_columns() -> Vec<spark::types::StructField> {
+    vec![
+        text("namespace", false),
+        text("tableName", false),
+        column("isTemporary", DataType::Boolean, false),
+        text("information", false),
+    ]
+}
+
+/// `SHOW COLLATIONS`, from the function that lists them.
+async fn collations(session: &Arc<Session>, pattern: Option<&str>) -> Result<Table> {
+    const COLUMNS: [&str; 7] =
+        ["NAME", "LANGUAGE", "COUNTRY", "ACCENT_SENSITIVITY", "CASE_SENSITIVITY", "PAD_ATTRIBUTE", "ICU_VERSION"];
+    let settings = session.settings();
+    let query = format!("SELECT {} FROM collations()", COLUMNS.join(", "));
+    let plan = sql::parse_query(&query, &sql::ParseOptions::from(&settings))?;
+    let analyzer::Answer::Rows(rows) = session.query_rows(&plan, &settings).await? else {
+        return Err(Error::internal("a listing has rows"));
+    };
+    let cell = |value: spark::Literal| match value {
+        spark::Literal::String(text) => Cell::Text(text),
+        _ => Cell::Null,
+    };
+    let rows: Vec<Vec<Cell>> = rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect();
+    let rows = rows.into_iter().filter(|r| matches!(r.first(), Some(Cell::Text(n)) if matches(pattern, n))).collect();
+    report::table(COLUMNS.iter().enumerate().map(|(i, c)| text(c, matches!(i, 1 | 2 | 6))).collect(), rows)
+}
+
+/// Tables and views of a namespace, and the temporary views.
+pub fn listing(session: &Session, namespace: Option<Vec<String>>, views_only: bool) -> Result<Vec<Row>> {
     let namespace = session.namespace(&namespace.unwrap_or_default())?;
     let mut out = Vec::new();
     if namespace.eq_ignore_ascii_case(GLOBAL_TEMP) {
@@ -104,21 +199,32 @@ async fn table_extended(session: &Arc<Session>, namespace: Option<Vec<String>>, 
             }
             None => {
                 let view = session.temp_view(std::slice::from_ref(&name), session.settings().case_sensitive);
-                let schema = view.map(|(_, r)| describe::tree(&r.schema)).unwrap_or_default();
-                format!("Table: {name}\nType: VIEW\nSchema: {schema}\n")
+                view.map(|(_, r)| temporary_information(session, &name, &r)).unwrap_or_default()
             }
         };
         rows.push(vec![namespace.into(), name.into(), temporary.into(), information.into()]);
     }
-    report::table(
-        vec![
-            text("namespace", false),
-            text("tableName", false),
-            column("isTemporary", DataType::Boolean, false),
-            text("information", false),
-        ],
-        rows,
-    )
+    report::table(extended_columns(), rows)
+}
+
+/// What `SHOW TABLE EXTENDED` tells of a temporary view.
+fn temporary_information(session: &Session, name: &str, view: &crate::names::Relation) -> String {
+    let mut lines = vec![
+        format!("Table: {name}"),
+        format!("Created Time: {}", created(chrono::Utc::now().timestamp_micros())),
+        "Last Access: UNKNOWN".to_string(),
+        "Created By: Spark 4.3.0".to_string(),
+        "Type: VIEW".to_string(),
+    ];
+    if let Some(text) = &view.text {
+        let columns: Vec<String> = view.schema.fields.iter().map(|f| spark::types::quote_identifier(&f.name)).collect();
+        let names = session.names.lock();
+        lines.push(format!("View Text: {text}"));
+        lines.push("View Schema Mode: BINDING".to_string());
+        lines.push(format!("View Catalog and Namespace: {}.{}", names.catalog, names.database));
+        lines.push(format!("View Query Output Columns: [{}]", columns.join(", ")));
+    }
+    format!("{}\nSchema: {}\n", lines.join("\n"), describe::tree(&view.schema))
 }
 
 fn columns(session: &Session, table: Vec<String>, namespace: Option<Vec<String>>) -> Result<Table> {
@@ -126,6 +232,12 @@ fn columns(session: &Session, table: Vec<String>, namespace: Option<Vec<String>>
         (Some(mut namespace), [only]) => {
             namespace.push(only.clone());
             namespace
+        }
+        (Some(namespace), [.., own, _]) if !namespace.last().is_some_and(|n| n.eq_ignore_ascii_case(own)) => {
+            return Err(Error::analysis("SHOW_COLUMNS_WITH_CONFLICT_NAMESPACE")
+                .param("namespaceA", shown(&namespace))
+                .param("namespaceB", shown(std::slice::from_ref(own)))
+                .with_message("SHOW COLUMNS names two schemas."));
         }
         _ => table,
     };
@@ -225,9 +337,11 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
         .iter()
         .map(|f| {
             let ty = match (&f.data_type, f.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str())) {
-                (_, Some(raw)) => raw.to_uppercase(),
-                (DataType::String { collation: None }, _) => "STRING COLLATE UTF8_BINARY".to_string(),
-                (other, _) => other.sql(),
+                (_, Some(raw)) => match sql::parse_data_type(raw, &sql::ParseOptions::default()) {
+                    Ok(declared) => collated_sql(&declared),
+                    Err(_) => raw.to_uppercase(),
+                },
+                (ty, _) => collated_sql(ty),
             };
             let default = f
                 .metadata
@@ -252,11 +366,32 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
     if let Some(c) = &entry.comment {
         out.push_str(&format!("{}\n", comment(c).trim_start()));
     }
+    if let Some(collation) = &entry.collation {
+        out.push_str(&format!("DEFAULT COLLATION {collation}\n"));
+    }
     if entry.kind == Kind::External {
         out.push_str(&format!("LOCATION '{}'\n", entry.location));
     }
     out.push_str(&pairs("TBLPROPERTIES", &entry.properties));
     Ok(out)
+}
+
+/// A type as SQL with the collation of every string in it.
+fn collated_sql(ty: &DataType) -> String {
+    match ty {
+        DataType::String { collation: None } => "STRING COLLATE UTF8_BINARY".to_string(),
+        DataType::Char(_) | DataType::Varchar(_) => format!("{} COLLATE UTF8_BINARY", ty.sql()),
+        DataType::Array { element, .. } => format!("ARRAY<{}>", collated_sql(element)),
+        DataType::Map { key, value, .. } => format!("MAP<{}, {}>", collated_sql(key), collated_sql(value)),
+        DataType::Struct(fields) => {
+            let field = |f: &spark::types::StructField| {
+                let not_null = if f.nullable { "" } else { " NOT NULL" };
+                format!("{}: {}{not_null}", quote_if_needed(&f.name), collated_sql(&f.data_type))
+            };
+            format!("STRUCT<{}>", fields.fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
+        other => other.sql(),
+    }
 }
 
 fn pairs(keyword: &str, pairs: &[(String, String)]) -> String {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use functions::families::string::limit;
 use spark::command::{AlterTableAction, ColumnDef, CreateTable};
 use spark::types::{DataType, Metadata, StructField, StructType, quote_identifier};
-use spark::{Error, Expr, Result};
+use spark::{Error, Result};
 
 use super::{folders, partition};
 use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_exists, table_not_found};
-use crate::naming::{Found, Place};
+use crate::naming::{Found, Place, check_name};
 use crate::operation::{OperationContext, Table};
 use crate::session::Session;
 use crate::snapshot::short_name;
@@ -19,14 +20,8 @@ const PROVIDERS: [&str; 5] = ["parquet", "csv", "json", "text", "xml"];
 /// `CREATE TABLE`, with or without a query.
 pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationContext) -> Result<Table> {
     let place = session.place(&create.name)?;
-    if create.storage.is_some() && create.provider.is_none() {
-        return Err(Error::analysis("NOT_SUPPORTED_COMMAND_WITHOUT_HIVE_SUPPORT")
-            .param("cmd", "CREATE Hive TABLE (AS SELECT)")
-            .with_message("STORED AS and ROW FORMAT describe Hive's tables; use USING."));
-    }
-    if create.external && create.location.is_none() {
-        return Err(Error::parse("CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION"));
-    }
+    super::definition::check_storage(&create)?;
+    check_name(&place.name)?;
     let catalog = &session.engine().shared().catalog;
     if !catalog.has_namespace(&place.namespace) {
         return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace.clone()]));
@@ -44,8 +39,11 @@ pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationC
         Some(_) => return Err(table_exists(&place.parts())),
         None => {}
     }
-    check_definitions(session, &place, &create).await?;
+    super::definition::check(session, &place, &create).await?;
     let mut entry = entry_of(session, &place, &create)?;
+    if create.query.is_none() {
+        super::definition::check_layout(&place, &entry)?;
+    }
     let Some(query) = create.query else {
         return finish(session, &place, entry).await;
     };
@@ -53,6 +51,7 @@ pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationC
     let partitions = entry.partition_columns.clone();
     check_columns(&analyzed.schema, &partitions, true, &place)?;
     entry.schema_json = ordered(&analyzed.schema, &partitions).to_json().to_string();
+    super::definition::check_layout(&place, &entry)?;
     check_provider_types(&entry)?;
     super::insert::into_new(session, &place, entry, &analyzed, op).await
 }
@@ -113,6 +112,9 @@ pub fn like(
     if catalog.table(&place.namespace, &place.name).is_some() {
         return if if_not_exists { Ok(Table::empty()) } else { Err(table_exists(&place.parts()[1..])) };
     }
+    if let Some(provider) = provider.as_deref().map(short_name).filter(|p| !PROVIDERS.contains(&p.as_str())) {
+        return Err(planner::source::table::not_found(&provider));
+    }
     let entry = TableEntry {
         name: place.name.clone(),
         kind: if location.is_some() { Kind::External } else { Kind::Managed },
@@ -131,6 +133,7 @@ pub fn like(
         owner: session.user().to_string(),
         view: None,
         statistics: None,
+        column_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
     };
@@ -142,78 +145,14 @@ pub fn like(
     Ok(Table::empty())
 }
 
-/// What only the session can tell about column definitions: generated columns and defaults.
-async fn check_definitions(session: &Arc<Session>, place: &Place, create: &CreateTable) -> Result<()> {
-    for column in create.columns.iter().chain(&create.partition_columns) {
-        if column.identity.is_some() {
-            return Err(refused(&shown(&place.parts()), "identity columns"));
-        }
-        if column.generated.is_some() {
-            return Err(refused(&shown(&place.parts()), "generated columns"));
-        }
-        if let Some((default, text)) = &column.default {
-            check_default(session, "CREATE TABLE", column, default, text).await?;
-        }
-    }
-    if let Some(bucket) = &create.bucket
-        && create.query.is_none()
-    {
-        let known =
-            |name: &&String| create.columns.iter().any(|c| c.name.last().is_some_and(|n| n.eq_ignore_ascii_case(name)));
-        if let Some(unknown) = bucket.columns.iter().find(|c| !known(c)) {
-            let names: Vec<String> =
-                create.columns.iter().flat_map(|c| c.name.last()).map(|n| quote_identifier(n)).collect();
-            return Err(Error::analysis("COLUMN_NOT_DEFINED_IN_TABLE")
-                .param("colType", "bucket")
-                .param("colName", quote_identifier(unknown))
-                .param("tableName", shown(&place.parts()))
-                .param("tableCols", names.join(", ")));
-        }
-    }
-    Ok(())
-}
-
-/// A default must be a constant that its column can store.
-async fn check_default(
-    session: &Arc<Session>,
-    statement: &str,
-    column: &ColumnDef,
-    default: &Expr,
-    text: &str,
-) -> Result<()> {
-    let name = column.name.last().map(|n| quote_identifier(n)).unwrap_or_default();
-    let error = |sub: &str| {
-        Error::analysis(format!("INVALID_DEFAULT_VALUE.{sub}"))
-            .param("statement", statement)
-            .param("colName", &name)
-            .param("defaultValue", text)
-    };
-    if matches!(default.unpositioned(), Expr::Subquery(_)) {
-        return Err(error("SUBQUERY_EXPRESSION"));
-    }
-    let plan = spark::Plan::from(spark::plan::Node::Project {
-        input: spark::Plan::boxed(spark::plan::Node::OneRow),
-        exprs: vec![default.clone().alias("v")],
-    });
-    let analyzed = session.analyze(&plan, session.settings()).await.map_err(|e| match e.condition() {
-        c if c.starts_with("UNRESOLVED_") => error("UNRESOLVED_EXPRESSION"),
-        _ => e,
-    })?;
-    let actual = analyzed.schema.fields.first().map(|f| f.data_type.clone()).unwrap_or(DataType::Null);
-    let expected = match &column.data_type {
-        DataType::Char(_) | DataType::Varchar(_) => DataType::STRING,
-        other => other.clone(),
-    };
-    if !super::insert::storable(&actual, &expected, &session.settings()) {
-        return Err(error("DATA_TYPE")
-            .param("expectedType", format!("\"{}\"", column.data_type.sql()))
-            .param("actualType", format!("\"{}\"", actual.sql())));
-    }
-    Ok(())
-}
-
 /// Enters a table and makes its folder.
 async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Result<Table> {
+    if entry.schema()?.fields.is_empty() {
+        if entry.kind == Kind::Managed {
+            return Err(planner::source::table::cannot_infer(&entry.provider));
+        }
+        entry.schema_json = inferred(session, &entry).await?.to_json().to_string();
+    }
     if entry.kind == Kind::Managed
         && let Some(path) = entry.location.strip_prefix("file:")
     {
@@ -225,9 +164,6 @@ async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Resu
                 .with_message("The folder of the new table holds something already."));
         }
         std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {}: {e}", path.display())))?;
-    }
-    if entry.schema()?.fields.is_empty() && entry.kind == Kind::External {
-        entry.schema_json = inferred(session, &entry).await?.to_json().to_string();
     }
     session.engine().shared().catalog.put_table(&place.namespace, entry, false)?;
     Ok(Table::empty())
@@ -253,28 +189,32 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
     if !PROVIDERS.contains(&provider.as_str()) {
         return Err(planner::source::table::not_found(&provider));
     }
-    let mut columns = fields(&create.columns)?;
-    columns.extend(fields(&create.partition_columns)?);
+    let mut columns = fields(&declared(session, create, &create.columns))?;
+    columns.extend(fields(&declared(session, create, &create.partition_columns))?);
     let mut partition_columns: Vec<String> =
         create.partition_columns.iter().filter_map(|c| c.name.last().cloned()).collect();
+    let mut bucket = create.bucket.as_ref().map(|b| (b.columns.clone(), b.sort_columns.clone(), b.buckets));
     for transform in &create.partitioning {
-        match (transform.name.as_str(), transform.args.first().map(Expr::unpositioned)) {
-            ("identity", Some(Expr::Attribute(column))) => partition_columns.extend(column.parts.last().cloned()),
-            (other, _) => return Err(Error::unsupported(format!("partitioning by {other}"))),
+        match super::definition::layout_of(transform)? {
+            super::definition::Layout::Column(name) => partition_columns.push(name),
+            super::definition::Layout::Buckets(columns, count) => bucket = Some((columns, Vec::new(), count)),
         }
     }
     let schema = ordered(&StructType::new(columns), &partition_columns);
     check_columns(&schema, &partition_columns, create.query.is_some(), place)?;
-    let path = create
-        .location
-        .clone()
-        .or_else(|| create.options.iter().find(|(k, _)| k.eq_ignore_ascii_case("path")).map(|(_, v)| v.clone()));
+    let in_options = create.options.iter().find(|(k, _)| k.eq_ignore_ascii_case("path")).map(|(_, v)| v.clone());
+    if let (Some(one), Some(two)) = (&create.location, &in_options) {
+        return Err(Error::parse("_LEGACY_ERROR_TEMP_0032")
+            .param("pathOne", one)
+            .param("pathTwo", two)
+            .with_message(format!("The path is given twice: {one} and {two}.")));
+    }
+    let path = create.location.clone().or(in_options);
     let kind = if path.is_some() { Kind::External } else { Kind::Managed };
     let location = match path {
         Some(path) => folders::located_in(session, &place.namespace, &path)?,
         None => default_location(session, place)?,
     };
-    let bucket = create.bucket.as_ref().map(|b| (b.columns.clone(), b.sort_columns.clone(), b.buckets));
     let entry = TableEntry {
         name: place.name.clone(),
         kind,
@@ -290,11 +230,31 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         owner: session.user().to_string(),
         view: None,
         statistics: None,
-        collation: create.collation.clone(),
+        column_statistics: Default::default(),
+        collation: match &create.collation {
+            Some(name) => Some(functions::families::collation::name::parse(name)?.text()),
+            None => None,
+        },
         partitions: Vec::new(),
     };
     check_provider_types(&entry)?;
     Ok(entry)
+}
+
+/// Column definitions as the session's configuration and the table's collation make them.
+fn declared(session: &Session, create: &CreateTable, columns: &[ColumnDef]) -> Vec<ColumnDef> {
+    let conf = session.conf().view();
+    let as_varchar = conf.get_bool("spark.sql.charAsVarchar", false);
+    let collation = create.collation.as_deref().and_then(|c| functions::families::collation::name::parse(c).ok());
+    let adapt = |column: &ColumnDef| {
+        let data_type = match (&column.data_type, &collation) {
+            (DataType::Char(n), _) if as_varchar => DataType::Varchar(*n),
+            (DataType::String { collation: None }, Some(name)) => DataType::String { collation: name.type_collation() },
+            (ty, _) => ty.clone(),
+        };
+        ColumnDef { data_type, ..column.clone() }
+    };
+    columns.iter().map(adapt).collect()
 }
 
 /// Where a managed table's files are.
@@ -375,13 +335,11 @@ fn field(column: &ColumnDef) -> Result<StructField> {
     if let Some((_, default)) = &column.default {
         metadata = metadata.with("CURRENT_DEFAULT", text(default)).with("EXISTS_DEFAULT", text(default));
     }
-    let data_type = match &column.data_type {
-        DataType::Char(_) | DataType::Varchar(_) => {
-            metadata = metadata.with("__CHAR_VARCHAR_TYPE_STRING", text(&column.data_type.simple_string()));
-            DataType::STRING
-        }
-        other => other.clone(),
-    };
+    let mut data_type = column.data_type.clone();
+    if limit::is_limited(&data_type) {
+        metadata = metadata.with("__CHAR_VARCHAR_TYPE_STRING", text(&data_type.simple_string()));
+        data_type = limit::unlimited(&data_type);
+    }
     Ok(StructField { name: name.clone(), data_type, nullable: column.nullable, metadata })
 }
 
@@ -484,25 +442,52 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
             })?;
         }
         AlterTableAction::AlterColumns(changes) => {
+            if changes.len() > 1 {
+                return Err(refused(&shown(&place.parts()), "ALTER COLUMN in bulk"));
+            }
             for change in changes {
-                alter_column(session, &place, &entry, change)?;
+                alter_column(session, &place, &entry, change).await?;
             }
         }
+        AlterTableAction::SetCollation(name) => {
+            let name = functions::families::collation::name::parse(&name)?.text();
+            catalog.update_table(&place.namespace, &place.name, |t| {
+                t.collation = Some(name);
+                Ok(())
+            })?;
+        }
+        AlterTableAction::SetSerde { serde: Some(_), .. } => {
+            return Err(Error::analysis("UNSUPPORTED_FEATURE.ALTER_TABLE_SERDE_FOR_DATASOURCE_TABLE")
+                .param("tableName", shown(&place.parts()))
+                .with_message("SERDE is for tables of Hive's formats."));
+        }
         AlterTableAction::SchemaBinding(mode) => return super::view::set_schema_mode(session, &place, mode),
-        other => return Err(refused(&shown(&place.parts()), operation_name(&other))),
+        other => return Err(not_alterable(&place, &entry, &other)),
     }
     Ok(Table::empty())
 }
 
-/// An alteration that tables of files do not take, by its name.
-fn operation_name(action: &AlterTableAction) -> &'static str {
-    match action {
-        AlterTableAction::RenameColumn { .. } => "RENAME COLUMN",
-        AlterTableAction::DropColumns { .. } => "DROP COLUMN",
-        AlterTableAction::ReplaceColumns { .. } => "REPLACE COLUMNS",
-        AlterTableAction::AddConstraint(_) => "ADD CONSTRAINT",
-        AlterTableAction::DropConstraint { .. } => "DROP CONSTRAINT",
-        _ => "ALTER TABLE",
+/// The error for an alteration that tables of files do not take: first for columns there are none of.
+fn not_alterable(place: &Place, entry: &TableEntry, action: &AlterTableAction) -> Error {
+    let schema = match entry.schema() {
+        Ok(schema) => schema,
+        Err(error) => return error,
+    };
+    let is_known =
+        |c: &Vec<String>| c.first().is_some_and(|n| schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(n)));
+    let (unknown, operation) = match action {
+        AlterTableAction::RenameColumn { from, .. } => (Some(from).filter(|c| !is_known(c)), "RENAME COLUMN"),
+        AlterTableAction::DropColumns { columns, if_exists } => {
+            (columns.iter().find(|c| !is_known(c)).filter(|_| !if_exists), "DROP COLUMN")
+        }
+        AlterTableAction::ReplaceColumns { .. } => (None, "REPLACE COLUMNS"),
+        AlterTableAction::AddConstraint(_) => (None, "ADD CONSTRAINT"),
+        AlterTableAction::DropConstraint { .. } => (None, "DROP CONSTRAINT"),
+        _ => (None, "ALTER TABLE"),
+    };
+    match unknown {
+        Some(unknown) => no_column(&unknown.join("."), &schema),
+        None => refused(&shown(&place.parts()), operation),
     }
 }
 
@@ -528,6 +513,8 @@ fn check_kind(
                         .param("operation", "ALTER TABLE")
                         .with_message(format!("{} is a view: use ALTER VIEW.", shown(name))));
                 }
+                AlterTableAction::SetProperties(_) => return Err(use_alter_view(place, "SET TBLPROPERTIES")),
+                AlterTableAction::UnsetProperties { .. } => return Err(use_alter_view(place, "UNSET TBLPROPERTIES")),
                 _ => return Ok(()),
             };
             Err(Error::analysis("EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE")
@@ -537,6 +524,13 @@ fn check_kind(
         }
         _ => Ok(()),
     }
+}
+
+fn use_alter_view(place: &Place, what: &str) -> Error {
+    Error::analysis("EXPECT_TABLE_NOT_VIEW.USE_ALTER_VIEW")
+        .param("viewName", shown(&place.parts()))
+        .param("operation", format!("ALTER TABLE ... {what}"))
+        .with_message(format!("{} is a view: use ALTER VIEW.", shown(&place.parts())))
 }
 
 fn rename_temp(session: &Session, name: &[String], to: &[String]) -> Result<Table> {
@@ -554,37 +548,58 @@ fn rename_temp(session: &Session, name: &[String], to: &[String]) -> Result<Tabl
 }
 
 /// One column's change: its comment or default; Spark's built-in catalog takes no other.
-fn alter_column(
-    session: &Session,
+async fn alter_column(
+    session: &Arc<Session>,
     place: &Place,
     entry: &TableEntry,
     change: spark::command::AlterColumn,
 ) -> Result<()> {
     let table = shown(&place.parts());
     let schema = entry.schema()?;
-    let name = change.name.last().cloned().unwrap_or_default();
+    let name = change.name.first().cloned().unwrap_or_default();
+    if change.name.len() > 1 && schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(&name)) {
+        return Err(refused(&table, "ALTER COLUMN with qualified column"));
+    }
     let Some(field) = schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(&name)) else {
         return Err(no_column(&name, &schema));
     };
+    if entry.partition_columns.iter().any(|p| p.eq_ignore_ascii_case(&field.name)) {
+        return Err(Error::analysis("CANNOT_ALTER_PARTITION_COLUMN")
+            .param("tableName", table)
+            .param("columnName", quote_identifier(&field.name))
+            .with_message(format!("{} is a partition column.", field.name)));
+    }
     if change.nullable.is_some() {
         return Err(refused(&table, "ALTER COLUMN ... SET NOT NULL"));
     }
     if change.position.is_some() {
         return Err(refused(&table, "ALTER COLUMN ... FIRST | AFTER"));
     }
+    let declared = declared_type(field);
+    if let Some(to @ DataType::String { .. }) = &change.data_type
+        && matches!(declared, DataType::String { .. })
+        && *to != declared
+    {
+        return set_type(session, place, &name, to);
+    }
     if let Some(to) = &change.data_type
-        && !to.same_type(&field.data_type)
+        && !to.same_type(&declared)
     {
         return Err(Error::analysis("NOT_SUPPORTED_CHANGE_COLUMN")
             .param("table", table)
             .param("originName", quote_identifier(&field.name))
-            .param("originType", format!("\"{}\"", field.data_type.sql()))
+            .param("originType", format!("\"{}\"", declared.sql()))
             .param("newName", quote_identifier(&field.name))
             .param("newType", format!("\"{}\"", to.sql()))
             .with_message(format!("The type of {} cannot be changed.", field.name)));
     }
     if let Some(comment) = change.comment {
         comment_column(session, place, &name, Some(comment))?;
+    }
+    if let Some(Some((value, text))) = &change.default {
+        let shown = quote_identifier(&field.name);
+        let statement = "ALTER TABLE ALTER COLUMN";
+        super::definition::check_default_value(session, statement, &shown, &declared, value, text).await?;
     }
     if let Some(default) = change.default {
         session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
@@ -600,6 +615,24 @@ fn alter_column(
         })?;
     }
     Ok(())
+}
+
+/// A column's type with the length that it was declared with.
+fn declared_type(field: &StructField) -> DataType {
+    let raw = field.metadata.get("__CHAR_VARCHAR_TYPE_STRING").and_then(|v| v.as_str());
+    let parsed = raw.and_then(|r| sql::parse_data_type(r, &sql::ParseOptions::default()).ok());
+    parsed.unwrap_or_else(|| field.data_type.clone())
+}
+
+fn set_type(session: &Session, place: &Place, column: &str, to: &DataType) -> Result<()> {
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        let mut schema = t.schema()?;
+        for field in schema.fields.iter_mut().filter(|f| f.name.eq_ignore_ascii_case(column)) {
+            field.data_type = to.clone();
+        }
+        t.schema_json = schema.to_json().to_string();
+        Ok(())
+    })
 }
 
 fn no_column(name: &str, schema: &StructType) -> Error {
@@ -626,7 +659,20 @@ pub fn comment_column(session: &Session, place: &Place, column: &str, comment: O
 }
 
 fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Result<()> {
-    let added = fields(columns)?;
+    let (_, entry) = session.entry(&place.parts())?;
+    if let Some(column) = columns.iter().find(|c| c.name.len() > 1) {
+        let schema = entry.schema()?;
+        let base = column.name.first().map(String::as_str).unwrap_or_default();
+        if !schema.fields.iter().any(|f| f.name.eq_ignore_ascii_case(base)) {
+            return Err(no_column(base, &schema));
+        }
+        return Err(refused(&shown(&place.parts()), "ADD COLUMN with qualified column"));
+    }
+    if columns.iter().any(|c| !c.nullable) {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1052").with_message("A new column takes nulls."));
+    }
+    let create = CreateTable { collation: entry.collation, ..Default::default() };
+    let added = fields(&declared(session, &create, columns))?;
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         let mut schema = t.schema()?;
         for field in added {
@@ -643,10 +689,20 @@ fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Resul
 }
 
 fn rename(session: &Session, place: &Place, to: &[String]) -> Result<Table> {
-    let target = session.place(to)?;
+    let target = match to {
+        [name] => Place { namespace: place.namespace.clone(), name: name.clone() },
+        _ => session.place(to)?,
+    };
     let catalog = &session.engine().shared().catalog;
+    if !target.namespace.eq_ignore_ascii_case(&place.namespace) {
+        return Err(Error::analysis("RENAME_TABLE_SOURCE_DESTINATION_DATABASE_MISMATCH")
+            .param("db", quote_identifier(&place.namespace))
+            .param("newDb", quote_identifier(&target.namespace))
+            .with_message("A table is not moved to another schema by renaming it."));
+    }
+    check_name(&target.name)?;
     if catalog.table(&target.namespace, &target.name).is_some() {
-        return Err(table_exists(&target.parts()));
+        return Err(table_exists(&target.parts()[1..]));
     }
     // A folder that was not made for the table stays where it is.
     let own = catalog
@@ -678,32 +734,5 @@ pub fn truncate(session: &Session, name: &[String]) -> Result<Table> {
             .with_message("An external table cannot be truncated."));
     }
     folders::empty(session, &place.namespace, &entry)?;
-    Ok(Table::empty())
-}
-
-/// `ANALYZE TABLE`: bytes, and rows unless it may not scan.
-pub async fn analyze(session: &Arc<Session>, name: &[String], no_scan: bool) -> Result<Table> {
-    let (place, entry) = session.table_entry(name, "ANALYZE TABLE")?;
-    let settings = session.settings();
-    let request = crate::names::table_request(&entry, &Vec::new(), &settings)?;
-    let opened = planner::source::open(&session.engine().shared().state, request).await?;
-    let rows = match (no_scan, opened.table.exact_rows()) {
-        (true, _) => None,
-        (false, Some(rows)) => Some(rows as u64),
-        (false, None) => {
-            let plan = spark::Plan::from(spark::plan::Node::Table {
-                name: place.parts(),
-                options: Vec::new(),
-                is_streaming: false,
-                time_travel: None,
-            });
-            let (_, batches) = session.collect(&plan, settings, usize::MAX).await?;
-            Some(batches.iter().map(|b| b.num_rows() as u64).sum())
-        }
-    };
-    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
-        t.statistics = Some((opened.table.total_bytes(), rows));
-        Ok(())
-    })?;
     Ok(Table::empty())
 }

@@ -7,7 +7,9 @@ use spark::command::CreateView;
 use spark::types::{StructField, StructType, quote_identifier};
 use spark::{Error, Expr, Node, Plan, Result};
 
-use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, ViewEntry, schema_not_found, shown, table_exists, temp_view_exists};
+use crate::catalog::{
+    Kind, SESSION_CATALOG, TableEntry, ViewEntry, schema_not_found, shown, table_exists, temp_view_exists,
+};
 use crate::names::{Relation, freeze, key};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
@@ -256,6 +258,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
             ansi: Some(settings.ansi),
         }),
         statistics: None,
+        column_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
     };

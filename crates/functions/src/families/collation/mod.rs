@@ -4,7 +4,7 @@
 mod functions;
 mod key;
 mod locales;
-mod name;
+pub mod name;
 mod precedence;
 mod search;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StringArray, StructArray};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use spark::Error;
@@ -19,25 +19,136 @@ const NAME: &str = "string_of_length";
 static STRING_OF_LENGTH: Kernel = Kernel::new(NAME, check);
 
 /// `value` as a column of type `ty` stores it; an error for what is too long but for trailing blanks.
+/// Strings of a declared length may be anywhere inside.
 pub fn stored(value: Expr, ty: &DataType) -> Expr {
-    let extra = match ty {
-        DataType::Char(n) => format!("char {n}"),
-        DataType::Varchar(n) => format!("varchar {n}"),
-        _ => return value,
-    };
+    if !is_limited(ty) {
+        return value;
+    }
+    let mut extra = String::new();
+    encode(ty, &mut extra);
     let options = Options::default().with_extra(extra);
-    KernelUdf::call(&STRING_OF_LENGTH, to_arrow(&DataType::STRING), options, vec![value])
+    KernelUdf::call(&STRING_OF_LENGTH, to_arrow(&unlimited(ty)), options, vec![value])
+}
+
+/// True if there is a `CHAR` or `VARCHAR` in a type.
+pub fn is_limited(ty: &DataType) -> bool {
+    match ty {
+        DataType::Char(_) | DataType::Varchar(_) => true,
+        DataType::Array { element, .. } => is_limited(element),
+        DataType::Map { key, value, .. } => is_limited(key) || is_limited(value),
+        DataType::Struct(fields) => fields.fields.iter().any(|f| is_limited(&f.data_type)),
+        _ => false,
+    }
+}
+
+/// The type with `STRING` for `CHAR` and `VARCHAR`.
+pub fn unlimited(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Char(_) | DataType::Varchar(_) => DataType::STRING,
+        DataType::Array { element, contains_null } => {
+            DataType::Array { element: Arc::new(unlimited(element)), contains_null: *contains_null }
+        }
+        DataType::Map { key, value, value_contains_null } => DataType::Map {
+            key: Arc::new(unlimited(key)),
+            value: Arc::new(unlimited(value)),
+            value_contains_null: *value_contains_null,
+        },
+        DataType::Struct(fields) => {
+            let mut fields = fields.clone();
+            for field in &mut fields.fields {
+                field.data_type = unlimited(&field.data_type);
+            }
+            DataType::Struct(fields)
+        }
+        other => other.clone(),
+    }
+}
+
+/// The limits in a type, for the kernel: `c5;` and `v3;`, `[…]` around what is inside, `_` for the rest.
+fn encode(ty: &DataType, out: &mut String) {
+    let mut children = |types: Vec<&DataType>| {
+        out.push('[');
+        types.into_iter().for_each(|t| encode(t, out));
+        out.push(']');
+    };
+    match ty {
+        DataType::Array { element, .. } => children(vec![element]),
+        DataType::Map { key, value, .. } => children(vec![key, value]),
+        DataType::Struct(fields) => children(fields.fields.iter().map(|f| &f.data_type).collect()),
+        DataType::Char(n) => out.push_str(&format!("c{n};")),
+        DataType::Varchar(n) => out.push_str(&format!("v{n};")),
+        _ => out.push('_'),
+    }
+}
+
+/// The limits of a type.
+enum Limits {
+    None,
+    Text { limit: usize, pads: bool },
+    Inside(Vec<Limits>),
+}
+
+fn decode(text: &mut std::str::Chars) -> Limits {
+    match text.next() {
+        Some('[') => {
+            let mut inside = Vec::new();
+            while !text.as_str().is_empty() && !text.as_str().starts_with(']') {
+                inside.push(decode(text));
+            }
+            text.next();
+            Limits::Inside(inside)
+        }
+        Some(kind @ ('c' | 'v')) => {
+            let digits: String = text.take_while(|c| *c != ';').collect();
+            Limits::Text { limit: digits.parse().unwrap_or(usize::MAX), pads: kind == 'c' }
+        }
+        _ => Limits::None,
+    }
 }
 
 fn check(args: &KernelArgs) -> Result<ColumnarValue> {
-    let (kind, limit) = args.extra().split_once(' ').unwrap_or_default();
-    let limit: usize = limit.parse().unwrap_or(usize::MAX);
-    let values = args.strings(0)?;
-    let mut out = Vec::with_capacity(values.len());
-    for value in values.iter() {
-        out.push(value.map(|v| fitted(v, limit, kind == "char")).transpose()?);
+    let limits = decode(&mut args.extra().chars());
+    let values: ArrayRef = match limits {
+        Limits::Text { .. } => Arc::new(args.strings(0)?),
+        _ => args.array(0)?,
+    };
+    Ok(ColumnarValue::Array(limited(&values, &limits)?))
+}
+
+fn limited(values: &ArrayRef, limits: &Limits) -> Result<ArrayRef> {
+    let children: &[Limits] = match limits {
+        Limits::None => return Ok(Arc::clone(values)),
+        Limits::Text { limit, pads } => {
+            let values = values.as_string::<i32>();
+            let mut out = Vec::with_capacity(values.len());
+            for value in values.iter() {
+                out.push(value.map(|v| fitted(v, *limit, *pads)).transpose()?);
+            }
+            return Ok(Arc::new(StringArray::from(out)));
+        }
+        Limits::Inside(children) => children,
+    };
+    match (values.data_type(), children) {
+        (arrow::datatypes::DataType::List(field), [inner]) => {
+            let list = values.as_list::<i32>();
+            let items = limited(list.values(), inner)?;
+            let list = ListArray::try_new(field.clone(), list.offsets().clone(), items, list.nulls().cloned())?;
+            Ok(Arc::new(list))
+        }
+        (arrow::datatypes::DataType::Map(field, sorted), _) => {
+            let map = values.as_map();
+            let entries = fields_limited(map.entries(), children)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            Ok(Arc::new(MapArray::try_new(field.clone(), offsets, entries, nulls, *sorted)?))
+        }
+        (arrow::datatypes::DataType::Struct(_), _) => Ok(Arc::new(fields_limited(values.as_struct(), children)?)),
+        _ => Ok(Arc::clone(values)),
     }
-    Ok(ColumnarValue::Array(Arc::new(StringArray::from(out))))
+}
+
+fn fields_limited(values: &StructArray, children: &[Limits]) -> Result<StructArray> {
+    let columns = values.columns().iter().zip(children).map(|(c, l)| limited(c, l)).collect::<Result<Vec<_>>>()?;
+    Ok(StructArray::try_new(values.fields().clone(), columns, values.nulls().cloned())?)
 }
 
 fn fitted(value: &str, limit: usize, pads: bool) -> Result<String> {

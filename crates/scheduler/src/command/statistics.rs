@@ -1,0 +1,186 @@
+//! `ANALYZE TABLE`, `ANALYZE TABLES`: bytes and rows of tables, and what their columns hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use spark::command::{AnalyzeScope, PartitionSpec};
+use spark::types::{DataType, StructField, quote_identifier};
+use spark::{Error, Literal, Result};
+
+use crate::catalog::{ColumnStatistics, TableEntry, shown};
+use crate::naming::Place;
+use crate::operation::Table;
+use crate::session::Session;
+
+/// `ANALYZE TABLE`.
+///
+/// # Errors
+/// Spark's condition for a table, partition or column that cannot be analysed.
+pub async fn analyze(
+    session: &Arc<Session>,
+    name: &[String],
+    partition: &PartitionSpec,
+    scope: AnalyzeScope,
+) -> Result<Table> {
+    let (place, entry) = session.table_entry(name, "ANALYZE TABLE")?;
+    if !partition.is_empty() {
+        let fixed: PartitionSpec = partition.iter().filter(|(_, v)| v.is_some()).cloned().collect();
+        super::partition::select(session, &place, &entry, partition).await?;
+        if fixed.len() == entry.partition_columns.len() {
+            super::partition::found(session, &place, &entry, &fixed).await?;
+        }
+        return Ok(Table::empty());
+    }
+    let columns = match scope {
+        AnalyzeScope::Table { no_scan } => {
+            table(session, &place, &entry, no_scan).await?;
+            return Ok(Table::empty());
+        }
+        AnalyzeScope::AllColumns => entry.schema()?.fields,
+        AnalyzeScope::Columns(names) => named(&entry, &names)?,
+    };
+    for column in &columns {
+        check_type(&place, column)?;
+    }
+    let found = columns_of(session, &place, &columns).await?;
+    table(session, &place, &entry, false).await?;
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.column_statistics.extend(found);
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// `ANALYZE TABLES [IN namespace]`.
+///
+/// # Errors
+/// If a table's files cannot be listed.
+pub async fn analyze_all(session: &Arc<Session>, namespace: Option<Vec<String>>, no_scan: bool) -> Result<Table> {
+    for (namespace, name, _, entry) in super::show::listing(session, namespace, false)? {
+        let Some(entry) = entry.filter(|e| !e.is_view()) else { continue };
+        table(session, &Place { namespace, name }, &entry, no_scan).await?;
+    }
+    Ok(Table::empty())
+}
+
+/// Bytes, and rows unless it may not scan.
+async fn table(session: &Arc<Session>, place: &Place, entry: &TableEntry, no_scan: bool) -> Result<()> {
+    let settings = session.settings();
+    let request = crate::names::table_request(entry, &Vec::new(), &settings)?;
+    let opened = planner::source::open(&session.engine().shared().state, request).await?;
+    let rows = match (no_scan, opened.table.exact_rows()) {
+        (true, _) => None,
+        (false, Some(rows)) => Some(rows as u64),
+        (false, None) => {
+            let plan = spark::Plan::from(spark::plan::Node::Table {
+                name: place.parts(),
+                options: Vec::new(),
+                is_streaming: false,
+                time_travel: None,
+            });
+            let (_, batches) = session.collect(&plan, settings, usize::MAX).await?;
+            Some(batches.iter().map(|b| b.num_rows() as u64).sum())
+        }
+    };
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.statistics = Some((opened.table.total_bytes(), rows));
+        Ok(())
+    })
+}
+
+fn named(entry: &TableEntry, names: &[String]) -> Result<Vec<StructField>> {
+    let schema = entry.schema()?;
+    let find = |name: &String| {
+        schema.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).cloned().ok_or_else(|| {
+            Error::analysis("COLUMN_NOT_FOUND")
+                .param("colName", quote_identifier(name))
+                .param("caseSensitiveConfig", "\"spark.sql.caseSensitive\"")
+                .with_message(format!("There is no column {name}."))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn check_type(place: &Place, column: &StructField) -> Result<()> {
+    if has_range(&column.data_type) || is_text(&column.data_type) {
+        return Ok(());
+    }
+    Err(Error::analysis("UNSUPPORTED_FEATURE.ANALYZE_UNSUPPORTED_COLUMN_TYPE")
+        .param("columnType", format!("\"{}\"", column.data_type.sql()))
+        .param("columnName", quote_identifier(&column.name))
+        .param("tableName", shown(&place.parts()))
+        .with_message(format!("A column of type {} has no statistics.", column.data_type.sql())))
+}
+
+fn is_text(ty: &DataType) -> bool {
+    ty.is_string() || *ty == DataType::Binary
+}
+
+/// True if a least and a greatest value are kept.
+fn has_range(ty: &DataType) -> bool {
+    use DataType as T;
+    ty.is_numeric() || matches!(ty, T::Boolean | T::Date | T::Timestamp | T::TimestampNtz)
+}
+
+/// Bytes of a value of a type of fixed width.
+fn width(ty: &DataType) -> u64 {
+    match ty {
+        DataType::Boolean | DataType::Byte => 1,
+        DataType::Short => 2,
+        DataType::Integer | DataType::Float | DataType::Date => 4,
+        DataType::Decimal { precision, .. } if *precision > 18 => 16,
+        _ => 8,
+    }
+}
+
+/// Statistics of columns by one query over the table.
+async fn columns_of(
+    session: &Arc<Session>,
+    place: &Place,
+    columns: &[StructField],
+) -> Result<BTreeMap<String, ColumnStatistics>> {
+    let mut items = Vec::new();
+    for column in columns {
+        let c = quote_identifier(&column.name);
+        items.push(format!("count(*) - count({c})"));
+        items.push(format!("approx_count_distinct({c})"));
+        if is_text(&column.data_type) {
+            items.push(format!("coalesce(CAST(ceil(avg(octet_length({c}))) AS BIGINT), 0L)"));
+            items.push(format!("coalesce(CAST(max(octet_length({c})) AS BIGINT), 0L)"));
+        } else {
+            items.push(format!("CAST(min({c}) AS STRING)"));
+            items.push(format!("CAST(max({c}) AS STRING)"));
+        }
+    }
+    let settings = session.settings();
+    let text = format!("SELECT {} FROM {}", items.join(", "), shown(&place.parts()));
+    let plan = sql::parse_query(&text, &sql::ParseOptions::from(&settings))?;
+    let analyzer::Answer::Rows(rows) = session.query_rows(&plan, &settings).await? else {
+        return Err(Error::internal("statistics are a row"));
+    };
+    let values = rows.into_iter().next().unwrap_or_default();
+    let number = |v: Option<&Literal>| match v {
+        Some(Literal::Long(n)) => u64::try_from(*n).ok(),
+        _ => None,
+    };
+    let string = |v: Option<&Literal>| match v {
+        Some(Literal::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let mut out = BTreeMap::new();
+    for (column, values) in columns.iter().zip(values.chunks(4)) {
+        let mut found = ColumnStatistics {
+            null_count: number(values.first()),
+            distinct_count: number(values.get(1)),
+            ..Default::default()
+        };
+        if is_text(&column.data_type) {
+            (found.avg_len, found.max_len) = (number(values.get(2)), number(values.get(3)));
+        } else {
+            (found.min, found.max) = (string(values.get(2)), string(values.get(3)));
+            (found.avg_len, found.max_len) = (Some(width(&column.data_type)), Some(width(&column.data_type)));
+        }
+        out.insert(column.name.to_lowercase(), found);
+    }
+    Ok(out)
+}
