@@ -63,9 +63,7 @@ PLACED = {
 
 
 @pytest.mark.parametrize("case", PLACED)
-def test_placement(spark, runner, case):
-    if runner == "cluster":
-        pytest.skip("executors place rows by hash only and merge no small partitions")
+def test_placement(spark, case):
     move, expected = PLACED[case]
     rows = placed(move(numbers(spark)))
     if expected is None:

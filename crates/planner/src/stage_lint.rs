@@ -63,8 +63,8 @@ pub enum Refusal {
     PartitionCount { node: String, from: usize, to: usize },
     /// A join whose tasks would each answer for the rows of the whole left side.
     LoopJoin { join_type: JoinType },
-    /// Numbers rows in the order in which a shuffle brings them, for another shuffle: a task that is run
-    /// again would number them otherwise, and what is read of its two outputs would not fit together.
+    /// Numbers the partitions of a shuffle, or its rows: where these are placed is decided otherwise here
+    /// than in one process, and a task that is run again would count them in another order.
     RowPosition,
     /// A collected join that the stage planner would spread over other partitions than planned.
     CollectedJoin { join_type: JoinType },
@@ -109,7 +109,7 @@ impl fmt::Display for Refusal {
             Refusal::LoopJoin { join_type } => {
                 write!(f, "a nested loop join of type {join_type} spans several tasks")
             }
-            Refusal::RowPosition => f.write_str("rows are numbered between two shuffles"),
+            Refusal::RowPosition => f.write_str("rows are numbered as a shuffle brings them"),
             Refusal::CollectedJoin { join_type } => {
                 write!(f, "a collected join of type {join_type} cannot be broadcast")
             }
@@ -150,9 +150,6 @@ pub fn lint(
     if let Err(e) = walk {
         return Err(Refusal::Unencodable { reason: e.to_string() });
     }
-    if numbers_between_shuffles(plan, true) {
-        return Err(Refusal::RowPosition);
-    }
     let config = ConfigOptions::default();
     match stages::find(plan, &mut |stage| lacks(stage, &config)) {
         Ok(None) => {}
@@ -186,6 +183,9 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         check_windows(windows).or_else(|| check_partition_count(node))
     } else if node.is::<UnionExec>() {
         node.children().into_iter().any(needs_stage).then_some(Refusal::SortBelowUnion)
+    } else if node.is::<RowPositionExec>() {
+        let spread = node.output_partitioning().partition_count() > 1;
+        (spread && reads_shuffle(node)).then_some(Refusal::RowPosition)
     } else if node.is::<DataSinkExec>() {
         Some(Refusal::Sink)
     } else if node.is::<ScalarSubqueryExec>() {
@@ -272,19 +272,6 @@ fn forgets_direction(window: &dyn Any) -> bool {
     standard.and_then(|f| f.downcast_ref::<WindowUDFExpr>()).is_some_and(|call| {
         let turns = matches!(call.fun().reverse_expr(), ReversedUDWF::Reversed(_));
         turns && functions::window_udf::encode(call.fun()).is_none()
-    })
-}
-
-/// Whether rows are numbered in the order in which a shuffle brings them, in a stage before the last:
-/// what is read of that is answered as it is, and only once.
-fn numbers_between_shuffles(node: &Arc<dyn ExecutionPlan>, is_last: bool) -> bool {
-    let counts = node.is::<RowPositionExec>() && node.output_partitioning().partition_count() > 1;
-    if counts && !is_last && node.children().into_iter().any(reads_shuffle) {
-        return true;
-    }
-    node.children().into_iter().enumerate().any(|(number, child)| {
-        let is_last = is_last && !node.is::<RepartitionExec>() && !stages::is_cut(node, number);
-        numbers_between_shuffles(child, is_last)
     })
 }
 
