@@ -53,6 +53,8 @@ pub(crate) struct Analyzer<'w> {
     pub set_origin: Option<std::sync::Arc<spark::Origin>>,
     /// Where calls of `grouping` and `grouping_id` stand in select lists.
     pub grouping_calls: Vec<(datafusion::logical_expr::Expr, std::sync::Arc<spark::Origin>)>,
+    /// Names of the CTEs being analysed, innermost last.
+    pub defining: Vec<String>,
     /// How many scopes of CTEs are outside the definition or subquery being analysed.
     pub cte_boundary: usize,
     /// Names of the views being expanded, against cycles.
@@ -138,6 +140,7 @@ impl<'w> Analyzer<'w> {
             qualified: false,
             set_origin: None,
             grouping_calls: Vec::new(),
+            defining: Vec::new(),
             cte_boundary: 0,
             views: Vec::new(),
         }

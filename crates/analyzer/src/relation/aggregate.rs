@@ -518,7 +518,10 @@ impl Analyzer<'_> {
         let mut below = Rel::new(plan, keys, Made::Opaque, &[&grouped.input]);
         if let Some(having) = &grouped.having {
             let mut exprs = [having.clone()];
-            below = self.lift_subqueries(&below, &mut exprs, Place::Filter)?;
+            // Below another subquery DataFusion does not plan it.
+            let only_exists = !having.exists(|e| Ok(matches!(e, DfExpr::InSubquery(_)))).unwrap_or(true);
+            let place = if only_exists && !self.outer.is_empty() { Place::Operand } else { Place::Filter };
+            below = self.lift_subqueries(&below, &mut exprs, place)?;
             let [predicate] = exprs;
             let filter = Filter::try_new(predicate, Arc::new(below.plan.clone())).map_err(from_datafusion)?;
             below.plan = LogicalPlan::Filter(filter);

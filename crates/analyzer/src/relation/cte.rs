@@ -26,8 +26,8 @@ impl Analyzer<'_> {
         for cte in ctes {
             let key = self.cte_key(&cte.name);
             // Inside definitions and subqueries a name may be that of an outer definition.
-            if policy != "CORRECTED" && self.ctes[..self.cte_boundary.min(visible)].iter().any(|s| s.contains_key(&key))
-            {
+            let is_outer = self.ctes[..self.cte_boundary.min(visible)].iter().any(|s| s.contains_key(&key));
+            if policy != "CORRECTED" && is_outer && !self.defining.contains(&key) {
                 if policy == "LEGACY" {
                     continue;
                 }
@@ -93,12 +93,14 @@ impl Analyzer<'_> {
         }
         self.ctes.push(scope);
         let boundary = std::mem::replace(&mut self.cte_boundary, self.ctes.len());
+        self.defining.push(self.cte_key(&def.name));
         let rel = match recursive_union(def) {
             Some((plan, names, op)) => self.recursive(def, &plan, &names, &op),
             None if def.recursive && mentions(&def.plan, &def.name) => Err(Error::analysis("INVALID_RECURSIVE_CTE")
                 .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name))),
             None => self.relation(&def.plan),
         };
+        self.defining.pop();
         self.cte_boundary = boundary;
         self.ctes.truncate(def.visible);
         self.ctes.extend(inner);
