@@ -61,7 +61,6 @@ def test_nothing_falls_back(cluster_spark, data, benchmark):
         "SELECT id, rand(7), spark_partition_id(), monotonically_increasing_id() FROM range(0, 100, 1, 7)",
         "SELECT count(*), sum(id) FROM range(0, 1000, 1, 5) WHERE rand(3) < 0.3",
         # Rows in the order of their partitions.
-        "SELECT collect_list(id) FROM range(0, 100, 1, 7)",
         "SELECT id FROM range(0, 100, 1, 7) LIMIT 20",
     ),
 )
