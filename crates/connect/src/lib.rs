@@ -10,6 +10,7 @@ mod engine;
 mod execute;
 pub mod from_proto;
 mod ipc;
+mod ipc_check;
 mod local_relations;
 mod operation;
 mod response_log;

@@ -52,7 +52,11 @@ impl LocalRelations {
         self.check_size(&message.data_hashes)?;
         let data = match message.data_hashes.as_slice() {
             [] => None,
-            [hash] => Some(self.blob(hash, MISSING)?),
+            [hash] => {
+                let data = self.blob(hash, MISSING)?;
+                crate::ipc_check::stream(&data)?;
+                Some(data)
+            }
             hashes => {
                 let chunks = hashes.iter().map(|h| self.blob(h, MISSING));
                 Some(join(chunks)?)
@@ -90,7 +94,9 @@ fn join(chunks: impl Iterator<Item = Result<Vec<u8>>>) -> Result<Vec<u8>> {
     let mut writer: Option<StreamWriter<&mut Vec<u8>>> = None;
     let mut sink = Some(&mut out);
     for chunk in chunks {
-        let reader = StreamReader::try_new(Cursor::new(chunk?), None).map_err(unreadable)?;
+        let chunk = chunk?;
+        crate::ipc_check::stream(&chunk)?;
+        let reader = StreamReader::try_new(Cursor::new(chunk), None).map_err(unreadable)?;
         if let Some(sink) = sink.take() {
             writer = Some(StreamWriter::try_new(sink, &reader.schema()).map_err(unreadable)?);
         }

@@ -51,7 +51,8 @@ impl Reader {
 
     pub(super) fn range(&self, message: &pb::Range) -> Result<Node> {
         if message.step == 0 {
-            return Err(super::errors::assertion("the step of a range is not zero"));
+            return Err(spark::Error::new(spark::ErrorKind::IllegalArgument, "")
+                .with_message("The step of a range cannot be 0."));
         }
         if message.num_partitions.is_some_and(|n| n < 1) {
             return Err(super::errors::assertion("a range has at least one partition"));
@@ -90,6 +91,7 @@ pub(super) fn local_relation(message: pb::LocalRelation) -> Result<Node> {
     if message.data.is_none() && message.schema.is_none() {
         return Err(invalid("SCHEMA_REQUIRED_FOR_LOCAL_RELATION", "A local relation without data needs a schema."));
     }
+    message.data.iter().try_for_each(|bytes| crate::ipc_check::stream(bytes))?;
     Ok(Node::LocalRelation {
         data: message.data.map(|bytes| Arc::from(bytes.as_ref())),
         schema: message.schema.filter(|s| !s.is_empty()),
