@@ -52,6 +52,21 @@ keywords! {
 /// The longest keyword has this many bytes.
 const LONGEST: usize = 24;
 
+/// Words that are no names where `spark.sql.ansi.enforceReservedKeywords` asks for it.
+#[rustfmt::skip]
+const RESERVED: &[Kw] = &[
+    Kw::ALL, Kw::AND, Kw::ANY, Kw::AS, Kw::AUTHORIZATION, Kw::BOTH, Kw::CALL, Kw::CASE, Kw::CAST, Kw::CHECK,
+    Kw::COLLATE, Kw::COLLATION, Kw::COLLATIONS, Kw::COLUMN, Kw::CONSTRAINT, Kw::CREATE, Kw::CROSS,
+    Kw::CURRENT_DATE, Kw::CURRENT_PATH, Kw::CURRENT_SCHEMA, Kw::CURRENT_TIME, Kw::CURRENT_TIMESTAMP,
+    Kw::CURRENT_USER, Kw::DISTINCT, Kw::ELSE, Kw::END, Kw::ESCAPE, Kw::EXCEPT, Kw::EXECUTE, Kw::FALSE, Kw::FETCH,
+    Kw::FILTER, Kw::FOR, Kw::FOREIGN, Kw::FROM, Kw::FULL, Kw::GRANT, Kw::GROUP, Kw::HAVING, Kw::IN, Kw::INNER,
+    Kw::INTERSECT, Kw::INTO, Kw::IS, Kw::JOIN, Kw::LATERAL, Kw::LEADING, Kw::LEFT, Kw::LOCALTIME, Kw::NATURAL,
+    Kw::NOT, Kw::NULL, Kw::OFFSET, Kw::ON, Kw::ONLY, Kw::OR, Kw::ORDER, Kw::OUTER, Kw::OVERLAPS, Kw::PRIMARY,
+    Kw::RECURSIVE, Kw::REFERENCES, Kw::RIGHT, Kw::SELECT, Kw::SESSION_USER, Kw::SOME, Kw::SQL, Kw::TABLE, Kw::THEN,
+    Kw::TIME, Kw::TO, Kw::TRAILING, Kw::UNION, Kw::UNIQUE, Kw::UNKNOWN, Kw::USER, Kw::USING, Kw::WHEN, Kw::WHERE,
+    Kw::WITH, Kw::WITHIN,
+];
+
 impl Kw {
     /// The keyword that `word` spells, whatever its case.
     pub fn lookup(word: &str) -> Option<Kw> {
@@ -73,90 +88,7 @@ impl Kw {
 
     /// True for the words that are reserved where `spark.sql.ansi.enforceReservedKeywords` asks for it.
     pub fn is_reserved(self) -> bool {
-        use Kw::*;
-        matches!(
-            self,
-            ALL | AND
-                | ANY
-                | AS
-                | AUTHORIZATION
-                | BOTH
-                | CALL
-                | CASE
-                | CAST
-                | CHECK
-                | COLLATE
-                | COLLATION
-                | COLLATIONS
-                | COLUMN
-                | CONSTRAINT
-                | CREATE
-                | CROSS
-                | CURRENT_DATE
-                | CURRENT_PATH
-                | CURRENT_SCHEMA
-                | CURRENT_TIME
-                | CURRENT_TIMESTAMP
-                | CURRENT_USER
-                | DISTINCT
-                | ELSE
-                | END
-                | ESCAPE
-                | EXCEPT
-                | EXECUTE
-                | FALSE
-                | FETCH
-                | FILTER
-                | FOR
-                | FOREIGN
-                | FROM
-                | FULL
-                | GRANT
-                | GROUP
-                | HAVING
-                | IN
-                | INNER
-                | INTERSECT
-                | INTO
-                | IS
-                | JOIN
-                | LATERAL
-                | LEADING
-                | LEFT
-                | LOCALTIME
-                | NATURAL
-                | NOT
-                | NULL
-                | OFFSET
-                | ON
-                | ONLY
-                | OR
-                | ORDER
-                | OUTER
-                | OVERLAPS
-                | PRIMARY
-                | RECURSIVE
-                | REFERENCES
-                | RIGHT
-                | SELECT
-                | SESSION_USER
-                | SOME
-                | SQL
-                | TABLE
-                | THEN
-                | TIME
-                | TO
-                | TRAILING
-                | UNION
-                | UNIQUE
-                | UNKNOWN
-                | USER
-                | USING
-                | WHEN
-                | WHERE
-                | WITH
-                | WITHIN
-        )
+        RESERVED.contains(&self)
     }
 
     /// True for the words that stand for a value.
