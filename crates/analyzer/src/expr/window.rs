@@ -561,7 +561,7 @@ fn range_adds(order: &DataType, bound: &DataType) -> bool {
         DataType::Timestamp | DataType::TimestampNtz => is_interval,
         DataType::DayTimeInterval { .. } => matches!(bound, DataType::DayTimeInterval { .. }),
         DataType::YearMonthInterval { .. } => matches!(bound, DataType::YearMonthInterval { .. }),
-        order => order.is_numeric() && bound.is_numeric(),
+        order => order.is_numeric() && (bound.is_numeric() || bound.is_string()),
     }
 }
 

@@ -36,13 +36,38 @@ pub struct Spec {
     /// The query's time, for strings that hold only a time of day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<i64>,
+    /// The column that the value is stored in, for the error of one that does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    column: Option<String>,
 }
 
 impl Spec {
     /// The cast between two types under these settings.
     pub fn new(from: &DataType, to: &DataType, mode: Mode, settings: &Settings) -> Self {
         let reads_clock = from.is_string() && *to == DataType::Timestamp;
-        Spec { from: from.clone(), to: to.clone(), mode, now: reads_clock.then_some(settings.now_micros) }
+        Spec { from: from.clone(), to: to.clone(), mode, now: reads_clock.then_some(settings.now_micros), column: None }
+    }
+
+    /// The cast described by `text`, for values stored in `column`.
+    pub fn stored(text: &str, column: &str) -> Option<Self> {
+        let spec: Spec = serde_json::from_str(text).ok()?;
+        Some(Spec { column: Some(column.to_string()), ..spec })
+    }
+
+    /// What a value that does not fit is when it is stored.
+    fn in_column(&self, error: DataFusionError) -> DataFusionError {
+        let Some(column) = &self.column else { return error };
+        let condition = crate::error::spark_error(&error).map(|e| e.condition().to_string()).unwrap_or_default();
+        if condition != "CAST_OVERFLOW" && !condition.starts_with("NUMERIC_VALUE_OUT_OF_RANGE") {
+            return error;
+        }
+        crate::error::external(
+            Error::arithmetic("CAST_OVERFLOW_IN_TABLE_INSERT")
+                .param("sourceType", format!("\"{}\"", self.from.sql()))
+                .param("targetType", format!("\"{}\"", self.to.sql()))
+                .param("columnName", spark::types::quote_identifier(column))
+                .with_message(format!("A value does not fit the column {column}.")),
+        )
     }
 
     /// The form the kernel's options carry.
@@ -87,9 +112,12 @@ fn cast_kernel(args: &KernelArgs) -> Result<ColumnarValue> {
         .map_err(|e| DataFusionError::Internal(format!("a cast was planned without its types: {e}")))?;
     let context = Context { mode: spec.mode, zone: Zone::named(args.time_zone()?)?, now: spec.now.unwrap_or(0) };
     match args.value(0)? {
-        ColumnarValue::Array(array) => Ok(ColumnarValue::Array(convert(array, &spec.from, &spec.to, &context)?)),
+        ColumnarValue::Array(array) => {
+            let cast = convert(array, &spec.from, &spec.to, &context).map_err(|e| spec.in_column(e))?;
+            Ok(ColumnarValue::Array(cast))
+        }
         ColumnarValue::Scalar(value) => {
-            let array = convert(&value.to_array()?, &spec.from, &spec.to, &context)?;
+            let array = convert(&value.to_array()?, &spec.from, &spec.to, &context).map_err(|e| spec.in_column(e))?;
             Ok(ColumnarValue::Scalar(datafusion::scalar::ScalarValue::try_from_array(&array, 0)?))
         }
     }

@@ -181,6 +181,23 @@ fn special_day(typed: &Typed, to: &DataType, settings: &Settings) -> Option<Scal
     })
 }
 
+/// A cast, as [`explicit`] made it, of values that are stored in `column`: one that does not fit is an
+/// error of that column.
+pub fn stored(expr: Expr, column: &str) -> Expr {
+    let Expr::ScalarFunction(call) = &expr else { return expr };
+    let Some(udf) = (call.func.inner().as_ref() as &dyn std::any::Any).downcast_ref::<KernelUdf>() else {
+        return expr;
+    };
+    let text = udf.options.extra.as_deref().unwrap_or_default();
+    match convert::Spec::stored(text, column).filter(|_| udf.kernel.name == convert::CAST.name) {
+        Some(spec) => {
+            let options = udf.options.clone().with_extra(spec.to_text());
+            KernelUdf::call(udf.kernel, udf.return_type.clone(), options, call.args.clone())
+        }
+        None => expr,
+    }
+}
+
 /// True if every value stays as it is: same Arrow type and same meaning.
 fn same_values(from: &DataType, to: &DataType) -> bool {
     match (from, to) {

@@ -42,7 +42,7 @@ fn check_srid(srid: i32, geography: bool) -> Result<()> {
     if srid == WGS84 || !geography && matches!(srid, 0 | 3857) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::IllegalArgument, "ST_INVALID_SRID_VALUE").param("srid", srid.to_string()))
+    Err(Error::new(ErrorKind::IllegalArgument, "ST_INVALID_SRID_VALUE").param("srid", srid.to_string()).nowhere())
 }
 
 /// A constant reference system in argument `i`.

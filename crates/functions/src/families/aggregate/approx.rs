@@ -14,6 +14,7 @@ use super::percentile::{doubles, fractions, one_or_many};
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
+use crate::families::rows::strict;
 use crate::fold;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -55,7 +56,7 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
         ));
     }
     let (fractions, many) = fractions(&call, 1)?;
-    call.expect(2, Expected::Integral)?;
+    strict(&mut call, 2, Expected::Integral)?;
     let accuracy =
         fold::integer(&call.args[2]).ok_or_else(|| call.mismatch("UNEXPECTED_NULL").param("exprName", "accuracy"))?;
     if !(1..=i64::from(i32::MAX)).contains(&accuracy) {

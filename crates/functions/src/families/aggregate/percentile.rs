@@ -19,6 +19,7 @@ use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::families::datetime::{numbers, typed};
+use crate::families::rows::strict;
 use crate::families::sketch::count_min::JavaRandom;
 use crate::fold;
 use crate::registry::{Build, Function};
@@ -162,7 +163,7 @@ fn percentile(mut call: Call) -> Result<Typed> {
     measured(&mut call, 0)?;
     let mut args = vec![call.args[0].expr.clone()];
     if !median {
-        call.expect(2, Expected::Integral)?;
+        strict(&mut call, 2, Expected::Integral)?;
         args.push(coerce::cast_implicitly(&call.args[2], &DataType::Long, call.settings).expr);
     }
     let one = result_type(&call.args[0].ty);

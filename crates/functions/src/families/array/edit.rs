@@ -13,14 +13,13 @@ use super::super::datetime::Numbers;
 use super::super::extract::index_of_zero;
 use super::super::lists::{Column, ListPicks, Lists, contains_null, element, element_type};
 use super::super::rows::row_count;
-use super::{expect_array, expect_orderable, unify_element};
+use super::{by_element, expect_array, expect_orderable, keys_of, unify_element};
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
-use crate::values;
 
 /// Functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -66,10 +65,11 @@ fn insert(mut call: Call) -> Result<Typed> {
 fn remove(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    unify_element(&mut call, 0, 1)?;
+    let common = unify_element(&mut call, 0, 1)?;
     let ty = call.args[0].ty.clone();
     let nullable = call.any_nullable();
-    Ok(call.kernel(&KERNELS[3], ty, nullable).named(name))
+    let options = by_element(&call, &common);
+    Ok(call.kernel_with(&KERNELS[3], options, ty, nullable).named(name))
 }
 
 fn compact(call: Call) -> Result<Typed> {
@@ -104,7 +104,8 @@ fn sort(mut call: Call) -> Result<Typed> {
         return Err(call.unexpected_type(1, "\"BOOLEAN\""));
     }
     let nullable = call.any_nullable();
-    Ok(call.kernel(&KERNELS[6], ty, nullable).named(name))
+    let options = by_element(&call, &element(&ty));
+    Ok(call.kernel_with(&KERNELS[6], options, ty, nullable).named(name))
 }
 
 fn eval_append(args: &KernelArgs, front: bool) -> DfResult<ColumnarValue> {
@@ -163,7 +164,7 @@ fn eval_insert(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_remove(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (lists, value) = (Lists::of(args, 0)?, Column::of(args, 1)?);
-    let keys = values::rows_of(&[lists.values(), &value.array])?;
+    let keys = keys_of(args, &[lists.values(), &value.array])?;
     let mut out = ListPicks::new(vec![Arc::clone(lists.values())], &element_type(args)?);
     for row in 0..row_count(args) {
         match lists.get(row) {
@@ -234,7 +235,7 @@ fn eval_slice(args: &KernelArgs) -> DfResult<ColumnarValue> {
 fn eval_sort(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let lists = Lists::of(args, 0)?;
     let ascending = args.typed::<arrow::array::BooleanArray>(1)?;
-    let keys = values::rows_of(&[lists.values()])?;
+    let keys = keys_of(args, &[lists.values()])?;
     let mut out = ListPicks::new(vec![Arc::clone(lists.values())], &element_type(args)?);
     for row in 0..row_count(args) {
         let at = row.min(ascending.len().saturating_sub(1));

@@ -7,13 +7,21 @@ pub mod sequence;
 pub mod sets;
 pub mod shuffle;
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryBuilder};
+use arrow::row::Rows;
+use datafusion::common::Result as DfResult;
 use spark::types::DataType;
 use spark::{Result, Settings};
 
+use super::collation::Collation;
 use super::lists::{contains_null, element};
 use crate::call::Call;
 use crate::coerce;
+use crate::kernel::{KernelArgs, Options};
 use crate::typed::Typed;
+use crate::values;
 
 /// Argument `i` must be an array.
 ///
@@ -71,6 +79,41 @@ pub(crate) fn unify_element(call: &mut Call, array: usize, value: usize) -> Resu
     call.args[array] = to_elements(&call.args[array], &common, call.settings);
     call.args[value] = coerce::cast_implicitly(&call.args[value], &common, call.settings);
     Ok(common)
+}
+
+/// The call's options, with the collation that its elements are compared by.
+pub(crate) fn by_element(call: &Call, element: &DataType) -> Options {
+    match element {
+        DataType::String { collation: Some(name) } => call.options().with_extra(name.clone()),
+        _ => call.options(),
+    }
+}
+
+/// [`values::rows_of`] under the collation of [`by_element`].
+pub(crate) fn keys_of(args: &KernelArgs, arrays: &[&ArrayRef]) -> DfResult<Vec<Rows>> {
+    if args.extra().is_empty() {
+        return values::rows_of(arrays);
+    }
+    let collation = Collation::of(args)?;
+    let keys: Vec<ArrayRef> = arrays
+        .iter()
+        .map(|array| {
+            let mut out = BinaryBuilder::new();
+            let mut key = Vec::new();
+            for text in array.as_string::<i32>() {
+                key.clear();
+                match text {
+                    Some(text) => {
+                        collation.write_key(text, &mut key);
+                        out.append_value(&key);
+                    }
+                    None => out.append_null(),
+                }
+            }
+            Arc::new(out.finish()) as ArrayRef
+        })
+        .collect();
+    values::rows_of(&keys.iter().collect::<Vec<_>>())
 }
 
 /// The array with elements of another type.

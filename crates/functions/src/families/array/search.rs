@@ -12,13 +12,12 @@ use std::sync::Arc;
 
 use super::super::lists::{Column, Lists, Picks, contains_null, element};
 use super::super::rows::{Text, booleans, ints, longs, row_count, strict, strings};
-use super::{expect_array, expect_orderable, unify_element};
+use super::{by_element, expect_array, expect_orderable, keys_of, unify_element};
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::kernel::{Kernel, KernelArgs, downcast};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
-use crate::values;
 
 /// Functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -50,17 +49,19 @@ fn contains(mut call: Call) -> Result<Typed> {
         return Err(call.mismatch("NULL_TYPE").param("functionName", "`array_contains`"));
     }
     let nulls = contains_null(&call.args[0].ty);
-    unify_element(&mut call, 0, 1)?;
+    let common = unify_element(&mut call, 0, 1)?;
     let nullable = call.any_nullable() || nulls;
-    Ok(call.kernel(&KERNELS[0], DataType::Boolean, nullable).named(name))
+    let options = by_element(&call, &common);
+    Ok(call.kernel_with(&KERNELS[0], options, DataType::Boolean, nullable).named(name))
 }
 
 fn position(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    unify_element(&mut call, 0, 1)?;
+    let common = unify_element(&mut call, 0, 1)?;
     let nullable = call.any_nullable();
-    Ok(call.kernel(&KERNELS[1], DataType::Long, nullable).named(name))
+    let options = by_element(&call, &common);
+    Ok(call.kernel_with(&KERNELS[1], options, DataType::Long, nullable).named(name))
 }
 
 fn extreme(call: Call) -> Result<Typed> {
@@ -69,7 +70,8 @@ fn extreme(call: Call) -> Result<Typed> {
     let ty = element(&call.args[0].ty);
     expect_orderable(&call, &ty, &call.args[0].ty.clone())?;
     let kernel = &KERNELS[if call.name == "array_max" { 2 } else { 3 }];
-    Ok(call.kernel(kernel, ty, true))
+    let options = by_element(&call, &ty);
+    Ok(call.kernel_with(kernel, options, ty, true))
 }
 
 fn array_size(mut call: Call) -> Result<Typed> {
@@ -118,7 +120,11 @@ fn join(mut call: Call) -> Result<Typed> {
         strict(&mut call, i, Expected::String)?;
     }
     let nullable = call.any_nullable();
-    Ok(call.kernel(&KERNELS[5], DataType::STRING, nullable).named(name))
+    let ty = match element(&call.args[0].ty) {
+        collated @ DataType::String { .. } => collated,
+        _ => DataType::STRING,
+    };
+    Ok(call.kernel(&KERNELS[5], ty, nullable).named(name))
 }
 
 fn is_printed(ty: &DataType, settings: &spark::Settings) -> bool {
@@ -127,7 +133,7 @@ fn is_printed(ty: &DataType, settings: &spark::Settings) -> bool {
 
 fn eval_contains(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (lists, value) = (Lists::of(args, 0)?, Column::of(args, 1)?);
-    let keys = values::rows_of(&[lists.values(), &value.array])?;
+    let keys = keys_of(args, &[lists.values(), &value.array])?;
     booleans(args, |row| {
         let Some(range) = lists.get(row).filter(|_| !value.is_null(row)) else { return Ok(None) };
         let wanted = keys[1].row(value.at(row));
@@ -144,7 +150,7 @@ fn eval_contains(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_position(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (lists, value) = (Lists::of(args, 0)?, Column::of(args, 1)?);
-    let keys = values::rows_of(&[lists.values(), &value.array])?;
+    let keys = keys_of(args, &[lists.values(), &value.array])?;
     longs(args, |row| {
         let Some(mut range) = lists.get(row).filter(|_| !value.is_null(row)) else { return Ok(None) };
         let wanted = keys[1].row(value.at(row));
@@ -154,7 +160,7 @@ fn eval_position(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_extreme(args: &KernelArgs, max: bool) -> DfResult<ColumnarValue> {
     let lists = Lists::of(args, 0)?;
-    let keys = values::rows_of(&[lists.values()])?;
+    let keys = keys_of(args, &[lists.values()])?;
     let mut out = Picks::new(vec![Arc::clone(lists.values())], args.return_type());
     for row in 0..row_count(args) {
         let mut best: Option<usize> = None;

@@ -9,14 +9,13 @@ use datafusion::logical_expr::ColumnarValue;
 use spark::Result;
 use spark::types::DataType;
 
-use super::super::lists::{ListPicks, Lists, contains_null, element_type};
+use super::super::lists::{ListPicks, Lists, contains_null, element, element_type};
 use super::super::rows::{booleans, row_count};
-use super::{expect_array, unify_arrays};
+use super::{by_element, expect_array, keys_of, unify_arrays};
 use crate::call::Call;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
-use crate::values;
 
 /// Functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -41,7 +40,8 @@ fn distinct(call: Call) -> Result<Typed> {
     expect_array(&call, 0)?;
     let ty = call.args[0].ty.clone();
     let nullable = call.args[0].nullable;
-    Ok(call.kernel(&KERNELS[0], ty, nullable))
+    let options = by_element(&call, &element(&ty));
+    Ok(call.kernel_with(&KERNELS[0], options, ty, nullable))
 }
 
 fn set(mut call: Call) -> Result<Typed> {
@@ -54,19 +54,21 @@ fn set(mut call: Call) -> Result<Typed> {
         _ => (3, a && b),
     };
     let nullable = call.any_nullable();
-    Ok(call.kernel(&KERNELS[index], DataType::array(common, nulls), nullable).named(name))
+    let options = by_element(&call, &common);
+    Ok(call.kernel_with(&KERNELS[index], options, DataType::array(common, nulls), nullable).named(name))
 }
 
 fn overlap(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
-    unify_arrays(&mut call)?;
+    let common = unify_arrays(&mut call)?;
+    let options = by_element(&call, &common);
     let nullable = call.any_nullable() || call.args.iter().any(|a| contains_null(&a.ty));
-    Ok(call.kernel(&KERNELS[4], DataType::Boolean, nullable).named(name))
+    Ok(call.kernel_with(&KERNELS[4], options, DataType::Boolean, nullable).named(name))
 }
 
 fn eval_distinct(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let lists = Lists::of(args, 0)?;
-    let keys = values::rows_of(&[lists.values()])?;
+    let keys = keys_of(args, &[lists.values()])?;
     let mut out = ListPicks::new(vec![Arc::clone(lists.values())], &element_type(args)?);
     let mut seen = HashSet::new();
     for row in 0..row_count(args) {
@@ -87,7 +89,7 @@ fn eval_distinct(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_union(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let lists = [Lists::of(args, 0)?, Lists::of(args, 1)?];
-    let keys = values::rows_of(&[lists[0].values(), lists[1].values()])?;
+    let keys = keys_of(args, &[lists[0].values(), lists[1].values()])?;
     let sources = lists.iter().map(|l| Arc::clone(l.values())).collect();
     let mut out = ListPicks::new(sources, &element_type(args)?);
     let mut seen = HashSet::new();
@@ -112,7 +114,7 @@ fn eval_union(args: &KernelArgs) -> DfResult<ColumnarValue> {
 /// The distinct elements of the first array that are in the second (`keep`) or are not.
 fn eval_filter(args: &KernelArgs, keep: bool) -> DfResult<ColumnarValue> {
     let (a, b) = (Lists::of(args, 0)?, Lists::of(args, 1)?);
-    let keys = values::rows_of(&[a.values(), b.values()])?;
+    let keys = keys_of(args, &[a.values(), b.values()])?;
     let mut out = ListPicks::new(vec![Arc::clone(a.values())], &element_type(args)?);
     for row in 0..row_count(args) {
         let Some((left, right)) = a.get(row).zip(b.get(row)) else {
@@ -134,7 +136,7 @@ fn eval_filter(args: &KernelArgs, keep: bool) -> DfResult<ColumnarValue> {
 
 fn eval_overlap(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (a, b) = (Lists::of(args, 0)?, Lists::of(args, 1)?);
-    let keys = values::rows_of(&[a.values(), b.values()])?;
+    let keys = keys_of(args, &[a.values(), b.values()])?;
     booleans(args, |row| {
         let Some((left, right)) = a.get(row).zip(b.get(row)) else { return Ok(None) };
         let either_empty = left.is_empty() || right.is_empty();

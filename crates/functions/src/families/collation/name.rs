@@ -71,6 +71,7 @@ pub fn parse(text: &str) -> Result<CollationName> {
             .param("collationName", text)
             .param("proposals", suggestions(text).join(", "))
             .with_message(format!("There is no collation named {text}."))
+            .nowhere()
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
 use spark::types::DataType;
-use spark::{Error, ErrorKind, Origin, Result};
+use spark::{Error, ErrorKind, Result};
 
 use crate::call::Call;
 use crate::kernel::{KernelUdf, Options};
@@ -28,14 +28,14 @@ enum Strength {
 pub fn unify(call: &mut Call, indices: &[usize]) -> Result<Option<Arc<str>>> {
     let mut args: Vec<&mut Typed> =
         call.args.iter_mut().enumerate().filter(|(i, _)| indices.contains(i)).map(|(_, a)| a).collect();
-    unify_typed(&mut args, call.origin.as_ref())
+    unify_typed(&mut args)
 }
 
 /// [`unify`] for expressions that are not arguments of one call.
 ///
 /// # Errors
 /// As [`unify`].
-pub fn unify_typed(args: &mut [&mut Typed], origin: Option<&Arc<Origin>>) -> Result<Option<Arc<str>>> {
+pub fn unify_typed(args: &mut [&mut Typed]) -> Result<Option<Arc<str>>> {
     if args.iter().all(|a| collation_of(&a.ty).is_none()) {
         return Ok(None);
     }
@@ -58,7 +58,7 @@ pub fn unify_typed(args: &mut [&mut Typed], origin: Option<&Arc<Origin>>) -> Res
             [one] => one.clone(),
             _ => Some(INDETERMINATE.into()),
         },
-        several => return Err(mismatch(several, origin)),
+        several => return Err(mismatch(several)),
     };
     for arg in args.iter_mut() {
         adopt(arg, &chosen);
@@ -82,13 +82,13 @@ pub fn unify_comparison(call: &mut Call) -> Result<()> {
     determined(&chosen).map_err(|e| e.at(call.origin.as_ref()))
 }
 
-fn mismatch(several: &[Option<Arc<str>>], origin: Option<&Arc<Origin>>) -> Error {
+fn mismatch(several: &[Option<Arc<str>>]) -> Error {
     let types: Vec<String> =
         several.iter().map(|c| format!("\"STRING COLLATE {}\"", c.as_deref().unwrap_or("UTF8_BINARY"))).collect();
     Error::analysis("COLLATION_MISMATCH.EXPLICIT")
         .param("explicitTypes", types.join(", "))
         .with_message(format!("Two explicit collations meet: {}; keep one.", types.join(", ")))
-        .at(origin)
+        .nowhere()
 }
 
 fn collation_of(ty: &DataType) -> Option<Arc<str>> {

@@ -243,13 +243,16 @@ fn time_interval(time: Typed, interval: Typed, negate: bool, settings: &Settings
         }
         _ => 6,
     };
-    infix("time_add_interval", (time, interval), negate, DataType::Time(precision), (settings, origin), false)
+    let ty = DataType::Time(precision);
+    let typed = infix("time_add_interval", (time, interval), negate, ty, (settings, origin), false);
+    Typed { nullable: true, ..typed }
 }
 
 fn times(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Typed {
     let ty = DataType::DayTimeInterval { start: 1, end: 3 };
     let name = format!("{} - {}", a.name, b.name);
-    infix("subtract_times", (a, b), false, ty, (settings, origin), false).named(name)
+    let typed = infix("subtract_times", (a, b), false, ty, (settings, origin), false).named(name);
+    Typed { nullable: true, ..typed }
 }
 
 fn dates(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typed> {
@@ -334,18 +337,14 @@ fn constant_days(call: &mut Call) -> Result<()> {
     match crate::fold::evaluate(&days) {
         Ok(value) => {
             let name = if value.is_null() { "NULL".to_string() } else { value.to_string() };
-            call.args[1] = Typed::new(
-                datafusion::logical_expr::Expr::Literal(value, None),
-                DataType::Integer,
-                call.args[1].nullable,
-                name,
-            );
+            call.args[1] =
+                Typed::new(datafusion::logical_expr::Expr::Literal(value, None), DataType::Integer, true, name);
             Ok(())
         }
         Err(_) => Err(Error::analysis("SECOND_FUNCTION_ARGUMENT_NOT_INTEGER")
             .param("functionName", &call.name)
             .with_message(format!("The second argument of {} is a number of days.", call.name))
-            .at(call.origin.as_ref())),
+            .nowhere()),
     }
 }
 

@@ -91,7 +91,8 @@ fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
         _ => crate::types::UTC.into(),
     };
     let options = call.options().with_time_zone(zone).with_extra(field);
-    let nullable = call.args[0].nullable;
+    // To Spark a field of a time may always be null.
+    let nullable = call.args[0].nullable || matches!(call.args[0].ty, DataType::Time(_));
     Ok(one(call, 1, options, ty, nullable))
 }
 

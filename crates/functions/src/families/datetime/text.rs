@@ -179,7 +179,7 @@ fn to_time(mut call: Call) -> Result<Typed> {
     call.expect(0, Expected::String)?;
     let ty = DataType::Time(6);
     if call.args.len() == 1 {
-        let (nullable, settings) = (call.args[0].nullable || tolerant, call.settings);
+        let (nullable, settings) = (true, call.settings);
         let mut options = call.options();
         options.ansi = !tolerant;
         let text = cast::cast_with(&call.args[0], &ty, cast::Mode::Try, settings);
@@ -188,7 +188,7 @@ fn to_time(mut call: Call) -> Result<Typed> {
         return Ok(Typed::new(expr, ty, nullable, name));
     }
     call.expect(1, Expected::String)?;
-    let nullable = call.any_nullable() || tolerant;
+    let nullable = true;
     let mut options = parse_options(&call, &ty, "`try_to_time`");
     options.ansi = !tolerant;
     Ok(call.kernel_with(&KERNELS[2], options, ty, nullable).named(name))
@@ -331,5 +331,5 @@ fn eval_unix_timestamp(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_seconds(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let times = Numbers::of(args, 0)?;
-    each_row(args, |row| Ok(times.get(row).map(|t| t.div_euclid(MICROS_PER_SECOND))))
+    each_row(args, |row| Ok(times.get(row).map(|t| t / MICROS_PER_SECOND)))
 }

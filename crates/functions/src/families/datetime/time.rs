@@ -61,6 +61,8 @@ fn expect_time(call: &mut Call, i: usize) -> Result<()> {
     }
 }
 
+// To Spark a call of a function on times may always give null.
+
 fn make_time(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     enabled(&call)?;
@@ -68,7 +70,7 @@ fn make_time(mut call: Call) -> Result<Typed> {
     call.expect(0, Expected::Type(DataType::Integer))?;
     call.expect(1, Expected::Type(DataType::Integer))?;
     call.expect(2, Expected::Type(DataType::decimal(16, 6)))?;
-    let nullable = call.any_nullable();
+    let nullable = true;
     Ok(call.kernel(&KERNELS[0], DataType::Time(6), nullable).named(name))
 }
 
@@ -79,7 +81,7 @@ fn time_diff(mut call: Call) -> Result<Typed> {
     call.expect(0, Expected::String)?;
     expect_time(&mut call, 1)?;
     expect_time(&mut call, 2)?;
-    let nullable = call.any_nullable();
+    let nullable = true;
     Ok(call.kernel(&KERNELS[1], DataType::Long, nullable).named(name))
 }
 
@@ -90,7 +92,7 @@ fn time_trunc(mut call: Call) -> Result<Typed> {
     call.expect(0, Expected::String)?;
     expect_time(&mut call, 1)?;
     let ty = call.args[1].ty.clone();
-    let nullable = call.any_nullable();
+    let nullable = true;
     Ok(call.kernel(&KERNELS[2], ty, nullable).named(name))
 }
 
@@ -105,7 +107,7 @@ fn time_from(mut call: Call) -> Result<Typed> {
     } else {
         call.expect(0, Expected::Integral)?;
     }
-    let nullable = call.args[0].nullable;
+    let nullable = true;
     let options = call.options().with_extra(call.name.as_str());
     Ok(call.kernel_with(&KERNELS[3], options, DataType::Time(6), nullable).named(name))
 }
@@ -116,7 +118,7 @@ fn time_to(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     expect_time(&mut call, 0)?;
     let ty = if call.name == "time_to_seconds" { DataType::decimal(14, 6) } else { DataType::Long };
-    let nullable = call.args[0].nullable;
+    let nullable = true;
     let options = call.options().with_extra(call.name.as_str());
     Ok(call.kernel_with(&KERNELS[4], options, ty, nullable).named(name))
 }

@@ -15,7 +15,7 @@ use crate::coerce::{self, Expected};
 use crate::families::array::construct::array_of;
 use crate::families::datetime::Numbers;
 use crate::families::lists::{Column, Lists, list_array};
-use crate::families::rows::{finish, row_count};
+use crate::families::rows::{finish, row_count, strict};
 use crate::families::structs::struct_of;
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
@@ -100,7 +100,7 @@ fn stack(mut call: Call) -> Result<Generator> {
         return Err(call.wrong_arity("> 1"));
     }
     let name = call.display_name();
-    call.expect(0, Expected::Type(DataType::Integer))?;
+    strict(&mut call, 0, Expected::Type(DataType::Integer))?;
     if !call.args[0].foldable() {
         return Err(call
             .mismatch("NON_FOLDABLE_INPUT")

@@ -7,7 +7,7 @@ use arrow::datatypes::{
     ArrowNativeTypeOp, DataType as Arrow, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type,
     Int16Type, Int32Type, Int64Type, IntervalYearMonthType,
 };
-use datafusion::common::{Result as DfResult, internal_err};
+use datafusion::common::{DataFusionError, Result as DfResult, internal_err};
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use spark::types::DataType;
 use spark::{Error, Result};
@@ -15,7 +15,7 @@ use spark::{Error, Result};
 use super::arithmetic::{Op, arithmetic};
 use crate::call::Call;
 use crate::coerce::cast_implicitly;
-use crate::error::{fail, overflow};
+use crate::error::{external, fail, overflow};
 use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
 use crate::typed::Typed;
 use crate::types::to_arrow;
@@ -56,6 +56,11 @@ pub fn positive(call: Call) -> Result<Typed> {
 pub fn abs(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
+    if call.args[0].ty == DataType::CalendarInterval {
+        return Err(
+            call.unexpected_type(0, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")")
+        );
+    }
     signed(call, &name, Sign::Absolute)
 }
 
@@ -92,6 +97,11 @@ fn signed(call: Call, name: &str, sign: Sign) -> Result<Typed> {
     Ok(Typed::new(expr, arg.ty, arg.nullable, name))
 }
 
+/// The overflow of an interval.
+fn of_intervals(_: DataFusionError) -> DataFusionError {
+    external(crate::families::datetime::interval_overflow().nowhere())
+}
+
 fn sign_kernel(args: &KernelArgs, sign: Sign) -> DfResult<ColumnarValue> {
     let array = args.array(0)?;
     let strict = args.ansi();
@@ -111,8 +121,8 @@ fn sign_kernel(args: &KernelArgs, sign: Sign) -> DfResult<ColumnarValue> {
                 array.as_primitive::<Decimal128Type>().unary(|v| if sign == Sign::Negate { -v } else { v.abs() });
             Arc::new(out.with_precision_and_scale(*p, *s)?)
         }
-        Arrow::Duration(_) => checked::<DurationMicrosecondType>(&array, sign, true)?,
-        Arrow::Interval(_) => checked::<IntervalYearMonthType>(&array, sign, true)?,
+        Arrow::Duration(_) => checked::<DurationMicrosecondType>(&array, sign, true).map_err(of_intervals)?,
+        Arrow::Interval(_) => checked::<IntervalYearMonthType>(&array, sign, true).map_err(of_intervals)?,
         Arrow::Struct(_) if sign == Sign::Negate => negate_parts(&array)?,
         other => return internal_err!("no sign for {other}"),
     };

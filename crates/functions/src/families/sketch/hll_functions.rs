@@ -51,15 +51,15 @@ pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
 
 fn sketch_agg(mut call: Call) -> Result<Typed> {
     call.arity(1..=2)?;
+    if call.args.len() == 2 {
+        strict(&mut call, 1, Expected::Type(DataType::Integer))?;
+    }
+    let lg_k = integer_argument(&mut call, 1, "lgConfigK", 12, 4..=21, "HLL_INVALID_LG_K")?;
     match &call.args[0].ty {
         DataType::Integer | DataType::Long | DataType::Binary => {}
         t if t.is_string() => {}
         _ => return Err(call.unexpected_type(0, "(\"INT\" or \"BIGINT\" or \"STRING\" or \"BINARY\")")),
     }
-    if call.args.len() == 2 {
-        strict(&mut call, 1, Expected::Type(DataType::Integer))?;
-    }
-    let lg_k = integer_argument(&mut call, 1, "lgConfigK", 12, 4..=21, "HLL_INVALID_LG_K")?;
     let name = call.display_name();
     let args = vec![call.args[0].expr.clone()];
     let options = call.options().with_extra(lg_k.to_string());

@@ -69,7 +69,8 @@ fn eval_split_part(args: &KernelArgs) -> Result<ColumnarValue> {
         if index == 0 {
             return fail(
                 Error::runtime("INVALID_INDEX_OF_ZERO")
-                    .with_message("Parts are counted from 1, or from -1 at the end."),
+                    .with_message("Parts are counted from 1, or from -1 at the end.")
+                    .nowhere(),
             );
         }
         let all = pieces(&collation, s, delimiter);
