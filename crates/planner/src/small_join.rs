@@ -1,8 +1,7 @@
 //! Joins of small tables with their rows in the order that Spark gives them.
 //!
-//! Spark collects one side of such a join and reads the other row by row: for an outer join always the one
-//! that is kept whole, otherwise the larger one, and of equal ones the left one. DataFusion chooses by size
-//! alone, and appends the rows of a collected side that found no partner at the end.
+//! Spark collects the smaller side of such a join and reads the other row by row, and of equal ones the
+//! left one; DataFusion reads the right one then, and the rows of a cross join come by the other side.
 
 use std::sync::Arc;
 
@@ -68,12 +67,11 @@ fn turned_hash_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>
         return Ok(None);
     }
     let (Some(left), Some(right)) = (size(join.left()), size(join.right())) else { return Ok(None) };
-    let turn = match join.join_type() {
-        JoinType::Left => true,
-        JoinType::Inner => left == right,
-        _ => false,
-    };
-    if turn { join.swap_inputs(PartitionMode::CollectLeft).map(Some) } else { Ok(None) }
+    if *join.join_type() == JoinType::Inner && left == right {
+        join.swap_inputs(PartitionMode::CollectLeft).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// The rows of the left side of a cross join stay together.
@@ -127,14 +125,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_of_the_kept_side_stay_in_order() -> Result<()> {
+    async fn the_left_one_of_equal_sides_gives_the_order() -> Result<()> {
         let on = vec![(Arc::new(Column::new("n", 0)) as _, Arc::new(Column::new("n", 0)) as _)];
         let join = HashJoinExec::try_new(
             table(&[3, 1, 2])?,
-            table(&[2, 3])?,
+            table(&[1, 2, 3])?,
             on,
             None,
-            &JoinType::Left,
+            &JoinType::Inner,
             None,
             PartitionMode::CollectLeft,
             NullEquality::NullEqualsNothing,

@@ -261,7 +261,8 @@ impl Analyzer<'_> {
     /// A session variable, perhaps with fields behind its name.
     fn variable(&mut self, parts: &[String]) -> Result<Option<Typed>> {
         let is = |i: usize, word: &str| parts.get(i).is_some_and(|p| p.eq_ignore_ascii_case(word));
-        let prefixes = [(is(0, "system") && is(1, "session")).then_some(3), is(0, "session").then_some(2), Some(1)];
+        // A name before the variable's may also be the label of a script's block.
+        let prefixes = [(is(0, "system") && is(1, "session")).then_some(3), (parts.len() > 1).then_some(2), Some(1)];
         for taken in prefixes.into_iter().flatten().filter(|n| *n <= parts.len()) {
             if let Answer::Variable(literal) = self.ask_found(Need::Variable(parts[..taken].to_vec()))? {
                 let expr = functions::scalar::literal_expr(literal)?;

@@ -5,7 +5,6 @@ use spark::types::DataType;
 use spark::{Literal, Plan, Result};
 
 use crate::context::Analyzer;
-use crate::expr::Scope;
 use crate::scope::{Attr, Rel};
 
 impl Analyzer<'_> {
@@ -125,7 +124,7 @@ impl Analyzer<'_> {
     fn check_names(&self, names: &[String], rel: &Rel) -> Result<()> {
         for name in names.iter().filter(|n| *n != "*") {
             if !rel.output.iter().any(|a| self.same_name(&a.name, name)) {
-                return Err(self.unresolved(std::slice::from_ref(name), &Scope::new(rel, "na")));
+                return Err(self.no_such_field(name, &rel.output));
             }
         }
         Ok(())

@@ -151,6 +151,9 @@ impl Analyzer<'_> {
         let rel = self.relation(input)?;
         let mut numbers = Vec::new();
         for name in [a, b] {
+            if !rel.output.iter().any(|c| self.same_name(&c.name, name)) && !name.contains(['.', '`']) {
+                return Err(self.no_such_field(name, &rel.output));
+            }
             let typed = self.resolve(&Expr::attribute([name]), &mut Scope::new(&rel, "stat"))?;
             if !typed.ty.is_numeric() {
                 return Err(Error::new(spark::ErrorKind::IllegalArgument, "").with_message(format!(

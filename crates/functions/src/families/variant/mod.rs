@@ -14,6 +14,12 @@ mod shape;
 pub use cast::convert as cast_array;
 pub use json::{from_json, write_json};
 
+/// The variant that a text of JSON is: its value and its metadata; `None` if it is none.
+pub fn of_json(text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let json = super::json::parse::parse(text, super::json::parse::Leniency::DEFAULT).ok()??;
+    Some(json::to_node(&json).ok()?.encode())
+}
+
 /// What the tests of this family share.
 #[cfg(test)]
 pub mod testing {

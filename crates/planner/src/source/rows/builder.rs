@@ -132,6 +132,11 @@ impl ColumnBuilder {
                 ty: to_arrow(ty),
                 nulls: NullBufferBuilder::new(0),
             },
+            DataType::Variant => Kind::Struct {
+                fields: [DataType::Binary, DataType::Binary].iter().map(ColumnBuilder::new).collect(),
+                ty: to_arrow(ty),
+                nulls: NullBufferBuilder::new(0),
+            },
             DataType::Udt { sql_type, .. } => return ColumnBuilder::new(sql_type),
             _ => Kind::Null(0),
         };

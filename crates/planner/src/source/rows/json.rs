@@ -121,7 +121,7 @@ pub(super) fn bad_row(format: &RowFormat, record: &str, out: &mut Builders) -> R
 /// Whether the value has a form as `ty`.
 fn fits(value: &Value, ty: &DataType, readers: &Readers) -> bool {
     match (value, ty) {
-        (Value::Null, _) => true,
+        (Value::Null, _) | (_, DataType::Variant) => true,
         (Value::Array(values), DataType::Array { element, .. }) => values.iter().all(|v| fits(v, element, readers)),
         (Value::Object(fields), DataType::Map { value, .. }) => fields.iter().all(|(_, v)| fits(v, value, readers)),
         (Value::Object(fields), DataType::Struct(s)) => fields_fit(fields, s, readers),
@@ -137,6 +137,14 @@ fn fields_fit(fields: &[(String, Value)], s: &StructType, readers: &Readers) -> 
 /// Adds a value to a column; what does not fit is null.
 pub fn append(column: &mut ColumnBuilder, value: &Value, ty: &DataType, readers: &Readers) {
     match (value, ty) {
+        (value, DataType::Variant) => match functions::families::variant::of_json(&value.compact()) {
+            Some(encoded) => column.append_struct(|columns| {
+                for (column, bytes) in columns.iter_mut().zip(<[Vec<u8>; 2]>::from(encoded)) {
+                    column.append(Scalar::Bytes(bytes));
+                }
+            }),
+            None => column.append_null(),
+        },
         (Value::Array(values), DataType::Array { .. }) => column.append_list(|inner, element| {
             values.iter().for_each(|v| append(inner, v, element, readers));
             values.len()
