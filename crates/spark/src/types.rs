@@ -217,6 +217,17 @@ impl DataType {
         matches!(self, DataType::Array { .. } | DataType::Map { .. } | DataType::Struct(_))
     }
 
+    /// True if `test` holds for this type or one inside it.
+    pub fn any(&self, test: &dyn Fn(&DataType) -> bool) -> bool {
+        test(self)
+            || match self {
+                DataType::Array { element, .. } => element.any(test),
+                DataType::Map { key, value, .. } => key.any(test) || value.any(test),
+                DataType::Struct(row) => row.fields.iter().any(|f| f.data_type.any(test)),
+                _ => false,
+            }
+    }
+
     /// Equal but for nullability inside and field metadata (Spark's `sameType`).
     pub fn same_type(&self, other: &DataType) -> bool {
         match (self, other) {

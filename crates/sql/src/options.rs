@@ -54,6 +54,8 @@ pub struct ParseOptions {
     pub exponent_as_decimal: bool,
     /// `spark.sql.legacy.setopsPrecedence.enabled`: all set operations from left to right.
     pub legacy_set_operations: bool,
+    /// `spark.sql.legacy.parser.havingWithoutGroupByAsWhere`: without `GROUP BY`, `HAVING` filters rows.
+    pub having_as_where: bool,
     /// The current time, for `TIMESTAMP .now.` and its like.
     pub now_micros: i64,
     /// Gives the names of `IDENTIFIER(…)` clauses that are no plain strings, in statements.
@@ -95,6 +97,7 @@ impl From<&Settings> for ParseOptions {
             legacy_interval: flag("spark.sql.legacy.interval.enabled"),
             exponent_as_decimal: flag("spark.sql.legacy.exponentLiteralAsDecimal.enabled"),
             legacy_set_operations: flag("spark.sql.legacy.setopsPrecedence.enabled"),
+            having_as_where: flag("spark.sql.legacy.parser.havingWithoutGroupByAsWhere"),
             now_micros: settings.now_micros,
             identifiers: None,
             parameters: None,

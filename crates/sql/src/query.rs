@@ -381,7 +381,7 @@ impl Parser<'_> {
                 plan.origin = Some(group_origin);
                 plan
             }
-            None if having.is_some() => {
+            None if having.is_some() && !self.options.having_as_where => {
                 let kind = GroupKind::GroupBy;
                 let aggregate = Aggregate {
                     input: plan,
@@ -395,7 +395,11 @@ impl Parser<'_> {
             None => self.located(mark, Node::Project { input: Box::new(plan), exprs: clause.items }),
         };
         if let Some(condition) = having {
-            plan = self.located(mark, Node::Having { input: Box::new(plan), condition });
+            let input = Box::new(plan);
+            // A filter that may name what the list gives and what it was made of.
+            let filters = matches!(input.node, Node::Project { .. });
+            let node = if filters { Node::Filter { input, condition } } else { Node::Having { input, condition } };
+            plan = self.located(mark, node);
         }
         if self.at_kw(Kw::QUALIFY) && !self.clause_word_is_name() {
             self.advance();

@@ -329,6 +329,20 @@ fn types() {
 }
 
 #[test]
+fn having_filters_rows_where_it_did_once() {
+    let options = ParseOptions { having_as_where: true, ..Default::default() };
+    for (text, expect) in [
+        ("select a from t where b having c", "filter[c](project[a](filter[b](t)))"),
+        ("select a from t group by a having c", "having[c](group[a][a](t))"),
+    ] {
+        match parse_query(text, &options) {
+            Ok(parsed) => assert_eq!(shape::plan(&parsed), expect, "{text}"),
+            Err(e) => panic!("{text}: {e}"),
+        }
+    }
+}
+
+#[test]
 fn parameters_stand_for_names_strings_and_numbers() {
     let values = crate::ParameterValues {
         named: vec![("t".into(), spark::Literal::String("a.b".into())), ("n".into(), spark::Literal::Integer(3))],

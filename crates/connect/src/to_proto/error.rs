@@ -244,6 +244,10 @@ fn classes(error: &Error) -> Vec<&'static str> {
         ErrorKind::InvalidPlan => &["org.apache.spark.sql.connect.common.InvalidPlanInput"],
         ErrorKind::Handle => &["org.apache.spark.SparkSQLException", "java.sql.SQLException"],
     };
+    // An error without a condition is Java's own: Spark's class beside it always has one.
+    let own = error.condition().is_empty()
+        && specific.get(1).is_some_and(|twin| twin.starts_with("java.") && *twin != RUNTIME);
+    let specific = if own { &specific[1..] } else { specific };
     specific.iter().copied().chain([EXCEPTION, THROWABLE, OBJECT]).collect()
 }
 
@@ -340,6 +344,12 @@ mod tests {
             info.metadata["classes"]
                 .starts_with(r#"["org.apache.spark.SparkArithmeticException","java.lang.ArithmeticException""#)
         );
+    }
+
+    #[test]
+    fn an_error_without_a_condition_is_of_javas_own_class() {
+        assert_eq!(classes(&Error::arithmetic(""))[0], "java.lang.ArithmeticException");
+        assert_eq!(classes(&Error::runtime(""))[0], "org.apache.spark.SparkRuntimeException");
     }
 
     #[test]

@@ -54,23 +54,13 @@ fn row_hash(call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed> 
     if call.args.is_empty() {
         return Err(call.wrong_arity("> 0").nowhere());
     }
-    if call.args.iter().any(|a| contains(&a.ty, |t| matches!(t, DataType::Map { .. }))) {
+    if call.args.iter().any(|a| a.ty.any(&|t| matches!(t, DataType::Map { .. }))) {
         return Err(call.mismatch("HASH_MAP_TYPE").param("functionName", format!("`{}`", call.name)));
     }
-    if call.args.iter().any(|a| contains(&a.ty, |t| matches!(t, DataType::Variant))) {
+    if call.args.iter().any(|a| a.ty.any(&|t| matches!(t, DataType::Variant))) {
         return Err(call.mismatch("HASH_VARIANT_TYPE").param("functionName", format!("`{}`", call.name)));
     }
     Ok(call.kernel(kernel, ty, false))
-}
-
-fn contains(ty: &DataType, is: fn(&DataType) -> bool) -> bool {
-    is(ty)
-        || match ty {
-            DataType::Array { element, .. } => contains(element, is),
-            DataType::Map { key, value, .. } => contains(key, is) || contains(value, is),
-            DataType::Struct(s) => s.fields.iter().any(|f| contains(&f.data_type, is)),
-            _ => false,
-        }
 }
 
 fn digest(call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed> {

@@ -54,19 +54,10 @@ fn build(call: Call, kernel: &'static Kernel, ty: DataType, nullable: bool, name
 
 /// `DATATYPE_MISMATCH.INVALID_MAP_KEY_TYPE` for types without equality.
 fn check_key(call: &Call, key: &DataType) -> Result<()> {
-    if contains_map(key) {
+    if key.any(&|t| matches!(t, DataType::Map { .. } | DataType::Variant)) {
         return Err(call.mismatch("INVALID_MAP_KEY_TYPE").param("keyType", format!("\"{}\"", key.sql())));
     }
     Ok(())
-}
-
-fn contains_map(ty: &DataType) -> bool {
-    match ty {
-        DataType::Map { .. } | DataType::Variant => true,
-        DataType::Array { element, .. } => contains_map(element),
-        DataType::Struct(s) => s.fields.iter().any(|f| contains_map(&f.data_type)),
-        _ => false,
-    }
 }
 
 fn map(mut call: Call) -> Result<Typed> {
