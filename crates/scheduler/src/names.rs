@@ -44,7 +44,10 @@ pub struct Names {
     pub database: Arc<str>,
     pub temp_views: BTreeMap<String, (String, Relation)>,
     pub remote: BTreeMap<String, Relation>,
+    /// By key: the name in lower case; those that another one hides by [`hidden`].
     pub variables: BTreeMap<String, (String, Variable)>,
+    /// Labels of the blocks of a script that run now.
+    pub labels: Vec<String>,
     /// Plans whose results are kept.
     pub persisted: Vec<crate::persist::Persisted>,
     pub functions: BTreeMap<String, Arc<analyzer::world::SqlFunction>>,
@@ -60,11 +63,17 @@ impl Default for Names {
             temp_views: BTreeMap::new(),
             remote: BTreeMap::new(),
             variables: BTreeMap::new(),
+            labels: Vec::new(),
             persisted: Vec::new(),
             functions: BTreeMap::new(),
             created: Default::default(),
         }
     }
+}
+
+/// The key of a variable that another one of its name hides; `owner` is its block's label, or `session`.
+pub fn hidden(owner: &str, key: &str) -> String {
+    format!("\u{0}{}.{key}", owner.to_lowercase())
 }
 
 /// The key under which a name is kept.
@@ -147,8 +156,16 @@ impl Session {
     }
 
     pub(crate) fn find_variable(&self, name: &[String]) -> Answer {
-        let Some(last) = name.last() else { return Answer::NotFound };
-        match self.names.lock().variables.get(&last.to_lowercase()) {
+        let Some(last) = name.last().map(|n| n.to_lowercase()) else { return Answer::NotFound };
+        let names = self.names.lock();
+        let owner = name.len().checked_sub(2).and_then(|at| name.get(at));
+        let is_known =
+            |o: &String| o.eq_ignore_ascii_case("session") || names.labels.iter().any(|l| l.eq_ignore_ascii_case(o));
+        if !owner.is_none_or(is_known) {
+            return Answer::NotFound;
+        }
+        let own = owner.and_then(|o| names.variables.get(&hidden(o, &last)));
+        match own.or_else(|| names.variables.get(&last)) {
             Some((_, variable)) => Answer::Variable(variable.value.clone()),
             None => Answer::NotFound,
         }

@@ -1,17 +1,17 @@
 //! SQL scripts: blocks with variables, conditions, loops and handlers, one statement after the other.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use spark::command::Command;
-use spark::expr::CastMode;
 use spark::plan::Node;
 use spark::script::{Block, Handler, HandlerTrigger, ScriptNode, ScriptStatement};
 use spark::{DataType, Error, Expr, Literal, Plan, Result};
 
 use crate::command;
 use crate::literals;
-use crate::names::Variable;
+use crate::names::{Variable, hidden};
 use crate::operation::{OperationContext, Table};
 use crate::query;
 use crate::session::Session;
@@ -24,7 +24,7 @@ const MAX_NESTING: usize = 256;
 /// # Errors
 /// What a statement fails with and no handler catches.
 pub async fn run(session: &Arc<Session>, block: &Block, op: &OperationContext) -> Result<Table> {
-    let mut script = Script { session, op, result: None, nesting: 0 };
+    let mut script = Script { session, op, result: None, nesting: 0, owners: HashMap::new(), declared: Vec::new() };
     match script.block(block).await? {
         Flow::Next => Ok(script.result.unwrap_or_else(Table::empty)),
         Flow::Leave(label) | Flow::Iterate(label) => Err(Error::parse("INVALID_LABEL_USAGE.DOES_NOT_EXIST")
@@ -52,6 +52,10 @@ struct Script<'a> {
     op: &'a OperationContext,
     result: Option<Table>,
     nesting: usize,
+    /// The labels of the blocks that declare a variable, by its key, innermost last.
+    owners: HashMap<String, Vec<String>>,
+    /// What the running blocks have declared so far, innermost last.
+    declared: Vec<Vec<String>>,
 }
 
 impl Script<'_> {
@@ -62,16 +66,10 @@ impl Script<'_> {
             }
             self.nesting += 1;
             // Variables declared inside hide those outside, until the end of the block.
-            let outside = self.session.names.lock().variables.clone();
-            let declared = declared(block);
+            self.session.names.lock().labels.push(block.label.clone());
+            self.declared.push(Vec::new());
             let flow = self.statements(block).await;
-            let mut names = self.session.names.lock();
-            for key in declared {
-                match outside.get(&key) {
-                    Some(before) => names.variables.insert(key, before.clone()),
-                    None => names.variables.remove(&key),
-                };
-            }
+            self.uncover();
             self.nesting -= 1;
             flow
         })
@@ -79,7 +77,7 @@ impl Script<'_> {
 
     async fn statements(&mut self, block: &Block) -> Result<Flow> {
         for statement in &block.statements {
-            let flow = match self.statement(statement).await {
+            let flow = match self.statement(&block.label, statement).await {
                 Ok(flow) => flow,
                 Err(error) => match handler(block, &error) {
                     None => return Err(error),
@@ -101,7 +99,7 @@ impl Script<'_> {
         Ok(Flow::Next)
     }
 
-    async fn statement(&mut self, statement: &ScriptStatement) -> Result<Flow> {
+    async fn statement(&mut self, label: &str, statement: &ScriptStatement) -> Result<Flow> {
         if self.op.cancel.is_cancelled() {
             return Err(query::cancelled());
         }
@@ -111,7 +109,9 @@ impl Script<'_> {
                 self.result = Some(result.collect().await?);
                 Ok(Flow::Next)
             }
-            ScriptNode::Command(command) => self.command(command).await,
+            ScriptNode::Command(command) => {
+                self.command(label, command).await.map_err(|e| placed(e, &statement.origin))
+            }
             ScriptNode::Block(block) => self.block(block).await,
             ScriptNode::If { branches, otherwise } => {
                 for (condition, body) in branches {
@@ -139,9 +139,51 @@ impl Script<'_> {
         }
     }
 
-    async fn command(&mut self, command: &Command) -> Result<Flow> {
-        if let command::CommandOutcome::Table(table) =
-            Box::pin(command::run(self.session, command.clone(), self.op)).await?
+    /// Makes room for variables that a block declares.
+    fn shadow(&mut self, label: &str, names: &[Vec<String>]) -> Result<()> {
+        let mut held = self.session.names.lock();
+        for key in names.iter().filter_map(|n| n.last()).map(|n| n.to_lowercase()) {
+            let Some(declared) = self.declared.last_mut() else { continue };
+            if declared.contains(&key) {
+                let quoted = spark::types::quote_identifier;
+                return Err(Error::analysis("VARIABLE_ALREADY_EXISTS")
+                    .param("variableName", format!("{}.{}", quoted(label), quoted(&key)))
+                    .with_message(format!("There is a variable {key} already.")));
+            }
+            let owners = self.owners.entry(key.clone()).or_default();
+            let owner = owners.last().map_or("session", String::as_str);
+            if let Some(outer) = held.variables.get(&key).cloned() {
+                held.variables.insert(hidden(owner, &key), outer);
+            }
+            owners.push(label.to_string());
+            declared.push(key);
+        }
+        Ok(())
+    }
+
+    /// Takes away what a block declared: the variables that it hid are back.
+    fn uncover(&mut self) {
+        let declared = self.declared.pop().unwrap_or_default();
+        let mut names = self.session.names.lock();
+        for key in declared {
+            let owners = self.owners.entry(key.clone()).or_default();
+            owners.pop();
+            let owner = owners.last().map_or("session", String::as_str);
+            names.variables.remove(&key);
+            if let Some((_, variable)) = names.variables.remove(&hidden(owner, &key)) {
+                names.variables.insert(key.clone(), (key, variable));
+            }
+        }
+        names.labels.pop();
+    }
+
+    async fn command(&mut self, label: &str, command: &Command) -> Result<Flow> {
+        let mut command = command.clone();
+        if let Command::DeclareVariables { names, replace, .. } = &mut command {
+            self.shadow(label, names)?;
+            *replace = true;
+        }
+        if let command::CommandOutcome::Table(table) = Box::pin(command::run(self.session, command, self.op)).await?
             && !table.schema.fields.is_empty()
         {
             self.result = Some(table);
@@ -244,26 +286,38 @@ impl Script<'_> {
 
     /// Whether a condition is true; null is not.
     async fn holds(&self, condition: &Expr) -> Result<bool> {
-        let condition =
-            Expr::Cast { child: Box::new(condition.clone()), to: DataType::Boolean, mode: CastMode::Session };
-        let plan = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs: vec![condition.alias("c")] });
+        let exprs = vec![condition.clone().alias("c")];
+        let plan = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs });
         let (analyzed, batches) = self.session.collect(&plan, self.session.settings(), 1).await?;
+        if analyzed.schema.fields.first().is_none_or(|f| f.data_type != DataType::Boolean) {
+            return Err(Error::analysis("INVALID_BOOLEAN_STATEMENT")
+                .param("invalidStatement", text_of(condition))
+                .with_message("A condition of a script is a BOOLEAN."));
+        }
         let Some(batch) = batches.iter().find(|b| b.num_rows() > 0) else { return Ok(false) };
         Ok(literals::literal(batch.column(analyzed.columns[0]), 0, &DataType::Boolean)? == Literal::Boolean(true))
     }
 }
 
-/// Names of the variables that a block declares itself.
-fn declared(block: &Block) -> Vec<String> {
-    let mut names = Vec::new();
-    for statement in &block.statements {
-        if let ScriptNode::Command(command) = &statement.kind
-            && let Command::DeclareVariables { names: declared, .. } = &**command
-        {
-            names.extend(declared.iter().filter_map(|n| n.last()).map(|n| n.to_lowercase()));
-        }
+/// A condition as it is written, in capitals.
+fn text_of(condition: &Expr) -> String {
+    match condition {
+        Expr::At { origin, .. } => match &**origin {
+            spark::Origin::Sql(origin) => origin.fragment().to_uppercase(),
+            spark::Origin::DataFrame { .. } => String::new(),
+        },
+        Expr::Literal(Literal::Null(_)) => "NULL".to_string(),
+        Expr::Literal(Literal::String(text)) => format!("'{}'", text.to_uppercase()),
+        _ => String::new(),
     }
-    names
+}
+
+/// A value that does not fit a variable is an error of the statement.
+fn placed(error: Error, origin: &Arc<spark::Origin>) -> Error {
+    match error.condition() {
+        "CAST_INVALID_INPUT" | "CAST_OVERFLOW" => error.at(Some(origin)),
+        _ => error,
+    }
 }
 
 /// The handler of a block that catches an error: the most exact one.

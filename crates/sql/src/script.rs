@@ -19,6 +19,59 @@ struct Label {
 pub struct ScriptScope {
     labels: Vec<Label>,
     unnamed: usize,
+    /// Conditions that the blocks around have declared.
+    conditions: Vec<String>,
+}
+
+/// A declaration of variables.
+fn is_declaration(statement: &ScriptStatement) -> bool {
+    let ScriptNode::Command(command) = &statement.kind else { return false };
+    matches!(**command, spark::command::Command::DeclareVariables { .. })
+}
+
+fn no_cursors() -> Error {
+    Error::parse("UNSUPPORTED_FEATURE.SQL_CURSOR").with_message("Scripts have no cursors")
+}
+
+/// Variables of a script have plain names and are not replaced.
+fn check_local(names: &[Vec<String>], replace: bool) -> Result<()> {
+    let qualified = names.iter().find(|n| n.len() > 1);
+    let (sub, name) = match (qualified, names.first()) {
+        (Some(name), _) => ("QUALIFIED_LOCAL_VARIABLE", name),
+        (None, Some(name)) if replace => ("REPLACE_LOCAL_VARIABLE", name),
+        _ => return Ok(()),
+    };
+    let shown = crate::error::shown_name(name);
+    Err(Error::parse(format!("INVALID_VARIABLE_DECLARATION.{sub}"))
+        .param("varName", &shown)
+        .with_message(format!("{shown} cannot be declared like this in a script")))
+}
+
+/// A handler's condition is known, and no other handler of the block has it.
+fn check_trigger(trigger: &HandlerTrigger, block: &Block, scope: &ScriptScope) -> Result<()> {
+    let taken = block.handlers.iter().any(|h| h.triggers.contains(trigger));
+    match trigger {
+        HandlerTrigger::Condition(name) => {
+            let main = name.split('.').next().unwrap_or(name);
+            if !scope.conditions.contains(name) && spark::error::sql_state(main).is_none() {
+                return Err(Error::parse("INVALID_HANDLER_DECLARATION.CONDITION_NOT_FOUND")
+                    .param("condition", name)
+                    .with_message(format!("There is no condition {name}")));
+            }
+            if taken {
+                return Err(Error::parse("DUPLICATE_EXCEPTION_HANDLER.CONDITION")
+                    .param("condition", name)
+                    .with_message(format!("The block has two handlers for {name}")));
+            }
+        }
+        HandlerTrigger::SqlState(state) if taken => {
+            return Err(Error::parse("DUPLICATE_EXCEPTION_HANDLER.SQLSTATE")
+                .param("sqlState", state)
+                .with_message(format!("The block has two handlers for {state}")));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 impl Parser<'_> {
@@ -38,7 +91,9 @@ impl Parser<'_> {
         self.expect_kw(Kw::BEGIN)?;
         self.eat_kws(&[Kw::NOT, Kw::ATOMIC]);
         let label = scope.name(label);
+        let conditions = scope.conditions.len();
         let body = self.body(scope, &[Kw::END], true)?;
+        scope.conditions.truncate(conditions);
         self.expect_kw(Kw::END)?;
         Ok(Block { label, ..body })
     }
@@ -69,23 +124,28 @@ impl Parser<'_> {
             return Ok(());
         }
         if self.at_handler() {
-            let handler = self.handler(scope)?;
+            if !is_block || !block.statements.iter().all(is_declaration) {
+                return Err(Error::parse("INVALID_HANDLER_DECLARATION.WRONG_PLACE_OF_DECLARATION")
+                    .with_message("Handlers are declared before the statements of their block"));
+            }
+            let handler = self.handler(scope, block)?;
             block.handlers.push(handler);
             return Ok(());
         }
         if self.keyword_at(2) == Some(Kw::CONDITION) {
             let condition = self.condition(block)?;
+            scope.conditions.push(condition.name.clone());
             block.conditions.push(condition);
             return Ok(());
         }
-        if self.keyword_at(2) == Some(Kw::CURSOR) {
-            return Err(Error::parse("UNSUPPORTED_FEATURE.SQL_CURSOR").with_message("Scripts have no cursors"));
+        if self.keyword_at(2) == Some(Kw::CURSOR) || self.keyword_at(3) == Some(Kw::CURSOR) {
+            return Err(no_cursors());
         }
         let command = self.declare()?;
-        let spark::command::Command::DeclareVariables { names, .. } = &command else {
+        let spark::command::Command::DeclareVariables { names, replace, .. } = &command else {
             return Err(self.syntax_error());
         };
-        let is_declaration = |s: &ScriptStatement| matches!(&s.kind, ScriptNode::Command(c) if matches!(**c, spark::command::Command::DeclareVariables { .. }));
+        check_local(names, *replace)?;
         let first = block.statements.iter().all(is_declaration) && block.handlers.is_empty();
         if !is_block || !first {
             let sub = if is_block { "ONLY_AT_BEGINNING" } else { "NOT_ALLOWED_IN_SCOPE" };
@@ -134,7 +194,7 @@ impl Parser<'_> {
     }
 
     /// `DECLARE EXIT|CONTINUE HANDLER FOR triggers body`.
-    fn handler(&mut self, scope: &mut ScriptScope) -> Result<Handler> {
+    fn handler(&mut self, scope: &mut ScriptScope, block: &Block) -> Result<Handler> {
         self.advance();
         let exit = self.eat_any(&[Kw::EXIT, Kw::CONTINUE]) == Some(Kw::EXIT);
         self.expect_kws(&[Kw::HANDLER, Kw::FOR])?;
@@ -148,8 +208,12 @@ impl Parser<'_> {
             return Err(Error::parse("INVALID_HANDLER_DECLARATION.INVALID_CONDITION_COMBINATION")
                 .with_message("SQLEXCEPTION and NOT FOUND stand alone in a handler"));
         }
+        for trigger in &triggers {
+            check_trigger(trigger, block, scope)?;
+        }
         // A handler does not see the labels around it.
-        let mut inner = ScriptScope { labels: Vec::new(), unnamed: scope.unnamed };
+        let conditions = scope.conditions.clone();
+        let mut inner = ScriptScope { labels: Vec::new(), unnamed: scope.unnamed, conditions };
         let body = if self.at_kw(Kw::BEGIN) {
             self.block(&mut inner, None)?
         } else {
@@ -177,7 +241,7 @@ impl Parser<'_> {
 
     /// One statement of a script.
     fn script_statement(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
-        if self.name_at(0) && self.sym_at(1, ":") {
+        if self.name_at(0) && self.sym_at(1, ":") && !self.at_kw(Kw::SELECT) {
             return self.labelled(scope);
         }
         match self.keyword_at(0) {
@@ -190,6 +254,14 @@ impl Parser<'_> {
             Some(Kw::SET) => {
                 self.advance();
                 self.variable_assignments().map(|c| ScriptNode::Command(Box::new(c)))
+            }
+            Some(Kw::OPEN | Kw::FETCH | Kw::CLOSE) if self.name_at(1) => Err(no_cursors()),
+            Some(Kw::DROP)
+                if matches!(self.keyword_at(1), Some(Kw::TEMPORARY | Kw::TEMP))
+                    && matches!(self.keyword_at(2), Some(Kw::VARIABLE | Kw::VAR)) =>
+            {
+                Err(Error::parse("UNSUPPORTED_FEATURE.SQL_SCRIPTING_DROP_TEMPORARY_VARIABLE")
+                    .with_message("A script does not drop variables"))
             }
             _ => Ok(match self.statement()? {
                 Statement::Query(plan) => ScriptNode::Query(Box::new(plan)),

@@ -86,7 +86,7 @@ fn shown(key: &str) -> String {
 fn unresolved(name: &[String]) -> Error {
     Error::analysis("UNRESOLVED_VARIABLE")
         .param("variableName", crate::catalog::shown(name))
-        .param("searchPath", "`system`.`session`")
+        .param("searchPath", "[`system`.`session`]")
         .with_message(format!("There is no variable {}.", crate::catalog::shown(name)))
 }
 
@@ -95,17 +95,44 @@ pub fn exists(session: &Session, name: &[String]) -> bool {
     key(name).is_ok_and(|k| session.names.lock().variables.contains_key(&k))
 }
 
+/// A variable with its key: by its name alone, or behind `session` or a block's label.
 fn find(session: &Session, name: &[String]) -> Result<(String, Variable)> {
-    let key = key(name)?;
-    session.names.lock().variables.get(&key).cloned().ok_or_else(|| unresolved(name))
+    let names = session.names.lock();
+    let missing = || {
+        let current = format!("{}.{}", quote_identifier(&names.catalog), quote_identifier(&names.database));
+        unresolved(name).param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
+    };
+    let (owner, last) = match name {
+        [only] => (None, only.to_lowercase()),
+        [owner, only] => (Some(owner.as_str()), only.to_lowercase()),
+        [system, session, only] if system.eq_ignore_ascii_case("system") && session.eq_ignore_ascii_case("session") => {
+            (Some("session"), only.to_lowercase())
+        }
+        _ => return Err(missing()),
+    };
+    if let Some(owner) = owner {
+        let is_label = names.labels.iter().any(|l| l.eq_ignore_ascii_case(owner));
+        if !owner.eq_ignore_ascii_case("session") && !is_label {
+            return Err(missing());
+        }
+        let hidden = crate::names::hidden(owner, &last);
+        if let Some((_, variable)) = names.variables.get(&hidden) {
+            return Ok((hidden, variable.clone()));
+        }
+    }
+    match names.variables.get(&last) {
+        Some((_, variable)) => Ok((last, variable.clone())),
+        None => Err(missing()),
+    }
 }
 
 /// `DROP TEMPORARY VARIABLE`.
 pub fn drop(session: &Session, name: &[String], if_exists: bool) -> Result<Table> {
-    let removed = key(name).ok().and_then(|k| session.names.lock().variables.remove(&k));
+    let key = key(name)?;
+    let removed = session.names.lock().variables.remove(&key);
     match removed {
         None if !if_exists => Err(Error::analysis("VARIABLE_NOT_FOUND")
-            .param("variableName", key(name).map(|k| shown(&k)).unwrap_or_else(|_| crate::catalog::shown(name)))
+            .param("variableName", shown(&key))
             .with_message("There is no such variable.")),
         _ => Ok(Table::empty()),
     }
@@ -246,26 +273,35 @@ pub async fn execute_immediate(
     using: Vec<Expr>,
     op: &crate::operation::OperationContext,
 ) -> Result<Table> {
-    let text = match values(session, vec![text]).await?.pop() {
-        Some(Literal::String(text)) => text,
-        Some(Literal::Null(_)) => {
+    let (text_type, value) = one_value(session, text).await?;
+    let text = match value {
+        Literal::String(text) => text,
+        Literal::Null(_) if text_type.is_string() => {
             return Err(Error::analysis("NULL_QUERY_STRING_EXECUTE_IMMEDIATE")
                 .param("varName", "")
                 .with_message("The statement to execute is null."));
         }
         _ => {
             return Err(Error::analysis("INVALID_EXPR_TYPE_FOR_QUERY_EXECUTE_IMMEDIATE")
+                .param("exprType", format!("\"{}\"", text_type.sql()))
                 .with_message("The statement to execute must be a string."));
         }
     };
+    let begins = text.trim_start().get(..5).is_some_and(|w| w.eq_ignore_ascii_case("BEGIN"));
+    if begins && sql::parse_statement(&text, &sql::ParseOptions::from(&session.settings())).is_ok() {
+        return Err(Error::analysis("SQL_SCRIPT_IN_EXECUTE_IMMEDIATE")
+            .param("sqlString", &text)
+            .with_message("EXECUTE IMMEDIATE runs one statement, not a script."));
+    }
     let (named, positional) = arguments(session, &text, using)?;
+    let shown = text.to_uppercase();
     let plan = Plan::from(Node::Sql { text, named_args: named, positional_args: positional });
     if into.is_empty() {
         return session.execute_here(plan, op).await?.collect().await;
     }
     if session.command_of(&plan)?.is_some() {
         return Err(Error::analysis("INVALID_STATEMENT_FOR_EXECUTE_INTO")
-            .param("sqlString", "")
+            .param("sqlString", shown)
             .with_message("INTO takes the row of a query."));
     }
     set_from(session, &into, &plan).await
