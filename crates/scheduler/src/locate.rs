@@ -10,7 +10,9 @@ pub fn at_name(error: Error, text: &str, options: &ParseOptions) -> Error {
     let first = text.split_whitespace().next().unwrap_or_default();
     let is = |words: &[&str]| words.iter().any(|w| first.eq_ignore_ascii_case(w));
     let data = error.data();
-    if !data.contexts.is_empty() || (is(&["CREATE", "DROP"]) && !is_about_source(text)) {
+    let about_variable = error.condition() == "UNRESOLVED_VARIABLE";
+    let unlocated = is(&["CREATE", "DROP"]) && !is_about_source(text) && !about_variable;
+    if !data.contexts.is_empty() || unlocated {
         return error;
     }
     let condition = error.condition();
@@ -26,6 +28,7 @@ pub fn at_name(error: Error, text: &str, options: &ParseOptions) -> Error {
         "EXPECT_TABLE_NOT_VIEW" | "EXPECT_PERMANENT_VIEW_NOT_TEMP" => "viewName",
         "EXPECT_VIEW_NOT_TABLE" => "tableName",
         "UNRESOLVED_ROUTINE" => "routineName",
+        "UNRESOLVED_VARIABLE" => "variableName",
         _ => return error,
     };
     let Some(about) = data.parameters.get(key).cloned() else { return error };
@@ -61,5 +64,15 @@ mod tests {
         check("SHOW COLUMNS IN nope", Some("nope"));
         check("CREATE TABLE x LIKE nope", Some("nope"));
         check("DROP TABLE nope", None);
+    }
+
+    #[test]
+    fn variables_are_located_in_every_statement() {
+        for text in ["DECLARE a.v INT", "DROP TEMPORARY VARIABLE a.v", "SET VAR a.v = 1"] {
+            let error = Error::analysis("UNRESOLVED_VARIABLE").param("variableName", "`a`.`v`");
+            let error = at_name(error, text, &ParseOptions::default());
+            let fragment = error.data().contexts.first().map(|c| c.fragment.as_str());
+            assert_eq!(fragment, Some("a.v"), "{text}");
+        }
     }
 }

@@ -263,11 +263,23 @@ impl Parser<'_> {
                 Err(Error::parse("UNSUPPORTED_FEATURE.SQL_SCRIPTING_DROP_TEMPORARY_VARIABLE")
                     .with_message("A script does not drop variables"))
             }
-            _ => Ok(match self.statement()? {
-                Statement::Query(plan) => ScriptNode::Query(Box::new(plan)),
-                Statement::Command(command) => ScriptNode::Command(Box::new(command)),
-                Statement::Script(block) => ScriptNode::Block(block),
-            }),
+            _ => self.plain_statement(),
+        }
+    }
+
+    /// A statement that could stand outside a script too.
+    fn plain_statement(&mut self) -> Result<ScriptNode> {
+        let mark = self.mark();
+        match self.statement() {
+            Ok(Statement::Query(plan)) => Ok(ScriptNode::Query(Box::new(plan))),
+            Ok(Statement::Command(command)) => Ok(ScriptNode::Command(Box::new(command))),
+            Ok(Statement::Script(block)) => Ok(ScriptNode::Block(block)),
+            // A name that begins no statement begins a label: what is wrong is the word after it.
+            Err(error) if self.mark() == mark && self.name_at(0) && error.condition() == crate::error::SYNTAX_ERROR => {
+                self.advance();
+                Err(self.syntax_error())
+            }
+            Err(error) => Err(error),
         }
     }
 
