@@ -65,8 +65,14 @@ impl Analyzer<'_> {
         let boundary = std::mem::replace(&mut self.cte_boundary, self.ctes.len());
         let rel = self.relation(plan);
         self.cte_boundary = boundary;
-        let used = self.outer.pop().map(|s| s.used).unwrap_or_default();
-        Ok((rel?, used))
+        let mut used = self.outer.pop().map(|s| s.used).unwrap_or_default();
+        let rel = rel?;
+        if takes_aggregates {
+            // Columns under aggregates of the outer query are not asked for themselves.
+            let there = crate::decorrelate::outer_occurrences(&rel.plan);
+            used.retain(|a| there.contains(&a.column_name()));
+        }
+        Ok((rel, used))
     }
 
     fn scalar_subquery(&mut self, plan: &Plan, scope: &Scope) -> Result<Typed> {

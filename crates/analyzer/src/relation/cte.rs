@@ -132,7 +132,12 @@ impl Analyzer<'_> {
         *def.working.borrow_mut() = Some(Working { table: table.clone(), output: output.clone(), level, seen: None });
         let step = self.relation(&op.right);
         let seen = def.working.borrow_mut().take().and_then(|w| w.seen);
-        let (step, next) = self.next_level(step?, seen, def.max_recursion)?;
+        let step = step?;
+        if seen.is_none() {
+            // The name on the right is that of another definition: nothing recurs.
+            return self.relation(&def.plan);
+        }
+        let (step, next) = self.next_level(step, seen, def.max_recursion)?;
         if step.output.len() != output.len() {
             return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
                 .param("operator", "UNION")
