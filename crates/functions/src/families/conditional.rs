@@ -99,8 +99,11 @@ fn result_type(call: &Call, values: &[usize], function: &str, name: &str) -> Res
     })
 }
 
-fn if_else(call: Call) -> Result<Typed> {
+fn if_else(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
+    if call.args[1].ty.is_string() && call.args[2].ty.is_string() {
+        super::collation::unify(&mut call, &[1, 2])?;
+    }
     let name = format!("(IF({}, {}, {}))", call.args[0].name, call.args[1].name, call.args[2].name);
     // An untyped null counts as false; nothing else is cast.
     let condition = match call.args[0].ty {
@@ -124,6 +127,10 @@ fn choice(condition: Expr, then: Typed, otherwise: Typed, name: String) -> Typed
 fn coalesce(mut call: Call) -> Result<Typed> {
     if call.args.is_empty() {
         return Err(call.wrong_arity("> 0"));
+    }
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    if call.args.iter().all(|a| a.ty.is_string()) {
+        super::collation::unify(&mut call, &all)?;
     }
     let ty = call.unify(0..call.args.len())?;
     let nullable = call.args.iter().all(|a| a.nullable);

@@ -49,7 +49,7 @@ fn state(_: &crate::aggregate::AggregateArgs) -> Vec<Arrow> {
 fn vector(call: Call, kernel: &'static AggregateKernel) -> Result<Typed> {
     call.arity(1..=1)?;
     expect_vector(&call, 0)?;
-    Ok(finish(call, kernel, DataType::array(DataType::Float, true), true))
+    Ok(finish(call, kernel, DataType::array(DataType::Float, false), true))
 }
 
 /// Sums or means of the elements so far, of as many vectors; those with a null inside do not count.

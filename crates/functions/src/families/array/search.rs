@@ -119,6 +119,9 @@ fn join(mut call: Call) -> Result<Typed> {
     for i in 1..call.args.len() {
         strict(&mut call, i, Expected::String)?;
     }
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    let collated = super::super::collation::unify(&mut call, &all)?.is_some();
+    let name = if collated { call.display_name() } else { name };
     let nullable = call.any_nullable();
     let ty = match element(&call.args[0].ty) {
         collated @ DataType::String { .. } => collated,

@@ -199,7 +199,10 @@ fn str_to_map(mut call: Call) -> Result<Typed> {
     for i in 0..3 {
         super::rows::strict(&mut call, i, Expected::String)?;
     }
-    let ty = DataType::map(DataType::STRING, DataType::STRING, true);
+    let collation = super::collation::unify(&mut call, &[0, 1, 2])?;
+    let name = if collation.is_some() { call.display_name() } else { name };
+    let text = super::collation::string_type(&collation);
+    let ty = DataType::map(text.clone(), text, true);
     let nullable = call.any_nullable();
     Ok(build(call, &KERNELS[8], ty, nullable, name))
 }

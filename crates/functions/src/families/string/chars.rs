@@ -46,8 +46,7 @@ fn chr(call: Call) -> SparkResult<Typed> {
 fn quote(mut call: Call) -> SparkResult<Typed> {
     call.arity(1..=1)?;
     call.expect(0, Expected::String)?;
-    let ty = rows::text_type(&call, 0);
-    Ok(call.kernel(&QUOTE, ty, true))
+    Ok(call.kernel(&QUOTE, DataType::STRING, true))
 }
 
 fn space(call: Call) -> SparkResult<Typed> {

@@ -85,11 +85,8 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
                 .param("left", format!("\"{}\"", call.args[0].ty.sql()))
                 .param("right", format!("\"{}\"", call.args[key].ty.sql())));
         };
-        let same = Expr::BinaryExpr(datafusion::logical_expr::BinaryExpr::new(
-            Box::new(value.expr),
-            datafusion::logical_expr::Operator::IsNotDistinctFrom,
-            Box::new(search.expr),
-        ));
+        let is = datafusion::logical_expr::Operator::IsNotDistinctFrom;
+        let same = crate::families::predicate::comparison_expr(&value, is, &search);
         when_then.push((Box::new(same), Box::new(call.args[key + 1].expr.clone())));
     }
     let nullable =

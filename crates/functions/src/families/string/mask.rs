@@ -7,6 +7,7 @@ use spark::types::DataType;
 
 use crate::call::Call;
 use crate::coerce::Expected;
+use crate::families::collation;
 use crate::families::rows::{self, Text};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs};
@@ -44,7 +45,8 @@ fn mask(mut call: Call) -> SparkResult<Typed> {
             return Err(call.mismatch("INPUT_SIZE_NOT_ONE").param("exprName", PARAMETERS[i].0));
         }
     }
-    let ty = rows::text_type(&call, 0);
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    let ty = collation::string_type(&collation::unify(&mut call, &all)?);
     Ok(call.kernel(&MASK, ty, true))
 }
 

@@ -8,6 +8,7 @@ use spark::types::DataType;
 
 use crate::call::Call;
 use crate::coerce::{self, Expected};
+use crate::families::collation;
 use crate::families::rows::{self, Bytes, Ints, Text};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
@@ -55,7 +56,9 @@ fn typed(mut call: Call, string: &'static Kernel, binary: &'static Kernel) -> Sp
         }
         call.expect(i, Expected::String)?;
     }
-    let (ty, nullable) = (rows::text_type(&call, 0), call.any_nullable());
+    let collation = collation::unify(&mut call, &[0, 2])?;
+    let name = if collation.is_some() { call.display_name() } else { name };
+    let (ty, nullable) = (collation::string_type(&collation), call.any_nullable());
     Ok(call.kernel(string, ty, nullable).named(name))
 }
 

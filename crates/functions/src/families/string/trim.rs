@@ -49,8 +49,8 @@ fn typed(mut call: Call, kernel: &'static Kernel, side: &str) -> SparkResult<Typ
         return Ok(call.kernel(kernel, ty, nullable));
     }
     call.expect_all(&[Expected::String, Expected::String])?;
-    let name = format!("TRIM({side} {} FROM {})", call.args[0].name, call.args[1].name);
     let collation = collation::unify(&mut call, &[0, 1])?;
+    let name = format!("TRIM({side} {} FROM {})", call.args[0].name, call.args[1].name);
     call.args.swap(0, 1);
     let nullable = call.any_nullable();
     let options = collation::options(&call, &collation);
