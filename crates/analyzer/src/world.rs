@@ -4,7 +4,7 @@
 //! file listing), it says so with a [`Need`]; the scheduler finds the answer and asks again.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::logical_expr::TableSource;
 use spark::plan::{DataSource, Options};
@@ -162,10 +162,20 @@ pub enum SqlFunctionBody {
 pub struct World {
     pub settings: Settings,
     pub answers: HashMap<Need, Answer>,
+    /// The settings in the other mode, for views that were made in it.
+    in_other_mode: OnceLock<Settings>,
 }
 
 impl World {
     pub fn new(settings: Settings) -> Self {
-        World { settings, answers: HashMap::new() }
+        World { settings, answers: HashMap::new(), in_other_mode: OnceLock::new() }
+    }
+
+    /// The settings with ANSI mode on or off.
+    pub fn settings_in(&self, ansi: bool) -> &Settings {
+        if self.settings.ansi == ansi {
+            return &self.settings;
+        }
+        self.in_other_mode.get_or_init(|| Settings { ansi, ..self.settings.clone() })
     }
 }

@@ -213,7 +213,7 @@ impl<'w> Analyzer<'w> {
     /// The settings, for as long as the world lives.
     fn world_settings(&self) -> &'w spark::Settings {
         let world = self.world;
-        &world.settings
+        world.settings_in(self.settings.ansi)
     }
 
     /// The call with its arguments typed.
