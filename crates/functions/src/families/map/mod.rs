@@ -18,7 +18,6 @@ use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 use crate::types::list_field;
-use crate::values;
 
 /// Functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -129,9 +128,11 @@ fn contains_key(mut call: Call) -> Result<Typed> {
     if call.args[1].ty == DataType::Null {
         return Err(call.mismatch("NULL_TYPE").param("functionName", "`map_contains_key`"));
     }
+    let options;
     match super::array::common_element(&key, &call.args[1].ty, call.settings) {
         Some(common) => {
             call.args[1] = coerce::cast_implicitly(&call.args[1], &common, call.settings);
+            options = super::array::by_element(&call, &common);
             let map = DataType::map(common, value, nulls);
             call.args[0] = coerce::cast_implicitly(&call.args[0], &map, call.settings);
         }
@@ -144,7 +145,7 @@ fn contains_key(mut call: Call) -> Result<Typed> {
                 .param("rightType", format!("\"{}\"", call.args[1].ty.sql())));
         }
     }
-    Ok(call.kernel(&KERNELS[2], DataType::Boolean, true).named(name))
+    Ok(call.kernel_with(&KERNELS[2], options, DataType::Boolean, true).named(name))
 }
 
 fn entries(call: Call) -> Result<Typed> {
@@ -244,7 +245,7 @@ fn eval_concat(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_contains_key(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (maps, key) = (Lists::of(args, 0)?, Column::of(args, 1)?);
-    let rows = values::rows_of(&[maps.values(), &key.array])?;
+    let rows = super::array::keys_of(args, &[maps.values(), &key.array])?;
     booleans(args, |row| {
         let Some(mut range) = maps.get(row).filter(|_| !key.is_null(row)) else { return Ok(None) };
         let wanted = rows[1].row(key.at(row));
