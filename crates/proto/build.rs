@@ -7,7 +7,8 @@ use std::{env, fs, io};
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    // Seen from the package's folder, where cargo runs this: clones may share what was built of it.
+    let root = PathBuf::from("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files)?;

@@ -28,9 +28,11 @@ pub fn step(what: &str) {
     println!("\n-- {what}");
 }
 
-/// The root of the repository.
+/// The root of the repository that cargo was started in. Clones may share a folder of built things, so
+/// where this program was built says nothing.
 pub fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let manifest = Path::new(&manifest);
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
