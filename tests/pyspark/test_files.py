@@ -1,6 +1,7 @@
 """Reading and writing files."""
 
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 
@@ -85,3 +86,53 @@ def test_corrupt_parquet(spark, tmp_path):
     with pytest.raises(Exception):
         spark.read.parquet(str(tmp_path / "bad.parquet")).collect()
     assert spark.sql("SELECT 1 AS one").first().one == 1
+
+
+def test_columns_go_by_any_spelling(spark, tmp_path):
+    path = str(tmp_path / "spelled")
+    spark.range(3).selectExpr("id as Id").write.parquet(path)
+    assert sorted(r.ID for r in spark.read.schema("ID long").parquet(path).collect()) == [0, 1, 2]
+    assert spark.read.schema("ID long").parquet(path).filter("id > 0").count() == 2
+
+
+def test_corrupt_records_alone(spark, tmp_path):
+    (tmp_path / "a.json").write_text('{"a": 1}\nbad\n')
+    frame = spark.read.json(str(tmp_path))
+    assert frame.filter("_corrupt_record is not null and a is null").count() == 1
+    with pytest.raises(Exception, match="QUERY_ONLY_CORRUPT_RECORD_COLUMN"):
+        frame.select("_corrupt_record").collect()
+
+
+def test_variants_in_json(spark, tmp_path):
+    (tmp_path / "a.json").write_text('{"v": {"a": [1, "x"]}}\n{"w": 1}\n')
+    frame = spark.read.schema("v variant").json(str(tmp_path))
+    rows = frame.selectExpr("variant_get(v, '$.a[1]', 'string') as x", "v is null as absent").collect()
+    assert sorted(map(tuple, rows), key=str) == [("x", False), (None, True)]
+
+
+def test_csv_quotes_that_close_nothing(spark, tmp_path):
+    (tmp_path / "a.csv").write_text('a,b\n1,"x""y"\n2,"open\n')
+    rows = [tuple(r) for r in spark.read.csv(str(tmp_path), header=True).collect()]
+    assert rows == [("1", '"x""y"'), ("2", "open")]
+
+
+def test_encodings(spark, tmp_path):
+    path = str(tmp_path / "wide")
+    spark.createDataFrame([(1, "é")], "a int, b string").coalesce(1).write.option("encoding", "UTF-16").csv(path)
+    assert spark.read.option("encoding", "UTF-16").csv(path).first()._c1 == "é"
+
+
+def test_a_table_takes_what_fits(spark):
+    spark.sql("DROP TABLE IF EXISTS fits")
+    two = spark.range(2).selectExpr("id", "id AS p")
+    two.write.saveAsTable("fits")
+    for write, condition in [
+        (spark.range(2).write, "_LEGACY_ERROR_TEMP_1161"),
+        (two.write.format("csv"), "_LEGACY_ERROR_TEMP_1159"),
+        (two.write.partitionBy("p"), "_LEGACY_ERROR_TEMP_1163"),
+    ]:
+        with pytest.raises(AnalysisException) as refused:
+            write.mode("append").saveAsTable("fits")
+        assert refused.value.getCondition() == condition
+    assert spark.table("fits").count() == 2
+    spark.sql("DROP TABLE fits")

@@ -101,6 +101,11 @@ def test_refusals(views, statement, condition):
     assert outcome(views, statement) == condition
 
 
+def test_constants_need_no_names(views):
+    views.sql("create view constants as select 1, 'a', date'2020-01-01'")
+    assert views.table("constants").columns == ["1", "a", "DATE '2020-01-01'"]
+
+
 def test_a_view_keeps_the_mode_it_was_made_in(views):
     views.sql("create view division as select 1 / (c1 - c1) as q from t")
     views.sql("insert into t values (1, 'a')")

@@ -163,7 +163,7 @@ impl Analyzer<'_> {
                 Expr::Attribute(a) => (a.parts.last().cloned().unwrap_or_default(), false),
                 _ => (typed.name.clone(), true),
             },
-            Expr::ExtractValue { .. } => (typed.name.clone(), false),
+            Expr::ExtractValue { .. } | Expr::Literal(_) => (typed.name.clone(), false),
             Expr::Window { .. } => (typed.name.clone(), true),
             // The time of a window is a column to Spark.
             Expr::Function(f) if builtin_name(&f.name).as_deref() == Some("window_time") => (typed.name.clone(), false),
