@@ -280,7 +280,7 @@ def function_section(prober):
     for name in theirs:
         text = functions.PROBES.get(name)
         if text is not None:
-            rows.append((f"`{name}`", prober.state(name, [("", statement_probe(text))], False)))
+            rows.append((f"`{name}`", prober.state(f"`{name}`", [("", statement_probe(text))], False)))
         elif name not in ours:
             rows.append((f"`{name}`", "no: `UNRESOLVED_ROUTINE`"))
         else:
