@@ -4,7 +4,6 @@ use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::shell::{Error, Result, fail};
@@ -14,6 +13,12 @@ const START: Duration = Duration::from_secs(30);
 
 /// How long a server may take to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(45);
+
+/// A moment between two looks at the process.
+#[expect(clippy::disallowed_methods, reason = "xtask has no runtime whose threads this could block")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
 
 /// A running server.
 pub struct Server {
@@ -60,7 +65,7 @@ impl Server {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return Ok(());
             }
-            sleep(Duration::from_millis(20));
+            pause();
         }
         fail(format!("the server did not listen within {} s; see {}", START.as_secs(), self.log.display()))
     }
@@ -95,7 +100,7 @@ impl Drop for Server {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;
             }
-            sleep(Duration::from_millis(20));
+            pause();
         }
         eprintln!("the server did not end on SIGTERM; killing it (log: {})", self.log.display());
         let _ = self.child.kill();

@@ -36,8 +36,8 @@ fn skip(text: &str, before: Option<char>) -> usize {
     if text.starts_with("/*") {
         return block_comment(text);
     }
-    if text.starts_with('"') {
-        return 1 + quoted(&text[1..], '"');
+    if let Some(inside) = text.strip_prefix('"') {
+        return 1 + quoted(inside, '"');
     }
     let after_name = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let raw = text.strip_prefix("br").or_else(|| text.strip_prefix('r'));

@@ -21,16 +21,22 @@ use crate::error::with_context;
 use crate::families::aggregate::collect::Collect;
 use crate::kernel::Options;
 
+/// Makes the accumulator of one group.
+pub type MakeAccumulator = fn(&AggregateArgs) -> Result<Box<dyn Accumulator>>;
+
+/// Makes the accumulator of all groups.
+pub type MakeGroups = fn(&AggregateArgs) -> Result<Box<dyn GroupsAccumulator>>;
+
 /// A named aggregate over Arrow arrays.
 pub struct AggregateKernel {
     /// Unique; what travels on the wire.
     pub name: &'static str,
     /// Makes an empty accumulator.
-    pub accumulator: fn(&AggregateArgs) -> Result<Box<dyn Accumulator>>,
+    pub accumulator: MakeAccumulator,
     /// Types of the partial state, in order; must be serializable Arrow types.
     pub state: fn(&AggregateArgs) -> Vec<Arrow>,
     /// A vectorized accumulator over groups, where there is one.
-    pub groups: Option<fn(&AggregateArgs) -> Result<Box<dyn GroupsAccumulator>>>,
+    pub groups: Option<MakeGroups>,
 }
 
 /// What an accumulator is made from.

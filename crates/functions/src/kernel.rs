@@ -160,13 +160,13 @@ fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
             Expr::ScalarFunction(call)
         }
         Expr::BinaryExpr(mut pair) if levels > 0 => {
-            pair.left = boxed(pair.left, origin, levels);
-            pair.right = boxed(pair.right, origin, levels);
+            pair.left = boxed(*pair.left, origin, levels);
+            pair.right = boxed(*pair.right, origin, levels);
             Expr::BinaryExpr(pair)
         }
-        Expr::Not(child) if levels > 0 => Expr::Not(boxed(child, origin, levels)),
+        Expr::Not(child) if levels > 0 => Expr::Not(boxed(*child, origin, levels)),
         Expr::InList(mut list) if levels > 0 => {
-            list.expr = boxed(list.expr, origin, levels);
+            list.expr = boxed(*list.expr, origin, levels);
             list.list = list.list.into_iter().map(|e| placed_below(e, origin, levels - 1)).collect();
             Expr::InList(list)
         }
@@ -174,9 +174,9 @@ fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
             case.when_then_expr = case
                 .when_then_expr
                 .into_iter()
-                .map(|(when, then)| (boxed(when, origin, levels), boxed(then, origin, levels)))
+                .map(|(when, then)| (boxed(*when, origin, levels), boxed(*then, origin, levels)))
                 .collect();
-            case.else_expr = case.else_expr.map(|e| boxed(e, origin, levels));
+            case.else_expr = case.else_expr.map(|e| boxed(*e, origin, levels));
             Expr::Case(case)
         }
         Expr::AggregateFunction(mut call) if levels > 0 => {
@@ -191,8 +191,8 @@ fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
     }
 }
 
-fn boxed(expr: Box<Expr>, origin: &spark::Origin, levels: usize) -> Box<Expr> {
-    Box::new(placed_below(*expr, origin, levels - 1))
+fn boxed(expr: Expr, origin: &spark::Origin, levels: usize) -> Box<Expr> {
+    Box::new(placed_below(expr, origin, levels - 1))
 }
 
 /// A number for a call. An argument that is a kernel's call itself adds its own number, so that

@@ -39,13 +39,25 @@ pub struct Spec {
     /// The column that the value is stored in, for the error of one that does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     column: Option<String>,
+    /// Nested values as strings the way `spark.sql.legacy.castComplexTypesToString.enabled` has them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    legacy_nesting: bool,
 }
 
 impl Spec {
     /// The cast between two types under these settings.
     pub fn new(from: &DataType, to: &DataType, mode: Mode, settings: &Settings) -> Self {
         let reads_clock = from.is_string() && *to == DataType::Timestamp;
-        Spec { from: from.clone(), to: to.clone(), mode, now: reads_clock.then_some(settings.now_micros), column: None }
+        let nested_text = from.is_complex() && to.is_string();
+        Spec {
+            from: from.clone(),
+            to: to.clone(),
+            mode,
+            now: reads_clock.then_some(settings.now_micros),
+            column: None,
+            legacy_nesting: nested_text
+                && settings.conf.get_bool("spark.sql.legacy.castComplexTypesToString.enabled", false),
+        }
     }
 
     /// The cast described by `text`, for values stored in `column`.
@@ -82,6 +94,8 @@ pub struct Context {
     pub mode: Mode,
     pub zone: Zone,
     pub now: i64,
+    /// See [`format::Style`].
+    pub legacy_nesting: bool,
 }
 
 impl Context {
@@ -90,7 +104,7 @@ impl Context {
     /// # Errors
     /// `INVALID_TIMEZONE`.
     pub fn new(mode: Mode, zone: &str) -> Result<Self> {
-        Ok(Context { mode, zone: Zone::named(zone)?, now: 0 })
+        Ok(Context { mode, zone: Zone::named(zone)?, now: 0, legacy_nesting: false })
     }
 
     /// True if a value that does not fit is found out rather than narrowed.
@@ -110,7 +124,12 @@ impl Context {
 fn cast_kernel(args: &KernelArgs) -> Result<ColumnarValue> {
     let spec: Spec = serde_json::from_str(args.extra())
         .map_err(|e| DataFusionError::Internal(format!("a cast was planned without its types: {e}")))?;
-    let context = Context { mode: spec.mode, zone: Zone::named(args.time_zone()?)?, now: spec.now.unwrap_or(0) };
+    let context = Context {
+        mode: spec.mode,
+        zone: Zone::named(args.time_zone()?)?,
+        now: spec.now.unwrap_or(0),
+        legacy_nesting: spec.legacy_nesting,
+    };
     match args.value(0)? {
         ColumnarValue::Array(array) => {
             let cast = convert(array, &spec.from, &spec.to, &context).map_err(|e| spec.in_column(e))?;

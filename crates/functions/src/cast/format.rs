@@ -27,17 +27,31 @@ pub struct Style {
     pub plain_decimals: bool,
     /// `df.show`: null is a word and binary is in brackets.
     pub pretty: bool,
+    /// `spark.sql.legacy.castComplexTypesToString.enabled`: maps and structs in square brackets, nothing for
+    /// a null inside.
+    pub legacy_nesting: bool,
 }
 
 impl Style {
     /// As `CAST(… AS STRING)`.
     pub fn cast(context: &Context) -> Self {
-        Style { zone: context.zone, null: "null", plain_decimals: context.mode != Mode::Legacy, pretty: false }
+        Style {
+            zone: context.zone,
+            null: if context.legacy_nesting { "" } else { "null" },
+            plain_decimals: context.mode != Mode::Legacy,
+            pretty: false,
+            legacy_nesting: context.legacy_nesting,
+        }
     }
 
     /// As `df.show`.
     pub fn pretty(zone: Zone) -> Self {
-        Style { zone, null: "NULL", plain_decimals: true, pretty: true }
+        Style { zone, null: "NULL", plain_decimals: true, pretty: true, legacy_nesting: false }
+    }
+
+    /// What stands around maps and structs.
+    fn braces(&self) -> (char, char) {
+        if self.legacy_nesting { ('[', ']') } else { ('{', '}') }
     }
 }
 
@@ -153,6 +167,13 @@ impl<'a> Writer<'a> {
         matches!(self.kind, Kind::Null) || self.array.is_null(row)
     }
 
+    /// A value after what comes before it, which ends in a blank only where something follows.
+    fn write_after(&self, before: &str, row: usize, out: &mut String) -> Result<()> {
+        let empty = self.style.legacy_nesting && self.is_null(row);
+        out.push_str(if empty { before.trim_end() } else { before });
+        self.write_or_null(row, out)
+    }
+
     fn write_or_null(&self, row: usize, out: &mut String) -> Result<()> {
         if self.is_null(row) {
             out.push_str(self.style.null);
@@ -190,7 +211,7 @@ impl<'a> Writer<'a> {
             Kind::Calendar => out.push_str(&calendar_at(a, row)),
             Kind::List(values) => return self.write_list(values, row, out),
             Kind::Map(keys, values) => return self.write_map(keys, values, row, out),
-            Kind::Struct(fields) => return write_struct(fields, row, out),
+            Kind::Struct(fields) => return self.write_struct(fields, row, out),
             Kind::Variant => out.push_str(&crate::families::variant::cast::text_at(a, row, self.style.zone)?),
         }
         Ok(())
@@ -212,10 +233,7 @@ impl<'a> Writer<'a> {
         let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
         out.push('[');
         for i in start..end {
-            if i > start {
-                out.push_str(", ");
-            }
-            values.write_or_null(i, out)?;
+            values.write_after(if i > start { ", " } else { "" }, i, out)?;
         }
         out.push(']');
         Ok(())
@@ -224,30 +242,25 @@ impl<'a> Writer<'a> {
     fn write_map(&self, keys: &Writer, values: &Writer, row: usize, out: &mut String) -> Result<()> {
         let offsets = self.array.as_map().value_offsets();
         let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
-        out.push('{');
+        let (open, close) = self.style.braces();
+        out.push(open);
         for i in start..end {
-            if i > start {
-                out.push_str(", ");
-            }
-            keys.write_or_null(i, out)?;
-            out.push_str(" -> ");
-            values.write_or_null(i, out)?;
+            keys.write_after(if i > start { ", " } else { "" }, i, out)?;
+            values.write_after(" -> ", i, out)?;
         }
-        out.push('}');
+        out.push(close);
         Ok(())
     }
-}
 
-fn write_struct(fields: &[Writer], row: usize, out: &mut String) -> Result<()> {
-    out.push('{');
-    for (i, field) in fields.iter().enumerate() {
-        if i > 0 {
-            out.push_str(", ");
+    fn write_struct(&self, fields: &[Writer], row: usize, out: &mut String) -> Result<()> {
+        let (open, close) = self.style.braces();
+        out.push(open);
+        for (i, field) in fields.iter().enumerate() {
+            field.write_after(if i > 0 { ", " } else { "" }, row, out)?;
         }
-        field.write_or_null(row, out)?;
+        out.push(close);
+        Ok(())
     }
-    out.push('}');
-    Ok(())
 }
 
 fn write_display(out: &mut String, value: impl std::fmt::Display) {
@@ -285,12 +298,12 @@ pub fn double_to_string(v: f64) -> String {
 /// digits that these bits say nothing about, which may leave more than needed. `None` for other numbers.
 fn whole_digits(v: f64, significant: i32) -> Option<String> {
     let size = v.abs();
-    if v.fract() != 0.0 || !(1.0..9.223_372_036_854_775_8e18).contains(&size) {
+    if v.fract() != 0.0 || !(1.0..9.223_372_036_854_776e18).contains(&size) {
         return None;
     }
     let whole = size as u64;
     let exponent = 63 - whole.leading_zeros() as i32;
-    if exponent <= significant - 1 {
+    if exponent < significant {
         return None;
     }
     let unknown = (f64::from((exponent - significant - 1).max(0)) * std::f64::consts::LOG10_2).floor() as u32;

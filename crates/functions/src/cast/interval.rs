@@ -51,8 +51,8 @@ pub fn day_time_string(micros: i64, start: u8, end: u8) -> String {
 
 fn day_time_body(mut micros: u64, start: usize, end: usize) -> String {
     let mut text = String::new();
-    for field in start..=end {
-        let unit = MICROS[field].unsigned_abs();
+    for (field, unit) in MICROS.iter().enumerate().take(end + 1).skip(start) {
+        let unit = unit.unsigned_abs();
         let value = micros / unit;
         micros %= unit;
         match field {

@@ -48,12 +48,8 @@ pub fn convert(array: &ArrayRef, to: &DataType, context: &Context) -> Result<Arr
         T::Long => {
             Arc::new(each(text, to, number, context, |s| integer(s, exact))?.into_iter().collect::<Int64Array>())
         }
-        T::Float => {
-            Arc::new(each(text, to, number, context, |s| floating::<f32>(s))?.into_iter().collect::<Float32Array>())
-        }
-        T::Double => {
-            Arc::new(each(text, to, number, context, |s| floating::<f64>(s))?.into_iter().collect::<Float64Array>())
-        }
+        T::Float => Arc::new(each(text, to, number, context, floating::<f32>)?.into_iter().collect::<Float32Array>()),
+        T::Double => Arc::new(each(text, to, number, context, floating::<f64>)?.into_iter().collect::<Float64Array>()),
         T::Decimal { precision, scale } => decimals(text, to, *precision, *scale, context)?,
         T::Date => Arc::new(each(text, to, ErrorKind::DateTime, context, date)?.into_iter().collect::<Date32Array>()),
         T::Timestamp => {

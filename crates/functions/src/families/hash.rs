@@ -54,7 +54,8 @@ fn row_hash(call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed> 
     if call.args.is_empty() {
         return Err(call.wrong_arity("> 0").nowhere());
     }
-    if call.args.iter().any(|a| a.ty.any(&|t| matches!(t, DataType::Map { .. }))) {
+    let maps = call.settings.conf.get_bool("spark.sql.legacy.allowHashOnMapType", false);
+    if !maps && call.args.iter().any(|a| a.ty.any(&|t| matches!(t, DataType::Map { .. }))) {
         return Err(call.mismatch("HASH_MAP_TYPE").param("functionName", format!("`{}`", call.name)));
     }
     if call.args.iter().any(|a| a.ty.any(&|t| matches!(t, DataType::Variant))) {

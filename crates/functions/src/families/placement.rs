@@ -243,7 +243,7 @@ impl Sample {
         }
         // Any fixed sequence does: the sample only has to be fair to the order of the rows.
         self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = (u128::from(self.state) * self.seen as u128 >> 64) as usize;
+        let at = ((u128::from(self.state) * self.seen as u128) >> 64) as usize;
         if let Some(slot) = self.keys.get_mut(at) {
             *slot = key.to_vec();
         }

@@ -97,9 +97,11 @@ fn size(mut call: Call) -> Result<Typed> {
         }
         _ => return Err(call.unexpected_type(0, "(\"ARRAY\" or \"MAP\")")),
     }
-    // Outside ANSI mode the size of null is -1.
-    let nullable = call.settings.ansi && call.args[0].nullable;
-    Ok(call.kernel(&KERNELS[4], DataType::Integer, nullable).named(name))
+    // Outside ANSI mode the size of null is -1, unless that was switched off.
+    let is_minus_one = !call.settings.ansi && call.settings.conf.get_bool("spark.sql.legacy.sizeOfNull", true);
+    let nullable = !is_minus_one && call.args[0].nullable;
+    let options = crate::kernel::Options { ansi: !is_minus_one, ..call.options() };
+    Ok(call.kernel_with(&KERNELS[4], options, DataType::Integer, nullable).named(name))
 }
 
 fn join(mut call: Call) -> Result<Typed> {

@@ -511,7 +511,7 @@ fn eval_date_add_interval(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let intervals = Calendars::of(args, 1)?;
     let (ansi, zone) = (args.ansi(), Zone::named(args.time_zone()?)?);
     each_row(args, |i| match dates.get(i).zip(intervals.get(i)) {
-        Some((d, (m, days, micros))) if micros == 0 => int_days(calendar::add_months(d, sign * m) + sign * days),
+        Some((d, (m, days, 0))) => int_days(calendar::add_months(d, sign * m) + sign * days),
         Some(_) if ansi => fail(
             Error::new(ErrorKind::IllegalArgument, "INVALID_INTERVAL_WITH_MICROSECONDS_ADDITION")
                 .with_message("An interval with hours or smaller units cannot be added to a date."),

@@ -355,9 +355,12 @@ fn split<'a>(text: &'a str, separator: &str) -> DfResult<Vec<&'a str>> {
     Ok(parts)
 }
 
+/// Keys and values of one map.
+type Entries = Vec<(String, Option<String>)>;
+
 fn eval_str_to_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (texts, pairs, kv) = (Text::of(args, 0)?, Text::of(args, 1)?, Text::of(args, 2)?);
-    let mut rows: Vec<Option<Vec<(String, Option<String>)>>> = Vec::new();
+    let mut rows: Vec<Option<Entries>> = Vec::new();
     for row in 0..row_count(args) {
         let Some(((text, pairs), kv)) = texts.get(row).zip(pairs.get(row)).zip(kv.get(row)) else {
             rows.push(None);
@@ -379,7 +382,7 @@ fn eval_str_to_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
 }
 
 /// Maps of strings as the kernel's result.
-fn string_maps(args: &KernelArgs, rows: Vec<Option<Vec<(String, Option<String>)>>>) -> DfResult<ColumnarValue> {
+fn string_maps(args: &KernelArgs, rows: Vec<Option<Entries>>) -> DfResult<ColumnarValue> {
     let all = || rows.iter().flatten().flatten();
     let keys: ArrayRef = Arc::new(all().map(|(k, _)| Some(k.as_str())).collect::<arrow::array::StringArray>());
     let values: ArrayRef = Arc::new(all().map(|(_, v)| v.as_deref()).collect::<arrow::array::StringArray>());

@@ -237,7 +237,7 @@ fn longs(array: &ArrayRef, mode: Mode, strict: bool) -> DfResult<ArrayRef> {
     for v in array.as_primitive::<Float64Type>() {
         let whole = v.map(|v| if mode == Mode::Floor { v.floor() } else { v.ceil() });
         match whole {
-            Some(w) if strict && !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&w) => {
+            Some(w) if strict && !(-9.223_372_036_854_776e18..9.223_372_036_854_776e18).contains(&w) => {
                 return fail(overflow("overflow", ""));
             }
             w => out.append_option(w.map(|w| w as i64)),

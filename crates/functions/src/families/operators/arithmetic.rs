@@ -247,7 +247,7 @@ impl Binary<'_> {
         let settings = self.call.settings;
         // The call keeps the operands' types, for errors.
         let (l, r) = (taken(&mut self.call.args[0]), taken(&mut self.call.args[1]));
-        let (mut l, mut r) = self.from_strings(l, r);
+        let (mut l, mut r) = self.promote_strings(l, r);
         if !l.ty.is_numeric() || !r.ty.is_numeric() {
             return Err(if l.ty.same_type(&r.ty) { self.wrong_type(&l.ty) } else { self.diff_types() });
         }
@@ -278,7 +278,7 @@ impl Binary<'_> {
         Ok((l, r))
     }
 
-    fn from_strings(&self, l: Typed, r: Typed) -> (Typed, Typed) {
+    fn promote_strings(&self, l: Typed, r: Typed) -> (Typed, Typed) {
         let settings = self.call.settings;
         let target = |a: &DataType, b: &DataType| match (a.is_string(), settings.ansi) {
             (true, true) => promote_string(a, b),
@@ -410,7 +410,8 @@ pub fn decimal_operand(typed: &Typed, settings: &spark::Settings) -> Typed {
 
 fn decimal_operand_owned(typed: Typed, settings: &spark::Settings) -> Typed {
     let digits = |v: i64| DataType::decimal(v.unsigned_abs().to_string().len() as u8, 0);
-    let ty = match typed.literal() {
+    let fits = settings.conf.get_bool("spark.sql.legacy.literal.pickMinimumPrecision", true);
+    let ty = match typed.literal().filter(|_| fits) {
         Some(ScalarValue::Int16(Some(v))) => Some(digits(i64::from(*v))),
         Some(ScalarValue::Int32(Some(v))) => Some(digits(i64::from(*v))),
         Some(ScalarValue::Int64(Some(v))) => Some(digits(*v)),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Decimal128Array, Int64Array};
 use arrow::compute::binary;
-use arrow::datatypes::{DataType as Arrow, Decimal128Type, i256};
+use arrow::datatypes::{DataType as Arrow, Decimal128Type};
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
-use num_bigint::BigInt;
+use num_bigint::{BigInt, Sign};
 use num_traits::{Signed, ToPrimitive, Zero};
 use spark::Error;
 
@@ -315,10 +315,8 @@ fn integral_divide(args: &KernelArgs) -> Result<ColumnarValue> {
 
 /// The low 64 bits, as Java narrows.
 fn low_bits(value: &BigInt) -> i64 {
-    let wide = value
-        .to_i128()
-        .map_or_else(|| i256::from_string(&value.to_string()).map_or(0, |v| v.to_parts().0 as i128), |v| v);
-    wide as i64
+    let size = value.iter_u64_digits().next().unwrap_or(0) as i64;
+    if value.sign() == Sign::Minus { size.wrapping_neg() } else { size }
 }
 
 #[cfg(test)]
@@ -362,6 +360,22 @@ mod tests {
                 let found = roomy(&args, kind).expect("arithmetic").expect("room").into_array(values.len());
                 assert_eq!(&found.expect("array"), &expected.expect("array"), "scales {ls} {rs}");
             }
+        }
+    }
+
+    #[test]
+    fn low_bits_are_those_of_two_s_complement() {
+        let of = |shift: u32, rest: i64| (BigInt::from(1) << shift) + BigInt::from(rest);
+        for (value, expect) in [
+            (BigInt::from(i64::MIN), i64::MIN),
+            (of(63, 0), i64::MIN),
+            (-of(63, 1), i64::MAX),
+            (of(64, 5), 5),
+            (-of(64, 5), -5),
+            (-of(200, 7), -7),
+            (of(250, 0), 0),
+        ] {
+            assert_eq!(low_bits(&value), expect, "{value}");
         }
     }
 

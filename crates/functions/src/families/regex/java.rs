@@ -173,7 +173,7 @@ impl Translator {
             (false, _) => self.out.push_str(r"\A"),
             (true, true) => self.out.push_str(r"(?:\A|(?<=\n)(?!\z))"),
             (true, false) => {
-                self.out.push_str(&format!(r"(?:\A|(?:(?<=[\n\x{{85}}\x{{2028}}\x{{2029}}])|(?<=\r)(?!\n))(?!\z))"));
+                self.out.push_str(r"(?:\A|(?:(?<=[\n\x{85}\x{2028}\x{2029}])|(?<=\r)(?!\n))(?!\z))");
             }
         }
         true

@@ -118,7 +118,7 @@ pub enum Matcher {
     Exact(String),
     Prefix(String),
     Suffix(String),
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     /// Literals in order, any text between them: the first where the text starts, the last where it ends.
     Pieces {
         prefix: String,
@@ -164,7 +164,7 @@ impl Matcher {
             return Matcher::Exact(exact);
         }
         let special = match tokens.as_slice() {
-            [Token::Any, inner @ .., Token::Any] => literal(inner).map(|l| Matcher::Contains(finder(&l))),
+            [Token::Any, inner @ .., Token::Any] => literal(inner).map(|l| Matcher::Contains(Box::new(finder(&l)))),
             [Token::Any, rest @ ..] => literal(rest).map(Matcher::Suffix),
             [rest @ .., Token::Any] => literal(rest).map(Matcher::Prefix),
             _ => None,

@@ -150,7 +150,7 @@ impl Sketch {
         let mut out = Vec::new();
         if self.empty || (exact && hashes.len() == 1) {
             let flags = if self.empty { 0x1e } else { 0x3a };
-            out.extend([if self.empty { 1 } else { 1 }, 3, COMPACT, 0, 0, flags]);
+            out.extend([1, 3, COMPACT, 0, 0, flags]);
             out.extend(if self.empty { [0x00, 0x00] } else { SEED_HASH });
             hashes.iter().for_each(|h| out.extend(h.to_le_bytes()));
             return out;

@@ -36,7 +36,7 @@ pub const KERNELS: &[Kernel] = &[BASE64, UNBASE64, TO_BASE32, FROM_BASE32];
 const UNCHUNKED: &str = "unchunked";
 
 fn base64(call: Call) -> SparkResult<Typed> {
-    let chunked = call.settings.conf.get("spark.sql.legacy.chunkBase64String.enabled").as_deref() == Some("true");
+    let chunked = call.settings.conf.get_bool("spark.sql.chunkBase64String.enabled", false);
     let mut typed = encoded(call, chunked)?;
     typed.metadata = Default::default();
     Ok(typed)

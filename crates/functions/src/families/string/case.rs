@@ -20,8 +20,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "initcap", build: Build::Scalar(initcap) },
 ];
 
-const UPPER: Kernel = Kernel::new("upper", |args| each(args, |s, out| push_upper(s, out)));
-const LOWER: Kernel = Kernel::new("lower", |args| each(args, |s, out| push_lower(s, out)));
+const UPPER: Kernel = Kernel::new("upper", |args| each(args, push_upper));
+const LOWER: Kernel = Kernel::new("lower", |args| each(args, push_lower));
 const INITCAP: Kernel = Kernel::new("initcap", |args| each(args, push_initcap));
 
 /// Kernels of this file.

@@ -59,7 +59,8 @@ fn elt(mut call: Call) -> SparkResult<Typed> {
     }
     call.expect(0, Expected::Type(DataType::Integer))?;
     let values: Vec<usize> = (1..call.args.len()).collect();
-    if values.iter().all(|i| rows::is_binary(&call, *i)) {
+    let as_text = call.settings.conf.get_bool("spark.sql.function.eltOutputAsString", false);
+    if !as_text && values.iter().all(|i| rows::is_binary(&call, *i)) {
         return Ok(call.kernel(&ELT, DataType::Binary, true));
     }
     let name_before: Vec<String> = call.args.iter().map(|a| a.name.clone()).collect();

@@ -54,7 +54,7 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
     let name = call.display_name();
     let count = call.args.len();
     let pairs = (count - 1) / 2;
-    let has_default = count % 2 == 0;
+    let has_default = count.is_multiple_of(2);
     let keys: Vec<usize> = (0..pairs).map(|p| 1 + 2 * p).collect();
     let mut results: Vec<usize> = (0..pairs).map(|p| 2 + 2 * p).collect();
     if has_default {
@@ -223,7 +223,8 @@ fn decode_utf16(b: &[u8], unit: fn([u8; 2]) -> u16, out: &mut String) -> bool {
 }
 
 fn decode_utf32(b: &[u8], out: &mut String) -> bool {
-    let (b, unit): (&[u8], fn([u8; 4]) -> u32) = match b {
+    type Unit = fn([u8; 4]) -> u32;
+    let (b, unit): (&[u8], Unit) = match b {
         [0, 0, 0xFE, 0xFF, rest @ ..] => (rest, u32::from_be_bytes),
         [0xFF, 0xFE, 0, 0, rest @ ..] => (rest, u32::from_le_bytes),
         _ => (b, u32::from_be_bytes),

@@ -46,7 +46,8 @@ fn concat(mut call: Call) -> SparkResult<Typed> {
     if call.args.iter().any(is_array) {
         return concat_arrays(call);
     }
-    if call.args.iter().all(|a| a.ty == DataType::Binary) {
+    let as_text = call.settings.conf.get_bool("spark.sql.function.concatBinaryAsString", false);
+    if !as_text && call.args.iter().all(|a| a.ty == DataType::Binary) {
         let nullable = call.any_nullable();
         return Ok(call.kernel(&CONCAT_BINARY, DataType::Binary, nullable));
     }

@@ -32,17 +32,16 @@ fn mask(mut call: Call) -> SparkResult<Typed> {
     for i in 0..5 {
         rows::strict(&mut call, i, Expected::String)?;
     }
-    for i in 1..call.args.len() {
-        let arg = &call.args[i];
+    for (arg, (parameter, _)) in call.args.iter().zip(PARAMETERS).skip(1) {
         if !arg.foldable() {
             return Err(call
                 .mismatch("NON_FOLDABLE_INPUT")
-                .param("inputName", PARAMETERS[i].0)
+                .param("inputName", parameter)
                 .param("inputType", "\"STRING\"")
                 .param("inputExpr", format!("\"{}\"", arg.name)));
         }
         if fold::string(arg).is_some_and(|s| s.chars().count() != 1) {
-            return Err(call.mismatch("INPUT_SIZE_NOT_ONE").param("exprName", PARAMETERS[i].0));
+            return Err(call.mismatch("INPUT_SIZE_NOT_ONE").param("exprName", parameter));
         }
     }
     let all: Vec<usize> = (0..call.args.len()).collect();

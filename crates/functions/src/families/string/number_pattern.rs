@@ -322,8 +322,7 @@ fn in_order(tokens: &[Token], format: &str) -> Result<()> {
             Token::Point => 4,
             Token::Brackets => 5,
         };
-        let repeats = matches!(token, Token::Digits { .. } | Token::Separator);
-        if next < stage || (next == stage && !repeats && stage == 5) || stage == 5 {
+        if next < stage || stage == 5 {
             let shown = match token {
                 Token::Digits { .. } => "digit sequence",
                 Token::Separator => "',' or 'G'",

@@ -106,15 +106,15 @@ pub fn from_view(view: View, to: &DataType, strict: bool, zone: Zone) -> Result<
     let converted = match (view.content()?, to) {
         (Content::Scalar(Scalar::Null), _) => Some(Datum::Null),
         (Content::Array(array), DataType::Array { element, .. }) => {
-            let mut items = Vec::with_capacity(array.len());
-            for i in 0..array.len() {
+            let mut items = Vec::with_capacity(array.size());
+            for i in 0..array.size() {
                 items.push(from_view(array.element(i)?, element, strict, zone)?);
             }
             Some(Datum::List(items))
         }
         (Content::Object(object), DataType::Map { value, .. }) => {
-            let mut entries = Vec::with_capacity(object.len());
-            for i in 0..object.len() {
+            let mut entries = Vec::with_capacity(object.size());
+            for i in 0..object.size() {
                 let (name, field) = object.field(i)?;
                 entries.push((Datum::Text(name.to_string()), from_view(field, value, strict, zone)?));
             }

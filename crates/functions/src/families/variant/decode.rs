@@ -236,14 +236,14 @@ impl<'a> View<'a> {
         Ok(match self.content()? {
             Content::Scalar(_) => Node::Leaf(self.bytes()?.to_vec()),
             Content::Object(o) => {
-                let mut fields = Vec::with_capacity(o.len());
-                for i in 0..o.len() {
+                let mut fields = Vec::with_capacity(o.size());
+                for i in 0..o.size() {
                     let (key, value) = o.field(i)?;
                     fields.push((key.to_string(), value.node()?));
                 }
                 Node::Object(fields)
             }
-            Content::Array(a) => Node::Array((0..a.len()).map(|i| a.element(i)?.node()).collect::<Result<_>>()?),
+            Content::Array(a) => Node::Array((0..a.size()).map(|i| a.element(i)?.node()).collect::<Result<_>>()?),
         })
     }
 
@@ -255,15 +255,15 @@ impl<'a> View<'a> {
         self.bytes()?;
         match self.content()? {
             Content::Scalar(_) => Ok(()),
-            Content::Object(o) => (0..o.len()).try_for_each(|i| o.field(i)?.1.check()),
-            Content::Array(a) => (0..a.len()).try_for_each(|i| a.element(i)?.check()),
+            Content::Object(o) => (0..o.size()).try_for_each(|i| o.field(i)?.1.check()),
+            Content::Array(a) => (0..a.size()).try_for_each(|i| a.element(i)?.check()),
         }
     }
 }
 
 impl<'a> Object<'a> {
     /// The number of fields.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.count
     }
 
@@ -304,7 +304,7 @@ impl<'a> Object<'a> {
 
 impl<'a> Array<'a> {
     /// The number of elements.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.count
     }
 

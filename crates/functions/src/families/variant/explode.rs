@@ -73,8 +73,8 @@ fn children(view: View) -> Result<Vec<Datum>> {
     };
     match view.content()? {
         Content::Scalar(_) => Ok(Vec::new()),
-        Content::Array(array) => (0..array.len()).map(|i| row(i, None, array.element(i)?)).collect(),
-        Content::Object(object) => (0..object.len())
+        Content::Array(array) => (0..array.size()).map(|i| row(i, None, array.element(i)?)).collect(),
+        Content::Object(object) => (0..object.size())
             .map(|i| {
                 let (key, value) = object.field(i)?;
                 row(i, Some(key), value)

@@ -88,7 +88,7 @@ pub fn write_view(view: View, zone: Zone, out: &mut String) -> Result<()> {
         Content::Scalar(scalar) => write_scalar(scalar, zone, out),
         Content::Object(object) => {
             out.push('{');
-            for i in 0..object.len() {
+            for i in 0..object.size() {
                 if i > 0 {
                     out.push(',');
                 }
@@ -101,7 +101,7 @@ pub fn write_view(view: View, zone: Zone, out: &mut String) -> Result<()> {
         }
         Content::Array(array) => {
             out.push('[');
-            for i in 0..array.len() {
+            for i in 0..array.size() {
                 if i > 0 {
                     out.push(',');
                 }

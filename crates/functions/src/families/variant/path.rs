@@ -56,7 +56,7 @@ pub fn follow<'a>(mut view: View<'a>, steps: &[Step]) -> Result<Option<View<'a>>
     for step in steps {
         let next = match (step, view.content()?) {
             (Step::Key(name), Content::Object(object)) => object.get(name)?,
-            (Step::Index(i), Content::Array(array)) if *i < array.len() => Some(array.element(*i)?),
+            (Step::Index(i), Content::Array(array)) if *i < array.size() => Some(array.element(*i)?),
             _ => None,
         };
         match next {

@@ -92,14 +92,14 @@ fn shape(view: View) -> Result<Shape> {
         },
         Content::Array(array) => {
             let mut element = Shape::Void;
-            for i in 0..array.len() {
+            for i in 0..array.size() {
                 element = merge(element, shape(array.element(i)?)?);
             }
             Shape::Array(Box::new(element))
         }
         Content::Object(object) => {
-            let mut fields = Vec::with_capacity(object.len());
-            for i in 0..object.len() {
+            let mut fields = Vec::with_capacity(object.size());
+            for i in 0..object.size() {
                 let (name, value) = object.field(i)?;
                 fields.push((name.to_string(), shape(value)?));
             }
