@@ -1,5 +1,7 @@
 //! `ExecutePlan`: starts an operation, and its task turns what the engine yields into responses.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,7 +168,7 @@ impl Execution {
             }
         }
         drop(stream);
-        self.finish_query(finished.await).await;
+        self.finish_query(self.flushing(finished).await).await;
         Ok(())
     }
 
@@ -234,6 +236,22 @@ impl Execution {
             }
         }
         Ok(())
+    }
+
+    /// `work`; as soon as it has to be waited for, the reader is told of what was sent before.
+    ///
+    /// What comes at once, the whole of a small result, goes out at once: each packet costs the
+    /// client as much as making the rows did.
+    async fn flushing<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            let polled = work.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.operation.flush();
+            }
+            polled
+        })
+        .await
     }
 
     async fn send(&self, response_type: Option<ResponseType>, fill: impl FnOnce(&mut pb::ExecutePlanResponse)) {
@@ -316,6 +334,7 @@ impl Reporter {
     }
 
     async fn during<T>(&mut self, execution: &Execution, work: impl Future<Output = T>) -> T {
+        let work = execution.flushing(work);
         let Some(ticks) = &mut self.ticks else { return work.await };
         tokio::pin!(work);
         loop {

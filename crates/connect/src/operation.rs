@@ -27,6 +27,9 @@ use crate::to_proto::error::Failure;
 const MAX_STREAM_TIME: Duration = Duration::from_secs(120);
 const MAX_STREAM_BYTES: usize = 1 << 30;
 
+/// Responses of this many bytes are worth waking their reader for.
+const UNTOLD_BYTES: usize = 64 << 10;
+
 /// One execution.
 pub struct Operation {
     pub id: String,
@@ -49,6 +52,8 @@ struct State {
     /// When the last reader left, or when the execution began.
     idle_since: Instant,
     interrupted: bool,
+    /// Bytes appended that readers were not told of.
+    untold: usize,
     task: Option<AbortOnDropHandle<()>>,
 }
 
@@ -67,6 +72,7 @@ impl Operation {
                 attached: false,
                 idle_since: Instant::now(),
                 interrupted: false,
+                untold: 0,
                 task: None,
             }),
             changed: watch::Sender::new(0),
@@ -81,27 +87,41 @@ impl Operation {
         }
     }
 
-    /// Appends a response, waiting while too many are unread.
+    /// Appends a response, waiting while too many are unread. Readers hear of it at the next
+    /// [`Self::flush`], or when there is a packet's worth.
     pub async fn push(&self, mut response: ExecutePlanResponse) {
-        let mut changed = self.changed.subscribe();
+        response.operation_id.clone_from(&self.id);
+        let mut changed = None;
         loop {
             {
                 let mut state = self.state.lock();
                 if state.log.has_room() {
                     let number = state.log.next();
                     response.response_id = state.log.id(number).to_string();
-                    response.operation_id.clone_from(&self.id);
                     let bytes = response.encoded_len();
                     state.log.push(response, bytes);
+                    state.untold += bytes.max(1);
                     break;
                 }
-                changed.borrow_and_update();
+                changed.get_or_insert_with(|| self.changed.subscribe()).borrow_and_update();
             }
-            if changed.changed().await.is_err() {
+            self.flush();
+            if let Some(changed) = &mut changed
+                && changed.changed().await.is_err()
+            {
                 return;
             }
         }
-        self.notify();
+        if self.state.lock().untold > UNTOLD_BYTES {
+            self.flush();
+        }
+    }
+
+    /// Tells readers of what was appended since they were last told.
+    pub fn flush(&self) {
+        if std::mem::take(&mut self.state.lock().untold) > 0 {
+            self.notify();
+        }
     }
 
     /// Ends the execution: nothing more is produced. The first end counts.

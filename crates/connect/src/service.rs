@@ -2,8 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use proto::spark_connect as pb;
 use proto::spark_connect::get_status_response::OperationStatus;
 use proto::spark_connect::interrupt_request::{Interrupt, InterruptType};
@@ -28,6 +29,9 @@ pub struct Service {
 
 type ResponseStream = Pin<Box<dyn Stream<Item = Result<pb::ExecutePlanResponse, Status>> + Send>>;
 
+/// How long the headers of a stream wait for its first response.
+const HEADERS_WAIT: Duration = Duration::from_millis(5);
+
 /// The status of a call that has no session to keep details in.
 fn refuse(error: spark::Error) -> Status {
     Failure::from(error).status(None)
@@ -48,14 +52,16 @@ impl Service {
     }
 }
 
-/// A stream over an operation's responses.
-fn attach(
+/// A stream over an operation's responses. Its headers wait a little, to go out with the first ones.
+async fn attach(
     holder: &SessionHolder,
     operation: &Arc<Operation>,
     last_response_id: Option<&str>,
 ) -> Result<Response<ResponseStream>, Status> {
     let stream = operation.attach(last_response_id).map_err(|e| holder.fail(&e.into()))?;
-    Ok(Response::new(Box::pin(stream)))
+    let mut stream = Box::pin(stream.peekable());
+    let _ = tokio::time::timeout(HEADERS_WAIT, stream.as_mut().peek()).await;
+    Ok(Response::new(stream))
 }
 
 #[async_trait::async_trait]
@@ -72,7 +78,7 @@ impl SparkConnectService for Service {
         );
         let holder = self.session(&caller)?;
         let operation = execute::start(&holder, request).map_err(|f| holder.fail(&f))?;
-        attach(&holder, &operation, None)
+        attach(&holder, &operation, None).await
     }
 
     async fn analyze_plan(
@@ -189,7 +195,7 @@ impl SparkConnectService for Service {
                 .with_message("The operation was not started to be reattached to.");
             return Err(holder.fail(&error.into()));
         }
-        attach(&holder, &operation, request.last_response_id.as_deref())
+        attach(&holder, &operation, request.last_response_id.as_deref()).await
     }
 
     async fn release_execute(

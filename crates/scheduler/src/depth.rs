@@ -24,7 +24,7 @@ const RED_ZONE: usize = 128 << 10;
 const MORE: usize = 4 << 20;
 
 /// The stack that some work needs; none for what fits on any thread's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stack(Option<usize>);
 
 impl Stack {
@@ -58,6 +58,11 @@ impl Stack {
     /// For the operators of a physical plan.
     pub fn for_physical(plan: &Arc<dyn ExecutionPlan>) -> Stack {
         Stack::for_depth(physical_depth(plan))
+    }
+
+    /// Whether the work needs more than the stack of the thread it runs on.
+    pub fn is_own(self) -> bool {
+        self.0.is_some()
     }
 
     fn for_depth(depth: usize) -> Stack {

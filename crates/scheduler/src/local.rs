@@ -9,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
@@ -50,6 +51,11 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        // The state is copied for every query, and nothing in it looks functions up by name but the
+        // rule for DISTINCT ON: plans hold the functions themselves.
+        .with_scalar_functions(Vec::new())
+        .with_aggregate_functions(vec![first_value_udaf()])
+        .with_window_functions(Vec::new())
         .with_analyzer_rules(planner::coercion::analyzer_rules())
         .with_optimizer_rules(planner::coercion::optimizer_rules(&Optimizer::new().rules))
         .with_query_planner(Arc::new(planner::exchange::OperatorQueryPlanner))
