@@ -83,8 +83,9 @@ def test_missing_file(spark):
 
 def test_corrupt_parquet(spark, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 this is not parquet PAR1")
-    with pytest.raises(Exception):
+    with pytest.raises(Exception) as caught:
         spark.read.parquet(str(tmp_path / "bad.parquet")).collect()
+    assert caught.value.getCondition() == "FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER"
     assert spark.sql("SELECT 1 AS one").first().one == 1
 
 
