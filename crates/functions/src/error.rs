@@ -1,5 +1,6 @@
 //! Spark's errors inside DataFusion's, and back.
 
+use std::any::Any;
 use std::io::ErrorKind as ErrorNumber;
 use std::sync::Arc;
 
@@ -7,6 +8,11 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use spark::error::QueryContext;
 use spark::{Error, ErrorKind};
+
+/// What a panic said, if it said anything.
+pub fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+}
 
 /// Wraps a Spark error so that it survives DataFusion's operators.
 pub fn external(error: Error) -> DataFusionError {

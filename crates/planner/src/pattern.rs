@@ -1,5 +1,7 @@
 //! Dates and times by the pattern letters of files' `dateFormat` and `timestampFormat` options.
 
+use functions::families::datetime::calendar::{MONTHS, WEEKDAYS, weekday};
+
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Prints a wall clock time; `offset` in seconds for the zone letters.
@@ -69,21 +71,6 @@ impl Fields {
     }
 
     fn letter(&self, letter: char, run: usize) -> String {
-        const MONTHS: [&str; 12] = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ];
-        const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
         let number = |n: i64| format!("{n:0run$}");
         match letter {
             'y' | 'u' => {
@@ -107,7 +94,7 @@ impl Fields {
                 }
             }
             'E' => {
-                let name = DAYS[self.day.rem_euclid(7) as usize];
+                let name = WEEKDAYS[weekday(self.day) as usize];
                 if run < 4 { name[..3].to_string() } else { name.to_string() }
             }
             'H' => number(self.hour),

@@ -59,8 +59,8 @@ fn is_on(runtime: &Handle) -> bool {
 
 /// The error for work that panicked.
 fn broke(panic: &(dyn Any + Send)) -> Error {
-    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::internal(format!("a task of the engine broke: {}", said.unwrap_or("it gave no reason")))
+    let said = functions::error::panic_text(panic).unwrap_or("it gave no reason");
+    Error::internal(format!("a task of the engine broke: {said}"))
 }
 
 /// Items that the reader of a driven stream may take from it in place.

@@ -309,15 +309,26 @@ impl Parser<'_> {
 
     /// `SELECT` of a pipe: the items and `WINDOW` over `input`.
     pub fn select_items_over(&mut self, mark: usize, clause: SelectClause, input: Plan) -> Result<Plan> {
-        let mut plan = self.located(mark, Node::Project { input: Box::new(input), exprs: clause.items });
-        if clause.distinct {
+        let plan = self.located(mark, Node::Project { input: Box::new(input), exprs: clause.items });
+        self.select_end(mark, plan, clause.distinct, clause.hints)
+    }
+
+    /// What ends every `SELECT`: `DISTINCT`, the `WINDOW` clause and the hints, outermost last.
+    fn select_end(
+        &mut self,
+        mark: usize,
+        mut plan: Plan,
+        distinct: bool,
+        hints: Vec<(String, Vec<Expr>)>,
+    ) -> Result<Plan> {
+        if distinct {
             plan = self.located(mark, Node::Distinct { input: Box::new(plan) });
         }
         if self.at_window_clause() {
             let windows = self.window_clause()?;
             plan = self.located(mark, Node::WithWindows { input: Box::new(plan), windows });
         }
-        for (name, params) in clause.hints.into_iter().rev() {
+        for (name, params) in hints.into_iter().rev() {
             plan = self.located(mark, Node::Hint { input: Box::new(plan), name, params });
         }
         Ok(plan)
@@ -406,17 +417,7 @@ impl Parser<'_> {
             let condition = self.expression()?;
             plan = self.located(mark, Node::Qualify { input: Box::new(plan), condition });
         }
-        if clause.distinct {
-            plan = self.located(mark, Node::Distinct { input: Box::new(plan) });
-        }
-        if self.at_window_clause() {
-            let windows = self.window_clause()?;
-            plan = self.located(mark, Node::WithWindows { input: Box::new(plan), windows });
-        }
-        for (name, params) in clause.hints.into_iter().rev() {
-            plan = self.located(mark, Node::Hint { input: Box::new(plan), name, params });
-        }
-        Ok(plan)
+        self.select_end(mark, plan, clause.distinct, clause.hints)
     }
 
     fn lateral_views(&mut self, mut plan: Plan) -> Result<Plan> {

@@ -14,7 +14,7 @@ use spark::{Error, ErrorKind};
 
 use super::convert::{Context, Mode, no_such_cast, overflow};
 use super::numeric::{self, Number, fit, for_each_number};
-use super::parse::{Decimal, trim};
+use super::parse::{Decimal, each_or, trim};
 use crate::error::fail;
 use crate::families::interval::calendar_array;
 
@@ -254,15 +254,7 @@ fn parse_each<T>(
     context: &Context,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<Option<T>>> {
-    text.iter()
-        .map(|s| match s {
-            None => Ok(None),
-            Some(s) => match parse(s) {
-                Some(v) => Ok(Some(v)),
-                None => strict(context, || unmatched(s, to)),
-            },
-        })
-        .collect()
+    each_or(text, parse, |s| strict(context, || unmatched(s, to)))
 }
 
 fn unmatched(s: &str, to: &DataType) -> Error {

@@ -79,12 +79,21 @@ fn each<T>(
     context: &Context,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<Option<T>>> {
+    each_or(text, parse, |s| context.fail(|| invalid_string(kind, s, to)))
+}
+
+/// Every string through `parse`, or through `refused` if that does not take it.
+pub(super) fn each_or<T>(
+    text: &StringArray,
+    parse: impl Fn(&str) -> Option<T>,
+    refused: impl Fn(&str) -> Result<Option<T>>,
+) -> Result<Vec<Option<T>>> {
     text.iter()
         .map(|s| match s {
             None => Ok(None),
             Some(s) => match parse(s) {
                 Some(v) => Ok(Some(v)),
-                None => context.fail(|| invalid_string(kind, s, to)),
+                None => refused(s),
             },
         })
         .collect()

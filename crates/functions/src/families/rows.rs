@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BinaryBuilder, BooleanBuilder, Float64Builder, Int8Array, Int16Array, Int32Array,
-    Int32Builder, Int64Array, Int64Builder, ListBuilder, StringArray, StringBuilder,
+    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanBuilder, Int8Array, Int16Array, Int32Array,
+    Int64Array, ListBuilder, PrimitiveBuilder, StringArray, StringBuilder,
 };
 use arrow::compute::cast;
-use arrow::datatypes::DataType as Arrow;
+use arrow::datatypes::{DataType as Arrow, Float64Type, Int32Type, Int64Type};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::scalar::ScalarValue;
@@ -209,29 +209,27 @@ pub fn binaries(args: &KernelArgs, mut row: impl FnMut(usize, &mut Vec<u8>) -> R
 }
 
 /// 32-bit integers.
-pub fn ints(args: &KernelArgs, mut row: impl FnMut(usize) -> Result<Option<i32>>) -> Result<ColumnarValue> {
-    let rows = row_count(args);
-    let mut out = Int32Builder::with_capacity(rows);
-    for i in 0..rows {
-        out.append_option(row(i)?);
-    }
-    finish(args, Arc::new(out.finish()))
+pub fn ints(args: &KernelArgs, row: impl FnMut(usize) -> Result<Option<i32>>) -> Result<ColumnarValue> {
+    primitives::<Int32Type>(args, row)
 }
 
 /// 64-bit integers.
-pub fn longs(args: &KernelArgs, mut row: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ColumnarValue> {
-    let rows = row_count(args);
-    let mut out = Int64Builder::with_capacity(rows);
-    for i in 0..rows {
-        out.append_option(row(i)?);
-    }
-    finish(args, Arc::new(out.finish()))
+pub fn longs(args: &KernelArgs, row: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ColumnarValue> {
+    primitives::<Int64Type>(args, row)
 }
 
 /// Doubles.
-pub fn doubles(args: &KernelArgs, mut row: impl FnMut(usize) -> Result<Option<f64>>) -> Result<ColumnarValue> {
+pub fn doubles(args: &KernelArgs, row: impl FnMut(usize) -> Result<Option<f64>>) -> Result<ColumnarValue> {
+    primitives::<Float64Type>(args, row)
+}
+
+/// Numbers of one width.
+fn primitives<T: ArrowPrimitiveType>(
+    args: &KernelArgs,
+    mut row: impl FnMut(usize) -> Result<Option<T::Native>>,
+) -> Result<ColumnarValue> {
     let rows = row_count(args);
-    let mut out = Float64Builder::with_capacity(rows);
+    let mut out = PrimitiveBuilder::<T>::with_capacity(rows);
     for i in 0..rows {
         out.append_option(row(i)?);
     }

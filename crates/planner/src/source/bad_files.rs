@@ -64,8 +64,8 @@ impl Blame {
 
     /// What becomes of a reader that panicked: that a file is corrupt is no reason for the server to break.
     pub fn panicked(&self, panic: &(dyn Any + Send)) -> Option<DataFusionError> {
-        let why = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        self.judge(DataFusionError::Execution(why.unwrap_or("its reader broke").to_string()))
+        let why = functions::error::panic_text(panic).unwrap_or("its reader broke");
+        self.judge(DataFusionError::Execution(why.to_string()))
     }
 
     /// The batches of a file with its failures judged.

@@ -79,6 +79,7 @@ pub fn iso_week(days: i64) -> (i64, i64) {
     (year, (thursday - days_from_civil(year, 1, 1)) / 7 + 1)
 }
 
+/// English names, January first.
 pub const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -94,6 +95,7 @@ pub const MONTHS: [&str; 12] = [
     "December",
 ];
 
+/// English names, Monday first.
 pub const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use num_bigint::{BigInt, Sign};
 use num_traits::{Signed, ToPrimitive, Zero};
 use spark::Error;
 
-use super::int_kernels::{OnFailure, on_failure, remainder_by_zero};
+use super::int_kernels::{Kind, OnFailure, on_failure, remainder_by_zero};
 use crate::error::{divide_by_zero, fail};
 use crate::kernel::{Kernel, KernelArgs};
 
@@ -23,16 +23,6 @@ pub const DIVIDE: Kernel = Kernel::new("decimal_divide", |a| run(a, Kind::Divide
 pub const REMAINDER: Kernel = Kernel::new("decimal_remainder", |a| run(a, Kind::Remainder));
 pub const PMOD: Kernel = Kernel::new("decimal_pmod", |a| run(a, Kind::Pmod));
 pub const INTEGRAL_DIVIDE: Kernel = Kernel::new("decimal_integral_divide", integral_divide);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Pmod,
-}
 
 /// Scales of the operands and the type of the result.
 struct Shape {
@@ -323,6 +313,8 @@ fn low_bits(value: &BigInt) -> i64 {
 mod tests {
     use super::*;
     use crate::kernel::KernelUdf;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
 
     fn check(kind: Kind, l: (i128, i32), r: (i128, i32), precision: u8, scale: i32, expected: Option<i128>) {
         let shape = Shape { left: l.1, right: r.1, precision, scale };
@@ -359,6 +351,53 @@ mod tests {
                 let args = KernelArgs { args: &args, rows: values.len(), udf: &udf };
                 let found = roomy(&args, kind).expect("arithmetic").expect("room").into_array(values.len());
                 assert_eq!(&found.expect("array"), &expected.expect("array"), "scales {ls} {rs}");
+            }
+        }
+    }
+
+    /// The result by its definition: the exact quotient of two whole numbers, rounded half up.
+    fn defined(kind: Kind, l: i128, r: i128, shape: &Shape) -> Option<i128> {
+        let tens = |n: i32| BigInt::from(10).pow(n.unsigned_abs());
+        // Both operands in units of the finer of the two scales.
+        let common = shape.left.max(shape.right);
+        let (a, b) = (BigInt::from(l) * tens(common - shape.left), BigInt::from(r) * tens(common - shape.right));
+        if b.is_zero() && matches!(kind, Kind::Divide | Kind::Remainder | Kind::Pmod) {
+            return None;
+        }
+        let (n, d) = match kind {
+            Kind::Add => (a + b, tens(common)),
+            Kind::Subtract => (a - b, tens(common)),
+            Kind::Multiply => (a * b, tens(2 * common)),
+            Kind::Divide => (a, b),
+            Kind::Remainder => (a % b, tens(common)),
+            Kind::Pmod if (&a % &b).is_negative() => ((&a % &b + &b) % b, tens(common)),
+            Kind::Pmod => (a % b, tens(common)),
+        };
+        let (n, d) = (n * tens(shape.scale), d);
+        let size: BigInt = (n.abs() * 2 + d.abs()) / (d.abs() * 2);
+        let value = if n.is_negative() == d.is_negative() { size.clone() } else { -size.clone() };
+        (size < tens(i32::from(shape.precision))).then(|| value.to_i128()).flatten()
+    }
+
+    #[test]
+    fn random_arithmetic_follows_the_definition() {
+        let mut rng = StdRng::seed_from_u64(0x0DEC_13A1);
+        let kinds = [Kind::Add, Kind::Subtract, Kind::Multiply, Kind::Divide, Kind::Remainder, Kind::Pmod];
+        for _ in 0..20_000 {
+            let mut side = || {
+                let digits = rng.random_range(1..=38);
+                let limit = 10i128.pow(digits) - 1;
+                (rng.random_range(-limit..=limit), rng.random_range(0..=digits) as i32)
+            };
+            let ((l, left), (r, right)) = (side(), side());
+            // Small divisors, among them zero, as often as large ones.
+            let r = if rng.random_bool(0.3) { r % 10 } else { r };
+            let precision = rng.random_range(1..=38u8);
+            let shape = Shape { left, right, precision, scale: rng.random_range(0..=i32::from(precision)) };
+            for kind in kinds {
+                let found = compute(kind, l, r, &shape).ok();
+                let text = format!("{}: {l}e-{left}, {r}e-{right} as ({precision}, {})", kind as u8, shape.scale);
+                assert_eq!(found, defined(kind, l, r, &shape), "{text}");
             }
         }
     }

@@ -43,8 +43,9 @@ struct IntOp {
     alternative: &'static str,
 }
 
+/// An operation of arithmetic.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Add,
     Subtract,
     Multiply,
