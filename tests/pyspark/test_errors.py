@@ -14,6 +14,13 @@ from pyspark.errors import AnalysisException, ArithmeticException, ParseExceptio
         ("SELECT 1/0", ArithmeticException, "DIVIDE_BY_ZERO", "22012"),
         ("SELECT CAST('x' AS INT)", None, "CAST_INVALID_INPUT", "22018"),
         ("SELECT 2147483647 + 1", ArithmeticException, "ARITHMETIC_OVERFLOW", "22003"),
+        ("SELECT array_repeat(1, 2L)", AnalysisException, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09"),
+        ("SELECT array_append(array(1.5), 1L)", AnalysisException, "DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES", "42K09"),
+        ("SELECT atan2(DISTINCT 1)", AnalysisException, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605"),
+        ("SELECT 1 div 1.5D", AnalysisException, "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES", "42K09"),
+        ("SELECT map(NULL, 1)", None, "NULL_MAP_KEY", "2200E"),
+        ("SELECT date_add('2020-01-01', 'x')", None, "CAST_INVALID_INPUT", "22018"),
+        ("SELECT CAST('x' AS INTERVAL MONTH)", None, "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING", "22006"),
     ],
 )
 def test_conditions(spark, statement, kind, condition, state):

@@ -104,3 +104,26 @@ def test_windows_over_grouping_sets(spark):
         "FROM VALUES (1, 2, 3), (1, 3, 4) AS t(a, b, v) GROUP BY ROLLUP(a, b)"
     )
     assert sorted(ranked.collect(), key=str) == [(1, 0, 1), (1, 0, 2), (1, 1, 1), (None, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    "expression, expect",
+    [
+        ("array_distinct(array('a' COLLATE UTF8_LCASE, 'A'))", ["a"]),
+        ("array_position(array('a' COLLATE UTF8_LCASE), 'A')", 1),
+        ("map('a' COLLATE UTF8_LCASE, 1)['A']", 1),
+        ("decode('a' COLLATE UTF8_LCASE, 'A', 1)", 1),
+        ("map_contains_key(map(1, 1), 1.0D)", True),
+        ("element_at(map(1, 2), 1.0F)", 2),
+        ("try_add(DATE'2020-01-01', int('x'))", None),
+        ("try_multiply('x', 2)", None),
+        ("upper(make_interval(1))", "1 YEARS"),
+        ("concat('a', parse_json('1'))", "a1"),
+        ("string(123456789F)", "1.23456792E8"),
+        ("unix_timestamp(TIMESTAMP_NTZ'1970-01-01 00:00:01')", 1),
+        ("sentences('2020-01-31')", [["2020", "01", "31"]]),
+        ("typeof(decode(1, 1Y, 1Y))", "bigint"),
+    ],
+)
+def test_arguments_become_what_functions_take(spark, expression, expect):
+    assert spark.sql(f"SELECT {expression}").first()[0] == expect

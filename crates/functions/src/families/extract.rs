@@ -22,7 +22,6 @@ use crate::kernel::{Kernel, KernelArgs, KernelUdf};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 use crate::types::list_field;
-use crate::values;
 
 /// Functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -224,7 +223,8 @@ fn map_value(child: Typed, key: Typed, settings: &Settings, origin: Option<&Arc<
     let key = coerce::cast_implicitly(&key, &key_type, settings);
     let mut call = Call::new("[]", vec![child, key], settings);
     call.origin = origin.cloned();
-    Ok(call.kernel(&KERNELS[3], (*value).clone(), true).named(name))
+    let options = super::array::by_element(&call, &key_type);
+    Ok(call.kernel_with(&KERNELS[3], options, (*value).clone(), true).named(name))
 }
 
 /// A field or element of a variant: `variant_get` of a constant path.
@@ -266,9 +266,12 @@ fn element_at(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let tolerant = call.name == "try_element_at";
     let name = call.display_name();
+    call.in_errors("element_at");
     match call.args[0].ty.clone() {
         DataType::Array { element, .. } => {
-            if !matches!(call.args[1].ty, DataType::Byte | DataType::Short | DataType::Integer | DataType::Null) {
+            if !matches!(call.args[1].ty, DataType::Byte | DataType::Short | DataType::Integer)
+                && (tolerant || call.args[1].ty != DataType::Null)
+            {
                 return Err(call.unexpected_type(1, "\"INT\""));
             }
             call.expect(1, Expected::Type(DataType::Integer))?;
@@ -282,10 +285,15 @@ fn element_at(mut call: Call) -> Result<Typed> {
             Ok(call.kernel_with(&KERNELS[4], options, (*element).clone(), nullable).named(name))
         }
         DataType::Map { key, value, value_contains_null } => {
-            let common = coerce::tightest_type(&key, &call.args[1].ty, call.settings);
+            let common = match super::array::other_collation(&key, &call.args[1].ty) {
+                true => None,
+                false => coerce::tightest_type(&key, &call.args[1].ty, call.settings),
+            };
+            let options;
             match common {
                 Some(common) => {
                     call.args[1] = coerce::cast_implicitly(&call.args[1], &common, call.settings);
+                    options = super::array::by_element(&call, &common);
                     let map = DataType::map(common, (*value).clone(), value_contains_null);
                     call.args[0] = coerce::cast_implicitly(&call.args[0], &map, call.settings);
                 }
@@ -298,7 +306,7 @@ fn element_at(mut call: Call) -> Result<Typed> {
                         .param("rightType", format!("\"{}\"", call.args[1].ty.sql())));
                 }
             }
-            Ok(call.kernel(&KERNELS[3], (*value).clone(), true).named(name))
+            Ok(call.kernel_with(&KERNELS[3], options, (*value).clone(), true).named(name))
         }
         _ => Err(call.unexpected_type(0, "(\"ARRAY\" or \"MAP\")")),
     }
@@ -395,7 +403,7 @@ pub fn index_of_zero() -> Error {
 fn eval_map_value(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (maps, key) = (Lists::of(args, 0)?, Column::of(args, 1)?);
     let Some(map_values) = maps.map_values() else { return internal_err!("expected a map") };
-    let rows = values::rows_of(&[maps.values(), &key.array])?;
+    let rows = super::array::keys_of(args, &[maps.values(), &key.array])?;
     let mut out = Picks::new(vec![Arc::clone(map_values)], args.return_type());
     for row in 0..row_count(args) {
         let found = match maps.get(row) {

@@ -266,7 +266,8 @@ pub enum Duplicates {
 impl Duplicates {
     /// From a kernel's own parameters.
     pub fn of(args: &KernelArgs) -> Duplicates {
-        if args.extra() == "LAST_WIN" { Duplicates::LastWins } else { Duplicates::Refuse }
+        let policy = args.extra().split(' ').next();
+        if policy == Some("LAST_WIN") { Duplicates::LastWins } else { Duplicates::Refuse }
     }
 
     /// The kernel parameter for the session's policy.
@@ -304,6 +305,21 @@ impl MapPicks {
             index: HashMap::new(),
             duplicates,
         })
+    }
+
+    /// [`MapPicks::new`] under the rules in a kernel's own parameters: the policy for keys that come twice
+    /// and, after a space, the collation by which they are compared.
+    ///
+    /// # Errors
+    /// As [`MapPicks::new`].
+    pub fn of(args: &KernelArgs, keys: Vec<ArrayRef>, values: Vec<ArrayRef>) -> Result<MapPicks> {
+        let sources = keys.clone();
+        let mut picks = MapPicks::new(keys, values, args.return_type(), Duplicates::of(args))?;
+        if let Some((_, name)) = args.extra().split_once(' ') {
+            let collation = super::collation::Collation::named(name).map_err(crate::error::external)?;
+            picks.key_rows = super::array::collated_rows(&collation, &sources.iter().collect::<Vec<_>>())?;
+        }
+        Ok(picks)
     }
 
     /// Adds an entry: source and row of the key, and of the value (`None` for null).

@@ -4,7 +4,8 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast as arrow_cast;
 use arrow::datatypes::DataType as Arrow;
 use datafusion::common::Result as DfResult;
-use datafusion::logical_expr::{ColumnarValue, lit};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::logical_expr::{ColumnarValue, Expr, lit};
 use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result};
@@ -37,13 +38,12 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "bitmap_bit_position", build: Build::Scalar(|c| bitmap(c, &BIT_POSITION)) },
     Function { name: "bitmap_bucket_number", build: Build::Scalar(|c| bitmap(c, &BUCKET_NUMBER)) },
     Function { name: "bitmap_count", build: Build::Scalar(bitmap_count) },
-    Function { name: "java_method", build: Build::Scalar(no_jvm) },
-    Function { name: "reflect", build: Build::Scalar(no_jvm) },
-    Function { name: "try_reflect", build: Build::Scalar(no_jvm) },
 ];
 
 /// What they run.
-pub const KERNELS: &[Kernel] = &[ASSERT_TRUE, RAISE_ERROR, BIT_POSITION, BUCKET_NUMBER, BITMAP_COUNT];
+pub const KERNELS: &[Kernel] = &[ASSERT_TRUE, RAISE_ERROR, BIT_POSITION, BUCKET_NUMBER, BITMAP_COUNT, SAID_OF_TYPE];
+
+const SAID_OF_TYPE: Kernel = Kernel::new("said_of_type", said_kernel);
 
 // An error that is raised on purpose must not be raised while planning.
 const ASSERT_TRUE: Kernel = Kernel::volatile("assert_true", assert_true_kernel);
@@ -89,8 +89,23 @@ fn version(call: Call) -> Result<Typed> {
 
 fn type_of(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    let text = call.args[0].ty.simple_string();
+    Ok(said_of_type(call, &text))
+}
+
+/// A text that only the type of the argument decides. An aggregate stays in it: the query has groups.
+pub(crate) fn said_of_type(call: Call, text: &str) -> Typed {
     let name = call.display_name();
-    Ok(string_literal(&call.args[0].ty.simple_string()).named(name))
+    let grouped = |e: &Expr| Ok(matches!(e, Expr::AggregateFunction(_)));
+    if !call.args[0].expr.exists(grouped).unwrap_or(false) {
+        return string_literal(text).named(name);
+    }
+    let options = call.options().with_extra(text);
+    call.kernel_with(&SAID_OF_TYPE, options, DataType::STRING, false)
+}
+
+fn said_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(args.extra().to_string()))))
 }
 
 /// There is no file behind a row that does not come from one.
@@ -98,10 +113,6 @@ fn no_block(call: Call) -> Result<Typed> {
     call.arity(0..=0)?;
     let name = call.display_name();
     Ok(Typed::new(lit(-1i64), DataType::Long, false, name))
-}
-
-fn no_jvm(call: Call) -> Result<Typed> {
-    Err(Error::unsupported(format!("{}, which calls Java code,", call.name)).at(call.origin.as_ref()))
 }
 
 /// The message as raised.

@@ -27,6 +27,7 @@ pub mod placement;
 pub mod predicate;
 pub mod random;
 pub mod recursion;
+pub mod reflect;
 pub mod regex;
 pub mod rows;
 pub mod sample;
@@ -94,6 +95,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
     vector::FUNCTIONS,
     misc::FUNCTIONS,
     random::FUNCTIONS,
+    reflect::FUNCTIONS,
     sample::FUNCTIONS,
     math::extreme::FUNCTIONS,
     math::number::FUNCTIONS,
@@ -192,6 +194,7 @@ pub const KERNELS: &[&[Kernel]] = &[
     misc::KERNELS,
     placement::KERNELS,
     random::KERNELS,
+    reflect::KERNELS,
     sample::KERNELS,
     math::extreme::KERNELS,
     math::number::KERNELS,

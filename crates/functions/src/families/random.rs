@@ -92,6 +92,16 @@ fn drawn(call: &Call, kernel: &'static Kernel, seed: i64, more: &str, ty: DataTy
     Typed::new(KernelUdf::call(kernel, to_arrow(&ty), options, Vec::new()), ty, false, name)
 }
 
+/// A double drawn with the query's own seed.
+pub fn query_double(call: &Call) -> Typed {
+    drawn(call, &RAND, call.settings.seed, "", DataType::Double)
+}
+
+/// An identifier drawn with the query's own seed.
+pub fn query_uuid(call: &Call) -> Typed {
+    Typed { nullable: true, ..drawn(call, &UUID, call.settings.seed, "", DataType::STRING) }
+}
+
 /// A constant argument named `parameter`.
 fn constant(call: &Call, i: usize, parameter: &str, kind: &str) -> Result<()> {
     let arg = &call.args[i];

@@ -52,9 +52,11 @@ fn url_encode(mut call: Call) -> SparkResult<Typed> {
 
 fn url_decode(mut call: Call) -> SparkResult<Typed> {
     call.arity(1..=1)?;
-    call.expect(0, Expected::String)?;
+    let name = call.display_name();
     let options = Options { ansi: call.name == "url_decode", ..call.options() };
-    Ok(call.kernel_with(&URL_DECODE, options, DataType::STRING, true))
+    call.in_errors("url_decode");
+    call.expect(0, Expected::String)?;
+    Ok(call.kernel_with(&URL_DECODE, options, DataType::STRING, true).named(name))
 }
 
 /// A URI's parts, undecoded, as `java.net.URI` has them.
@@ -222,47 +224,61 @@ fn eval_encode(args: &KernelArgs) -> Result<ColumnarValue> {
     let text = Text::of(args, 0)?;
     rows::strings(args, |row, out| {
         let Some(s) = text.get(row) else { return Ok(false) };
-        for b in s.bytes() {
-            match b {
-                b' ' => out.push('+'),
-                b if b.is_ascii_alphanumeric() || b"-_.*".contains(&b) => out.push(char::from(b)),
-                b => out.push_str(&format!("%{b:02X}")),
-            }
-        }
+        out.push_str(&encode(s));
         Ok(true)
     })
 }
 
+/// `application/x-www-form-urlencoded` in UTF-8.
+pub fn encode(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    for b in s.bytes() {
+        match b {
+            b' ' => out.push('+'),
+            b if b.is_ascii_alphanumeric() || b"-_.*".contains(&b) => out.push(char::from(b)),
+            b => out.push_str(&format!("%{b:02X}")),
+        }
+    }
+    out
+}
+
+/// The text that [`encode`] made; `None` if an escape is malformed.
+pub fn decode(s: &str) -> Option<String> {
+    if !escapes_are_valid(s) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(s.len());
+    let mut rest = s.as_bytes();
+    while let Some((b, after)) = rest.split_first() {
+        rest = after;
+        match b {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let hex = std::str::from_utf8(&after[..2]).unwrap_or("0");
+                bytes.push(u8::from_str_radix(hex, 16).unwrap_or(0));
+                rest = &after[2..];
+            }
+            b => bytes.push(*b),
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn eval_decode(args: &KernelArgs) -> Result<ColumnarValue> {
     let text = Text::of(args, 0)?;
-    let mut bytes = Vec::new();
     rows::strings(args, |row, out| {
         let Some(s) = text.get(row) else { return Ok(false) };
-        if !escapes_are_valid(s) {
-            if !args.ansi() {
-                return Ok(false);
-            }
-            return fail(
-                Error::new(ErrorKind::IllegalArgument, "CANNOT_DECODE_URL")
-                    .param("url", s)
-                    .with_message(format!("{s} has a malformed escape.")),
-            );
-        }
-        bytes.clear();
-        let mut rest = s.as_bytes();
-        while let Some((b, after)) = rest.split_first() {
-            rest = after;
-            match b {
-                b'+' => bytes.push(b' '),
-                b'%' => {
-                    let hex = std::str::from_utf8(&after[..2]).unwrap_or("0");
-                    bytes.push(u8::from_str_radix(hex, 16).unwrap_or(0));
-                    rest = &after[2..];
-                }
-                b => bytes.push(*b),
+        match decode(s) {
+            Some(decoded) => out.push_str(&decoded),
+            None if !args.ansi() => return Ok(false),
+            None => {
+                return fail(
+                    Error::new(ErrorKind::IllegalArgument, "CANNOT_DECODE_URL")
+                        .param("url", s)
+                        .with_message(format!("{s} has a malformed escape.")),
+                );
             }
         }
-        out.push_str(&String::from_utf8_lossy(&bytes));
         Ok(true)
     })
 }

@@ -57,6 +57,13 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
     }
     let (fractions, many) = fractions(&call, 1)?;
     strict(&mut call, 2, Expected::Integral)?;
+    if !call.args[2].foldable() {
+        return Err(call
+            .mismatch("NON_FOLDABLE_INPUT")
+            .param("inputName", "`accuracy`")
+            .param("inputType", format!("\"{}\"", call.args[2].ty.sql()))
+            .param("inputExpr", format!("\"{}\"", call.args[2].name)));
+    }
     let accuracy =
         fold::integer(&call.args[2]).ok_or_else(|| call.mismatch("UNEXPECTED_NULL").param("exprName", "accuracy"))?;
     if !(1..=i64::from(i32::MAX)).contains(&accuracy) {

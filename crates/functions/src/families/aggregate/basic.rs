@@ -126,7 +126,8 @@ fn strictness(call: &Call, ty: &DataType, tolerant: bool) -> crate::kernel::Opti
     options
 }
 
-fn avg(mut call: Call) -> Result<Typed> {
+/// `avg`, of exact decimals for decimals.
+pub(super) fn avg(mut call: Call) -> Result<Typed> {
     numeric_or_interval(&mut call)?;
     let ty = match &call.args[0].ty {
         DataType::Decimal { precision, scale } => DataType::decimal((precision + 4).min(38), (scale + 4).min(38)),
@@ -195,7 +196,7 @@ fn first_last(mut call: Call) -> Result<Typed> {
             Some(ScalarValue::Boolean(Some(v))) => ignore_nulls = *v,
             _ => {
                 return Err(Error::analysis("_LEGACY_ERROR_TEMP_1210")
-                    .param("funcName", &call.name)
+                    .param("funcName", call.name.trim_end_matches("_value"))
                     .with_message(format!("The second argument of {} is not a boolean literal.", call.name))
                     .at(call.origin.as_ref()));
             }

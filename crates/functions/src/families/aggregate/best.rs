@@ -67,15 +67,15 @@ fn by(mut call: Call) -> Result<Typed> {
     if !call.args[2].foldable() {
         return Err(call
             .mismatch("NON_FOLDABLE_INPUT")
-            .param("inputName", "`k`")
-            .param("inputType", "\"INT\"")
+            .param("inputName", "k")
+            .param("inputType", "int")
             .param("inputExpr", format!("\"{}\"", call.args[2].name)));
     }
     let k = fold::integer(&call.args[2]).unwrap_or(0);
     if !(1..=100_000).contains(&k) {
         return Err(call
             .mismatch("VALUE_OUT_OF_RANGE")
-            .param("exprName", "k")
+            .param("exprName", "`k`")
             .param("valueRange", "[1, 100000]")
             .param("currentValue", k.to_string()));
     }

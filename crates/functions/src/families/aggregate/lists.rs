@@ -16,6 +16,7 @@ use super::{finish, kernel};
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce;
+use crate::families::collation::Collation;
 use crate::families::lists::element;
 use crate::fold;
 use crate::registry::{Build, Function};
@@ -94,6 +95,9 @@ struct Listing {
     delimiter: Vec<u8>,
     /// Ascending and nulls first, for each sort key.
     keys: Vec<(bool, bool)>,
+    /// The collation in which values that come twice are left out.
+    #[serde(default)]
+    distinct_in: Option<String>,
 }
 
 fn listagg(mut call: Call) -> Result<Typed> {
@@ -109,7 +113,12 @@ fn listagg(mut call: Call) -> Result<Typed> {
             .param("inputType", format!("\"{}\"", call.args[1].ty.sql()))
             .param("inputExpr", format!("\"{}\"", call.args[1].name)));
     }
-    let ty = if call.args[0].ty == DataType::Binary { DataType::Binary } else { DataType::STRING };
+    let listed = call.args[0].clone();
+    let ty = match &call.args[0].ty {
+        DataType::Binary => DataType::Binary,
+        DataType::String { collation } => DataType::String { collation: collation.clone() },
+        _ => DataType::STRING,
+    };
     if !call.args[0].ty.is_string() && ty != DataType::Binary {
         call.args[0] = coerce::implicit(&call.args[0], &coerce::Expected::String, call.settings)
             .ok_or_else(|| call.unexpected_type(0, "(\"STRING\" or \"BINARY\")"))?;
@@ -117,28 +126,48 @@ fn listagg(mut call: Call) -> Result<Typed> {
     if !matches!(call.args[1].ty, DataType::Binary | DataType::Null) {
         call.expect(1, coerce::Expected::String)?;
     }
+    delimiter_fits(&call, &ty)?;
     let delimiter = match fold::evaluate(&call.args[1])? {
         ScalarValue::Utf8(Some(s)) => s.into_bytes(),
         ScalarValue::Binary(Some(b)) => b,
         _ => Vec::new(),
     };
-    let same_key = call.order.iter().all(|(k, ..)| k.expr == call.args[0].expr);
+    let same_key = call.order.iter().all(|(k, ..)| k.expr == listed.expr);
     if call.distinct && !same_key {
         return Err(Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.MISMATCH_WITH_DISTINCT_INPUT")
-            .param("funcName", spark::types::quote_identifier(&call.name))
-            .param("funcArg", format!("\"{}\"", call.args[0].name))
+            .param("funcName", "`listagg`")
+            .param("funcArg", format!("\"{}\"", listed.name))
             .param(
                 "orderingExpr",
                 call.order.iter().map(|(k, ..)| format!("\"{}\"", k.name)).collect::<Vec<_>>().join(", "),
             )
-            .at(call.origin.as_ref()));
+            .nowhere());
     }
-    let listing = Listing { delimiter, keys: call.order.iter().map(|(_, up, first)| (*up, *first)).collect() };
+    let distinct_in = match &ty {
+        DataType::String { collation: Some(name) } if call.distinct => Some(name.to_string()),
+        _ => None,
+    };
+    let keys = call.order.iter().map(|(_, up, first)| (*up, *first)).collect();
+    let listing = Listing { delimiter, keys, distinct_in };
     let extra = serde_json::to_string(&listing).map_err(|e| Error::internal(e.to_string()))?;
     let mut args = vec![call.args[0].expr.clone()];
     args.extend(call.order.iter().map(|(k, ..)| k.expr.clone()));
     let expr = kernel(&call, &KERNELS[3], call.options().with_extra(extra), args, &ty);
     Ok(Typed::new(expr, ty, true, name))
+}
+
+/// The delimiter must be of the listed values' type, in which no collation gives way.
+fn delimiter_fits(call: &Call, listed: &DataType) -> Result<()> {
+    let delimiter = &call.args[1].ty;
+    if *delimiter == DataType::Null
+        || delimiter.same_type(listed) && !super::super::array::other_collation(listed, delimiter)
+    {
+        return Ok(());
+    }
+    Err(call
+        .mismatch("DATA_DIFF_TYPES")
+        .param("functionName", "`listagg`")
+        .param("dataType", format!("(\"{}\" or \"{}\")", listed.sql(), delimiter.sql())))
 }
 
 fn listagg_name(call: &Call) -> String {
@@ -226,7 +255,13 @@ pub fn order(keys: &[ArrayRef], directions: &[(bool, bool)], rows: usize) -> DfR
 fn finish_listagg(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
     let listing: Listing = context.parameters()?;
     let values = &columns[0];
-    let places = order(&columns[1..], &listing.keys, values.len())?;
+    let mut places = order(&columns[1..], &listing.keys, values.len())?;
+    if let Some(name) = &listing.distinct_in {
+        let collation = Collation::named(name).map_err(crate::error::external)?;
+        let texts = values.as_string::<i32>();
+        let mut seen = std::collections::HashSet::new();
+        places.retain(|i| texts.is_valid(*i) && seen.insert(collation.key(texts.value(*i))));
+    }
     let bytes = arrow::compute::cast(values, &Arrow::Binary)?;
     let bytes = bytes.as_binary::<i32>();
     let mut out: Option<Vec<u8>> = None;

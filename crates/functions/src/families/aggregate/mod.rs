@@ -20,7 +20,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion::logical_expr::{AggregateUDF, Expr};
 
-use crate::aggregate::{AggregateKernel, KernelUdaf};
+use crate::aggregate::{AggregateArgs, AggregateKernel, KernelUdaf};
 use crate::call::Call;
 use crate::kernel::Options;
 use crate::typed::Typed;
@@ -56,6 +56,24 @@ pub(crate) fn kernel(
         call.filter.as_ref().map(|f| f.expr.clone()),
         vec![],
     )
+}
+
+/// Extra options of a moment that is no number where it is undefined, rather than null.
+const UNDEFINED_IS_NAN: &str = "nan";
+
+/// A statistical aggregate, with what `spark.sql.legacy.statisticalAggregate` makes of undefined results.
+fn finish_moment(call: Call, k: &'static AggregateKernel) -> Typed {
+    let mut options = call.options();
+    if call.settings.conf.get_bool("spark.sql.legacy.statisticalAggregate", false) {
+        options = options.with_extra(UNDEFINED_IS_NAN);
+    }
+    let expr = kernel(&call, k, options, call.exprs(), &DataType::Double);
+    call.finish(expr, DataType::Double, true)
+}
+
+/// True for a call that [`finish_moment`] told so.
+fn undefined_is_nan(args: &AggregateArgs) -> bool {
+    args.options.extra.as_deref() == Some(UNDEFINED_IS_NAN)
 }
 
 /// The kernel over the call's arguments, default options and name.

@@ -5,7 +5,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType as Arrow, Float64Type};
 use datafusion::common::Result as DfResult;
 use datafusion::functions_aggregate as df;
-use datafusion::logical_expr::Accumulator;
+use datafusion::logical_expr::{Accumulator, Expr, when};
 use datafusion::scalar::ScalarValue;
 use spark::Result;
 use spark::types::DataType;
@@ -15,6 +15,7 @@ use super::{builtin, finish};
 use crate::aggregate::{AggregateArgs, AggregateKernel};
 use crate::call::Call;
 use crate::coerce::Expected;
+use crate::error::from_datafusion;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 
@@ -52,7 +53,7 @@ pub const KERNELS: &[AggregateKernel] = &[
     },
     AggregateKernel {
         name: "corr",
-        accumulator: |_| Ok(Box::new(CoMoments::default())),
+        accumulator: |a| Ok(Box::new(CoMoments { nan: super::undefined_is_nan(a), ..CoMoments::default() })),
         state: |_| vec![Arrow::Float64; 6],
         groups: None,
     },
@@ -63,7 +64,7 @@ fn moment(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     call.expect(0, Expected::Type(DataType::Double))?;
     let kernel = &KERNELS[usize::from(call.name == "kurtosis")];
-    Ok(finish(call, kernel, DataType::Double, true).named(name))
+    Ok(super::finish_moment(call, kernel).named(name))
 }
 
 fn product(mut call: Call) -> Result<Typed> {
@@ -77,12 +78,24 @@ fn corr(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
     call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
-    Ok(finish(call, &KERNELS[3], DataType::Double, true).named(name))
+    Ok(super::finish_moment(call, &KERNELS[3]).named(name))
 }
 
 fn pair(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
+    let averaged = usize::from(call.name == "regr_avgx");
+    let averages = call.name.starts_with("regr_avg");
+    if averages
+        && call.args.iter().all(|a| a.ty.is_numeric())
+        && matches!(call.args[averaged].ty, DataType::Decimal { .. })
+    {
+        let there = call.args[0].expr.clone().is_not_null().and(call.args[1].expr.clone().is_not_null());
+        let kept = when(there, call.args[averaged].expr.clone()).end().map_err(from_datafusion)?;
+        let value = call.args.swap_remove(averaged);
+        call.args = vec![Typed { expr: kept, nullable: true, ..value }];
+        return super::basic::avg(call).map(|average| average.named(name));
+    }
     let any_number = ["regr_count", "regr_avgx", "regr_avgy"].contains(&call.name.as_str());
     for i in 0..2 {
         if any_number {
@@ -106,6 +119,16 @@ fn pair(mut call: Call) -> Result<Typed> {
     let expr = builtin(&call, udaf, call.exprs(), false);
     if call.name == "regr_count" {
         return Ok(Typed::new(as_type(expr, &DataType::Long), DataType::Long, false, name));
+    }
+    let lone_is_nan = call.settings.conf.get_bool("spark.sql.legacy.statisticalAggregate", false);
+    if call.name == "covar_samp" && lone_is_nan {
+        let pairs = builtin(&call, df::regr::regr_count_udaf(), call.exprs(), false);
+        let one = Expr::Literal(ScalarValue::UInt64(Some(1)), None);
+        let nan = Expr::Literal(ScalarValue::Float64(Some(f64::NAN)), None);
+        let expr = when(pairs.eq(one), nan)
+            .otherwise(expr)
+            .map_err(|e| spark::Error::internal(format!("the case of one pair: {e}")))?;
+        return Ok(Typed::new(expr, DataType::Double, true, name));
     }
     Ok(Typed::new(expr, DataType::Double, true, name))
 }
@@ -132,8 +155,8 @@ fn state_types(_: &AggregateArgs) -> Vec<Arrow> {
     vec![Arrow::Float64; 5]
 }
 
-fn moments(_: &AggregateArgs, fourth: bool) -> DfResult<Box<dyn Accumulator>> {
-    Ok(Box::new(Moments { fourth, ..Default::default() }))
+fn moments(args: &AggregateArgs, fourth: bool) -> DfResult<Box<dyn Accumulator>> {
+    Ok(Box::new(Moments { fourth, nan: super::undefined_is_nan(args), ..Default::default() }))
 }
 
 /// Count, mean and central moments.
@@ -145,6 +168,7 @@ struct Moments {
     m3: f64,
     m4: f64,
     fourth: bool,
+    nan: bool,
 }
 
 impl Moments {
@@ -153,7 +177,7 @@ impl Moments {
             return;
         }
         if self.n == 0.0 {
-            *self = Moments { ..*o };
+            *self = Moments { nan: self.nan, ..*o };
             return;
         }
         let (n1, n2) = (self.n, o.n);
@@ -180,7 +204,7 @@ impl Moments {
         let per2 = per * per;
         let m3 = self.m3 - 3.0 * per * m2 + delta * (delta2 - per2);
         let m4 = self.m4 - 4.0 * per * m3 - 6.0 * per2 * m2 + delta * (delta * delta2 - per * per2);
-        *self = Moments { n, mean, m2, m3, m4, fourth: self.fourth };
+        *self = Moments { n, mean, m2, m3, m4, ..*self };
     }
 }
 
@@ -204,7 +228,7 @@ impl Accumulator for Moments {
 
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
         let value = if self.n == 0.0 || self.m2 == 0.0 {
-            None
+            (self.nan && self.n > 0.0).then_some(f64::NAN)
         } else if self.fourth {
             Some(self.n * self.m4 / (self.m2 * self.m2) - 3.0)
         } else {
@@ -225,7 +249,7 @@ impl Accumulator for Moments {
         let column = |i: usize| states[i].as_primitive::<Float64Type>();
         for row in 0..states[0].len() {
             let [n, mean, m2, m3, m4] = [0, 1, 2, 3, 4].map(|i| column(i).value(row));
-            self.merge(&Moments { n, mean, m2, m3, m4, fourth: self.fourth });
+            self.merge(&Moments { n, mean, m2, m3, m4, fourth: self.fourth, nan: self.nan });
         }
         Ok(())
     }
@@ -240,6 +264,7 @@ struct CoMoments {
     xy: f64,
     xx: f64,
     yy: f64,
+    nan: bool,
 }
 
 impl CoMoments {
@@ -258,7 +283,7 @@ impl CoMoments {
             return;
         }
         if self.n == 0.0 {
-            *self = *o;
+            *self = CoMoments { nan: self.nan, ..*o };
             return;
         }
         let (n1, n2) = (self.n, o.n);
@@ -272,10 +297,14 @@ impl CoMoments {
             xy: self.xy + o.xy + dx * per_y * n1 * n2,
             xx: self.xx + o.xx + dx * per_x * n1 * n2,
             yy: self.yy + o.yy + dy * per_y * n1 * n2,
+            nan: self.nan,
         };
     }
 
     fn correlation(&self) -> Option<f64> {
+        if self.nan && self.n == 1.0 {
+            return Some(f64::NAN);
+        }
         let spread = (self.xx * self.yy).sqrt();
         (self.n > 1.0 && spread != 0.0).then(|| self.xy / spread)
     }
@@ -309,7 +338,7 @@ impl Accumulator for CoMoments {
         let column = |i: usize| states[i].as_primitive::<Float64Type>();
         for row in 0..states[0].len() {
             let [n, x, y, xy, xx, yy] = [0, 1, 2, 3, 4, 5].map(|i| column(i).value(row));
-            self.merge(&CoMoments { n, x, y, xy, xx, yy });
+            self.merge(&CoMoments { n, x, y, xy, xx, yy, nan: self.nan });
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::kernel;
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
+use crate::families::collation::Collation;
 use crate::families::datetime::{numbers, typed};
 use crate::families::rows::strict;
 use crate::families::sketch::count_min::JavaRandom;
@@ -65,6 +66,9 @@ struct Wanted {
     many: bool,
     discrete: bool,
     descending: bool,
+    /// The frequencies as errors print them.
+    #[serde(default)]
+    frequency: String,
 }
 
 /// The constant fractions in place `i`, and whether they were an array.
@@ -73,21 +77,26 @@ struct Wanted {
 /// If they are not constants between 0 and 1.
 pub(super) fn fractions(call: &Call, i: usize) -> Result<(Vec<f64>, bool)> {
     let arg = &call.args[i];
+    let many = matches!(arg.ty, DataType::Array { .. });
+    let fits = |t: &DataType| t.is_numeric() || t.is_string() || *t == DataType::Null;
+    let taken = match &arg.ty {
+        DataType::Array { element, contains_null } => fits(element) && !contains_null,
+        ty => fits(ty),
+    };
+    if !taken {
+        let required = match (call.name.contains("approx"), many) {
+            (true, _) => "(\"DOUBLE\" or \"ARRAY<DOUBLE>\")",
+            (false, true) => "\"ARRAY<DOUBLE>\"",
+            (false, false) => "\"DOUBLE\"",
+        };
+        return Err(call.unexpected_type(i, required));
+    }
     if !arg.foldable() {
         return Err(call
             .mismatch("NON_FOLDABLE_INPUT")
             .param("inputName", "`percentage`")
-            .param("inputType", format!("\"{}\"", arg.ty.sql()))
+            .param("inputType", if many { "\"ARRAY<DOUBLE>\"" } else { "\"DOUBLE\"" })
             .param("inputExpr", format!("\"{}\"", arg.name)));
-    }
-    let many = matches!(arg.ty, DataType::Array { .. });
-    let fits = |t: &DataType| t.is_numeric() || t.is_string() || *t == DataType::Null;
-    let taken = match &arg.ty {
-        DataType::Array { element, .. } => fits(element),
-        ty => fits(ty),
-    };
-    if !taken {
-        return Err(call.unexpected_type(i, "(\"DOUBLE\" or \"ARRAY<DOUBLE>\")"));
     }
     let target = if many { DataType::array(DataType::Double, false) } else { DataType::Double };
     let value = fold::evaluate(&coerce::cast_implicitly(arg, &target, call.settings))?;
@@ -168,9 +177,28 @@ fn percentile(mut call: Call) -> Result<Typed> {
     }
     let one = result_type(&call.args[0].ty);
     let ty = if many { DataType::array(one, false) } else { one };
-    let extra = json(&Wanted { fractions, many, discrete: false, descending: false })?;
+    let frequency = match call.args.get(2) {
+        Some(arg) if arg.foldable() => arg.name.clone(),
+        _ => "boundreference()".into(),
+    };
+    let extra = json(&Wanted { fractions, many, discrete: false, descending: false, frequency })?;
     let expr = kernel(&call, &KERNELS[0], call.options().with_extra(extra), args, &ty);
     Ok(Typed::new(expr, ty, true, name))
+}
+
+/// The error for a call with other sort keys than `expected` ones.
+fn wrong_orderings(call: &Call, function: &str, expected: usize) -> Error {
+    let function = spark::types::quote_identifier(function);
+    if call.order.is_empty() {
+        return Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.WITHIN_GROUP_MISSING")
+            .param("funcName", function)
+            .at(call.origin.as_ref());
+    }
+    Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.WRONG_NUM_ORDERINGS")
+        .param("funcName", function)
+        .param("expectedNum", expected.to_string())
+        .param("actualNum", call.order.len().to_string())
+        .at(call.origin.as_ref())
 }
 
 fn within_group(mut call: Call) -> Result<Typed> {
@@ -181,10 +209,7 @@ fn within_group(mut call: Call) -> Result<Typed> {
             .at(call.origin.as_ref()));
     }
     let [(key, ascending, _)] = call.order.as_slice() else {
-        let condition = if call.order.is_empty() { "WITHIN_GROUP_MISSING" } else { "WRONG_NUM_ORDERINGS" };
-        return Err(Error::analysis(format!("INVALID_WITHIN_GROUP_EXPRESSION.{condition}"))
-            .param("funcName", spark::types::quote_identifier(&call.name))
-            .at(call.origin.as_ref()));
+        return Err(wrong_orderings(&call, &call.name, 1));
     };
     let (key, descending) = (key.clone(), !*ascending);
     let filter = call.filter.as_ref().map(|f| format!(" FILTER (WHERE {})", f.name)).unwrap_or_default();
@@ -195,15 +220,16 @@ fn within_group(mut call: Call) -> Result<Typed> {
         key.name,
         if descending { " DESC" } else { "" }
     );
-    let (fractions, many) = fractions(&call, 0)?;
-    call.args.push(key);
+    // Errors print the key as the first argument.
+    call.args.insert(0, key);
     call.arg_names.push(String::new());
-    measured(&mut call, 1)?;
-    let one = result_type(&call.args[1].ty);
+    let (fractions, many) = fractions(&call, 1)?;
+    measured(&mut call, 0)?;
+    let one = result_type(&call.args[0].ty);
     let ty = if many { DataType::array(one, false) } else { one };
     let discrete = call.name == "percentile_disc";
-    let extra = json(&Wanted { fractions, many, discrete, descending })?;
-    let args = vec![call.args[1].expr.clone()];
+    let extra = json(&Wanted { fractions, many, discrete, descending, frequency: String::new() })?;
+    let args = vec![call.args[0].expr.clone()];
     let expr = kernel(&call, &KERNELS[0], call.options().with_extra(extra), args, &ty);
     Ok(Typed::new(expr, ty, true, name))
 }
@@ -212,25 +238,61 @@ fn within_group(mut call: Call) -> Result<Typed> {
 struct ModeRule {
     /// Among the most frequent: the least, the greatest, or any.
     order: Option<bool>,
+    /// The collation in which values are one.
+    #[serde(default)]
+    collation: Option<String>,
+}
+
+/// Whether the least of the most frequent values is wanted: the constant in place 1.
+fn deterministic(call: &Call) -> Result<bool> {
+    let arg = &call.args[1];
+    if !arg.foldable() {
+        return Err(Error::analysis("NON_FOLDABLE_ARGUMENT")
+            .param("funcName", "`mode`")
+            .param("paramName", "`deterministic`")
+            .param("paramType", "\"BOOLEAN\"")
+            .at(call.origin.as_ref()));
+    }
+    match (fold::evaluate(arg)?, &arg.ty) {
+        (value, _) if value.is_null() => Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_NULL")
+            .param("exprName", "`deterministic`")
+            .param("sqlExpr", format!("\"{}\"", arg.name))
+            .at(call.origin.as_ref())),
+        (ScalarValue::Boolean(Some(wanted)), _) => Ok(wanted),
+        (_, ty) => Err(Error::analysis("UNEXPECTED_INPUT_TYPE")
+            .param("functionName", "`mode`")
+            .param("paramIndex", "second")
+            .param("requiredType", "\"BOOLEAN\"")
+            .param("inputSql", format!("\"{}\"", arg.name))
+            .param("inputType", format!("\"{}\"", ty.sql()))
+            .at(call.origin.as_ref())),
+    }
 }
 
 fn mode(mut call: Call) -> Result<Typed> {
     call.arity(0..=2)?;
+    if call.distinct {
+        return Err(Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.DISTINCT_UNSUPPORTED")
+            .param("funcName", "`mode`")
+            .at(call.origin.as_ref()));
+    }
     let mut order = None;
-    let value = match (call.args.len(), call.order.first()) {
-        (0, Some((key, ascending, _))) => {
+    let value = match (call.args.len(), call.order.as_slice()) {
+        (0, [(key, ascending, _)]) => {
             order = Some(*ascending);
             key.clone()
         }
-        (0, None) => return Err(call.wrong_arity("[1, 2]")),
-        (n, _) => {
-            if n == 2 && fold::evaluate(&call.args[1])? == ScalarValue::Boolean(Some(true)) {
+        (0, []) => return Err(wrong_orderings(&call, "mode", 1)),
+        (0, _) => return Err(wrong_orderings(&call, "Mode", 1)),
+        (_, [_, ..]) => return Err(wrong_orderings(&call, "mode", 0)),
+        (n, []) => {
+            if n == 2 && deterministic(&call)? {
                 order = Some(true);
             }
             call.args[0].clone()
         }
     };
-    if matches!(value.ty, DataType::Map { .. } | DataType::Variant) {
+    if order.is_some() && matches!(value.ty, DataType::Map { .. } | DataType::Variant) {
         return Err(call.unexpected_type(0, "\"ORDERABLE\""));
     }
     let name = match order {
@@ -238,7 +300,11 @@ fn mode(mut call: Call) -> Result<Typed> {
         Some(up) => format!("mode() WITHIN GROUP (ORDER BY {}{})", value.name, if up { " DESC" } else { "" }),
     };
     call.args.clear();
-    let extra = json(&ModeRule { order })?;
+    let collation = match &value.ty {
+        DataType::String { collation: Some(name) } => Some(name.to_string()),
+        _ => None,
+    };
+    let extra = json(&ModeRule { order, collation })?;
     let expr = kernel(&call, &KERNELS[1], call.options().with_extra(extra), vec![value.expr], &value.ty);
     Ok(Typed::new(expr, value.ty, true, name))
 }
@@ -254,10 +320,17 @@ fn histogram(mut call: Call) -> Result<Typed> {
     if !ok {
         return Err(call.unexpected_type(
             0,
-            "(\"NUMERIC\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")",
+            "(\"NUMERIC\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\" or \"TIME\")",
         ));
     }
     call.expect(1, Expected::Type(DataType::Integer))?;
+    if !call.args[1].foldable() {
+        return Err(call
+            .mismatch("NON_FOLDABLE_INPUT")
+            .param("inputName", "`nb`")
+            .param("inputType", "\"INT\"")
+            .param("inputExpr", format!("\"{}\"", call.args[1].name)));
+    }
     let Some(bins) = fold::integer(&call.args[1]) else {
         return Err(call.mismatch("UNEXPECTED_NULL").param("exprName", "nb"));
     };
@@ -340,13 +413,16 @@ fn finish_percentile(columns: &[ArrayRef], context: &Finished) -> DfResult<Scala
         .filter(|i| values.is_valid(*i) && weights.is_none_or(|w| w.is_valid(*i)))
         .map(|i| (values.value(i), weights.map_or(1, |w| w.value(i))))
         .collect();
-    if rows.iter().any(|r| r.1 < 0) {
+    if let Some((_, negative)) = rows.iter().find(|r| r.1 < 0) {
         return crate::error::fail(
-            Error::runtime("_LEGACY_ERROR_TEMP_2012").with_message("A percentile's frequencies are not negative."),
+            Error::runtime("NEGATIVE_VALUES_IN_FREQUENCY_EXPRESSION")
+                .param("frequencyExpression", format!("\"{}\"", wanted.frequency))
+                .param("negativeValue", format!("{negative}L"))
+                .with_message("A percentile's frequencies are not negative."),
         );
     }
     rows.retain(|r| r.1 > 0);
-    if rows.is_empty() {
+    if rows.is_empty() || wanted.fractions.is_empty() {
         return context.null();
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -385,7 +461,13 @@ fn finish_mode(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue
     if array.data_type() == &Arrow::Null {
         return context.null();
     }
-    let keys = values::rows(std::slice::from_ref(array))?;
+    let keys = match &rule.collation {
+        Some(name) => {
+            let collation = Collation::named(name).map_err(crate::error::external)?;
+            crate::families::array::collated_rows(&collation, &[array])?.remove(0)
+        }
+        None => values::rows(std::slice::from_ref(array))?,
+    };
     let mut counts: indexmap::IndexMap<arrow::row::Row, (usize, i64)> = indexmap::IndexMap::new();
     for i in (0..array.len()).filter(|i| array.is_valid(*i)) {
         counts.entry(keys.row(i)).or_insert((i, 0)).1 += 1;

@@ -10,7 +10,6 @@ use datafusion::scalar::ScalarValue;
 use spark::Result;
 use spark::types::DataType;
 
-use super::finish;
 use crate::aggregate::{AggregateArgs, AggregateKernel};
 use crate::call::Call;
 use crate::coerce::Expected;
@@ -31,15 +30,15 @@ pub const FUNCTIONS: &[Function] = &[
 /// Kernels of this file.
 pub const KERNELS: &[AggregateKernel] = &[
     kernel("var_pop", |_| single(VAR_POP), |_| groups(VAR_POP)),
-    kernel("var_samp", |_| single(VAR_SAMP), |_| groups(VAR_SAMP)),
+    kernel("var_samp", |a| single(VAR_SAMP.by(a)), |a| groups(VAR_SAMP.by(a))),
     kernel("stddev_pop", |_| single(STDDEV_POP), |_| groups(STDDEV_POP)),
-    kernel("stddev_samp", |_| single(STDDEV_SAMP), |_| groups(STDDEV_SAMP)),
+    kernel("stddev_samp", |a| single(STDDEV_SAMP.by(a)), |a| groups(STDDEV_SAMP.by(a))),
 ];
 
-const VAR_POP: Measure = Measure { sample: false, root: false };
-const VAR_SAMP: Measure = Measure { sample: true, root: false };
-const STDDEV_POP: Measure = Measure { sample: false, root: true };
-const STDDEV_SAMP: Measure = Measure { sample: true, root: true };
+const VAR_POP: Measure = Measure { sample: false, root: false, nan: false };
+const VAR_SAMP: Measure = Measure { sample: true, ..VAR_POP };
+const STDDEV_POP: Measure = Measure { root: true, ..VAR_POP };
+const STDDEV_SAMP: Measure = Measure { sample: true, ..STDDEV_POP };
 
 const fn kernel(
     name: &'static str,
@@ -59,7 +58,7 @@ fn spread(mut call: Call) -> Result<Typed> {
         _ => &KERNELS[3],
     };
     let name = call.display_name();
-    Ok(finish(call, kernel, DataType::Double, true).named(name))
+    Ok(super::finish_moment(call, kernel).named(name))
 }
 
 /// Which of the four functions.
@@ -67,6 +66,15 @@ fn spread(mut call: Call) -> Result<Typed> {
 struct Measure {
     sample: bool,
     root: bool,
+    /// Of a single value it is no number, rather than null.
+    nan: bool,
+}
+
+impl Measure {
+    /// As the call asks for it.
+    fn by(self, args: &AggregateArgs) -> Self {
+        Measure { nan: super::undefined_is_nan(args), ..self }
+    }
 }
 
 /// Count, mean, and the sum of squared distances from it.
@@ -96,6 +104,9 @@ impl Cell {
     }
 
     fn result(&self, measure: Measure) -> Option<f64> {
+        if measure.nan && self.n == 1.0 {
+            return Some(f64::NAN);
+        }
         let n = if measure.sample { self.n - 1.0 } else { self.n };
         let variance = (n > 0.0).then(|| self.m2 / n)?;
         Some(if measure.root { variance.sqrt() } else { variance })

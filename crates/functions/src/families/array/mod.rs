@@ -89,12 +89,24 @@ pub(crate) fn by_element(call: &Call, element: &DataType) -> Options {
     }
 }
 
+/// True for strings of different collations: a map's key is not given another one.
+pub(crate) fn other_collation(key: &DataType, sought: &DataType) -> bool {
+    match (key, sought) {
+        (DataType::String { collation: a }, DataType::String { collation: b }) => a != b,
+        _ => false,
+    }
+}
+
 /// [`values::rows_of`] under the collation of [`by_element`].
 pub(crate) fn keys_of(args: &KernelArgs, arrays: &[&ArrayRef]) -> DfResult<Vec<Rows>> {
     if args.extra().is_empty() {
         return values::rows_of(arrays);
     }
-    let collation = Collation::of(args)?;
+    collated_rows(&Collation::of(args)?, arrays)
+}
+
+/// [`values::rows_of`] for strings that a collation compares.
+pub(crate) fn collated_rows(collation: &Collation, arrays: &[&ArrayRef]) -> DfResult<Vec<Rows>> {
     let keys: Vec<ArrayRef> = arrays
         .iter()
         .map(|array| {

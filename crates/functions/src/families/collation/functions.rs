@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, ListArray, StringBuilder, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType as Arrow, Field, Fields};
 use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result as SparkResult};
@@ -67,7 +67,7 @@ fn collation(call: Call) -> SparkResult<Typed> {
         _ => return Err(call.unexpected_type(0, "\"STRING\"")),
     };
     let value = if name == super::precedence::INDETERMINATE { name } else { format!("SYSTEM.BUILTIN.{name}") };
-    Ok(call.finish(Expr::Literal(ScalarValue::Utf8(Some(value)), None), DataType::STRING, false))
+    Ok(crate::families::misc::said_of_type(call, &value))
 }
 
 const COLUMNS: [(&str, bool); 9] = [

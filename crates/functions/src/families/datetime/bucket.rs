@@ -285,7 +285,8 @@ fn time_bucket(mut call: Call) -> Result<Typed> {
         call.args.push(Typed::new(lit(value), ty.clone(), false, format!("{kind} '1970-01-01 00:00:00'")));
     }
     let name = call.display_name();
-    call.expect(2, Expected::Type(ty.clone()))?;
+    let refused = call.unexpected_type(2, "\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\"");
+    call.expect(2, Expected::Type(ty.clone())).map_err(|_| refused)?;
     if !call.args[0].ty.is_ansi_interval() {
         return Err(call.unexpected_type(0, "(\"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"));
     }

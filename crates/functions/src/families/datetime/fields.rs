@@ -109,12 +109,12 @@ fn extract(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let separator = if call.name == "date_part" { ", " } else { " FROM " };
     let name = format!("{}({}{separator}{})", call.name, call.args[0].name, call.args[1].name);
-    if !call.args[0].foldable() {
-        return Err(call
-            .mismatch("NON_FOLDABLE_INPUT")
-            .param("inputName", "`field`")
-            .param("inputType", "\"STRING\"")
-            .param("inputExpr", format!("\"{}\"", call.args[0].name)));
+    if !call.args[0].foldable() || !(call.args[0].ty.is_string() || call.args[0].ty == DataType::Null) {
+        return Err(Error::analysis("NON_FOLDABLE_ARGUMENT")
+            .param("funcName", spark::types::quote_identifier(&call.name))
+            .param("paramName", "`field`")
+            .param("paramType", "\"STRING\"")
+            .at(call.origin.as_ref()));
     }
     let Some(field) = crate::fold::string(&call.args[0]) else {
         return Ok(Typed::null(DataType::Double).named(name));

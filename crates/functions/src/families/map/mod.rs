@@ -47,7 +47,14 @@ pub const KERNELS: &[Kernel] = &[
 
 /// Finishes with a kernel that builds maps.
 fn build(call: Call, kernel: &'static Kernel, ty: DataType, nullable: bool, name: String) -> Typed {
-    let options = call.options().with_extra(Duplicates::option(call.settings));
+    let policy = Duplicates::option(call.settings);
+    let options = match &ty {
+        DataType::Map { key, .. } => match &**key {
+            DataType::String { collation: Some(name) } => call.options().with_extra(format!("{policy} {name}")),
+            _ => call.options().with_extra(policy),
+        },
+        _ => call.options().with_extra(policy),
+    };
     call.kernel_with(kernel, options, ty, nullable).named(name)
 }
 
@@ -129,7 +136,11 @@ fn contains_key(mut call: Call) -> Result<Typed> {
         return Err(call.mismatch("NULL_TYPE").param("functionName", "`map_contains_key`"));
     }
     let options;
-    match super::array::common_element(&key, &call.args[1].ty, call.settings) {
+    let common = match super::array::other_collation(&key, &call.args[1].ty) {
+        true => None,
+        false => super::array::common_element(&key, &call.args[1].ty, call.settings),
+    };
+    match common {
         Some(common) => {
             call.args[1] = coerce::cast_implicitly(&call.args[1], &common, call.settings);
             options = super::array::by_element(&call, &common);
@@ -211,7 +222,7 @@ fn str_to_map(mut call: Call) -> Result<Typed> {
 fn eval_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let columns = (0..args.args.len()).map(|i| Column::of(args, i)).collect::<DfResult<Vec<_>>>()?;
     let side = |from: usize| columns.iter().skip(from).step_by(2).map(|c| Arc::clone(&c.array)).collect::<Vec<_>>();
-    let mut out = MapPicks::new(side(0), side(1), args.return_type(), Duplicates::of(args))?;
+    let mut out = MapPicks::of(args, side(0), side(1))?;
     for row in 0..row_count(args) {
         for (i, pair) in columns.chunks_exact(2).enumerate() {
             out.push((i, pair[0].at(row)), Some((i, pair[1].at(row))))?;
@@ -226,7 +237,7 @@ fn eval_concat(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let keys = maps.iter().map(|m| Arc::clone(m.values())).collect();
     let values: Option<Vec<ArrayRef>> = maps.iter().map(|m| m.map_values().map(Arc::clone)).collect();
     let Some(values) = values else { return internal_err!("map_concat of something else") };
-    let mut out = MapPicks::new(keys, values, args.return_type(), Duplicates::of(args))?;
+    let mut out = MapPicks::of(args, keys, values)?;
     for row in 0..row_count(args) {
         let parts: Option<Vec<_>> = maps.iter().map(|m| m.get(row)).collect();
         let Some(parts) = parts else {
@@ -276,12 +287,7 @@ fn eval_part(args: &KernelArgs, part: usize) -> DfResult<ColumnarValue> {
 
 fn eval_from_arrays(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (keys, values) = (Lists::of(args, 0)?, Lists::of(args, 1)?);
-    let mut out = MapPicks::new(
-        vec![Arc::clone(keys.values())],
-        vec![Arc::clone(values.values())],
-        args.return_type(),
-        Duplicates::of(args),
-    )?;
+    let mut out = MapPicks::of(args, vec![Arc::clone(keys.values())], vec![Arc::clone(values.values())])?;
     for row in 0..row_count(args) {
         let Some((k, v)) = keys.get(row).zip(values.get(row)) else {
             out.close_null();
@@ -301,12 +307,7 @@ fn eval_from_arrays(args: &KernelArgs) -> DfResult<ColumnarValue> {
 fn eval_from_entries(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let lists = Lists::of(args, 0)?;
     let structs = lists.values().as_struct();
-    let mut out = MapPicks::new(
-        vec![Arc::clone(structs.column(0))],
-        vec![Arc::clone(structs.column(1))],
-        args.return_type(),
-        Duplicates::of(args),
-    )?;
+    let mut out = MapPicks::of(args, vec![Arc::clone(structs.column(0))], vec![Arc::clone(structs.column(1))])?;
     for row in 0..row_count(args) {
         // A null entry makes the whole map null.
         match lists.get(row).filter(|r| r.clone().all(|i| structs.is_valid(i))) {
@@ -323,20 +324,21 @@ fn eval_from_entries(args: &KernelArgs) -> DfResult<ColumnarValue> {
 }
 
 /// A Java-flavoured separator: cut at every match, an empty one between characters.
-fn split<'a>(text: &'a str, separator: &str) -> DfResult<Vec<&'a str>> {
-    let plain = separator.chars().all(|c| !"\\^$.|?*+()[]{}".contains(c));
+fn split<'a>(text: &'a str, separator: &str, ignore_case: bool) -> DfResult<Vec<&'a str>> {
+    let plain = !ignore_case && separator.chars().all(|c| !"\\^$.|?*+()[]{}".contains(c));
     let mut parts: Vec<&str> = if plain && !separator.is_empty() {
         text.split(separator).collect()
     } else {
-        let regex = fancy_regex::Regex::new(separator).map_err(|e| {
-            crate::error::external(
-                Error::runtime("INVALID_PARAMETER_VALUE.PATTERN")
-                    .param("parameter", "regexp")
-                    .param("functionName", "`str_to_map`")
-                    .param("value", format!("'{separator}'"))
-                    .with_message(e.to_string()),
-            )
-        })?;
+        let regex =
+            fancy_regex::Regex::new(&format!("{}{separator}", if ignore_case { "(?i)" } else { "" })).map_err(|e| {
+                crate::error::external(
+                    Error::runtime("INVALID_PARAMETER_VALUE.PATTERN")
+                        .param("parameter", "regexp")
+                        .param("functionName", "`str_to_map`")
+                        .param("value", format!("'{separator}'"))
+                        .with_message(e.to_string()),
+                )
+            })?;
         let mut parts = Vec::new();
         let mut from = 0;
         for found in regex.find_iter(text).filter_map(Result::ok) {
@@ -360,6 +362,7 @@ type Entries = Vec<(String, Option<String>)>;
 
 fn eval_str_to_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (texts, pairs, kv) = (Text::of(args, 0)?, Text::of(args, 1)?, Text::of(args, 2)?);
+    let ignore_case = args.extra().contains(" UTF8_LCASE");
     let mut rows: Vec<Option<Entries>> = Vec::new();
     for row in 0..row_count(args) {
         let Some(((text, pairs), kv)) = texts.get(row).zip(pairs.get(row)).zip(kv.get(row)) else {
@@ -367,8 +370,8 @@ fn eval_str_to_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
             continue;
         };
         let mut entries = Vec::new();
-        for pair in split(text, pairs)? {
-            let parts = split(pair, kv)?;
+        for pair in split(text, pairs, ignore_case)? {
+            let parts = split(pair, kv, ignore_case)?;
             let key = parts[0].to_string();
             let value = (parts.len() > 1).then(|| {
                 let from = parts[1].as_ptr() as usize - pair.as_ptr() as usize;
@@ -386,7 +389,7 @@ fn string_maps(args: &KernelArgs, rows: Vec<Option<Entries>>) -> DfResult<Column
     let all = || rows.iter().flatten().flatten();
     let keys: ArrayRef = Arc::new(all().map(|(k, _)| Some(k.as_str())).collect::<arrow::array::StringArray>());
     let values: ArrayRef = Arc::new(all().map(|(_, v)| v.as_deref()).collect::<arrow::array::StringArray>());
-    let mut out = MapPicks::new(vec![keys], vec![values], args.return_type(), Duplicates::of(args))?;
+    let mut out = MapPicks::of(args, vec![keys], vec![values])?;
     let mut next = 0;
     for row in &rows {
         let Some(entries) = row else {

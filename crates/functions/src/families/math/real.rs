@@ -145,6 +145,18 @@ fn width_bucket(mut call: Call) -> Result<Typed> {
     let value = Expected::Type(value);
     let refused = call.unexpected_type(0, "(\"DOUBLE\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\")");
     call.expect(0, value.clone()).map_err(|_| refused)?;
+    let is_interval = |a: &Typed| a.ty.is_ansi_interval();
+    if call.args[..3].iter().any(is_interval) && !call.args[..3].iter().all(is_interval) {
+        let shown = call.args[..3].iter().map(|a| match &a.ty {
+            t if t.is_numeric() || t.is_string() => "\"DOUBLE\"".to_string(),
+            t => format!("\"{}\"", t.sql()),
+        });
+        let shown = shown.collect::<Vec<_>>().join(" or ");
+        return Err(call
+            .mismatch("DATA_DIFF_TYPES")
+            .param("functionName", "`width_bucket`")
+            .param("dataType", format!("({shown})")));
+    }
     call.expect_all(&[value.clone(), value.clone(), value, Expected::Type(DataType::Long)])?;
     Ok(call.kernel(&WIDTH_BUCKET, DataType::Long, true))
 }

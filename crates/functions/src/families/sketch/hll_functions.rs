@@ -97,9 +97,9 @@ fn estimate(mut call: Call) -> Result<Typed> {
 
 fn union(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
+    allow_different(&mut call, 2)?;
     strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     strict(&mut call, 1, Expected::Type(DataType::Binary))?;
-    allow_different(&mut call, 2)?;
     let name = call.display_name();
     let nullable = call.any_nullable();
     Ok(call.kernel(&KERNELS[1], DataType::Binary, nullable).named(name))

@@ -87,6 +87,12 @@ fn item_type(kind: Kind) -> DataType {
 /// The constant size in place 1, if it is given.
 fn size(call: &Call) -> Result<Option<u16>> {
     let Some(arg) = call.args.get(1) else { return Ok(None) };
+    if !matches!(arg.ty, DataType::Byte | DataType::Short | DataType::Integer | DataType::Null) {
+        return Err(call.unexpected_type(1, "\"INT\""));
+    }
+    if arg.foldable() && fold::evaluate(arg)?.is_null() {
+        return Err(call.mismatch("UNEXPECTED_NULL").param("exprName", "k"));
+    }
     if !arg.foldable() {
         return Err(Error::analysis("KLL_SKETCH_K_MUST_BE_CONSTANT")
             .param("functionName", format!("`{}`", call.name))

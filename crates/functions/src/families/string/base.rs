@@ -55,6 +55,10 @@ fn unbase64(call: Call) -> SparkResult<Typed> {
 }
 
 fn to_base32(call: Call) -> SparkResult<Typed> {
+    call.arity(1..=1)?;
+    if call.args[0].ty.is_ansi_interval() {
+        return Err(call.unexpected_type(0, "\"BINARY\""));
+    }
     rows::plain(call, &[Expected::StringOrBinary], &TO_BASE32, DataType::STRING)
 }
 

@@ -28,15 +28,17 @@ pub const KERNELS: &[Kernel] = &[EXPLODE];
 
 fn explode(mut call: Call) -> SparkResult<Generator> {
     call.arity(1..=1)?;
-    variant_argument(&mut call, 0)?;
     let outer = call.name.ends_with("_outer");
+    let name = call.display_name();
+    call.in_errors("variant_explode");
+    variant_argument(&mut call, 0)?;
     let columns = vec![
         ("pos".to_string(), DataType::Integer, outer),
         ("key".to_string(), DataType::STRING, true),
         ("value".to_string(), DataType::Variant, outer),
     ];
     let list = KernelUdf::call(&EXPLODE, to_arrow(&list_type()), call.options(), call.exprs());
-    Ok(Generator { list, columns, outer, name: call.display_name() })
+    Ok(Generator { list, columns, outer, name })
 }
 
 fn list_type() -> DataType {
