@@ -411,7 +411,7 @@ pub fn comparison_type(a: &DataType, b: &DataType, settings: &Settings) -> Optio
         return Some(a.clone());
     }
     if !settings.ansi
-        && let Some(ty) = legacy_comparison(a, b)
+        && let Some(ty) = legacy_comparison(a, b, settings)
     {
         return Some(ty);
     }
@@ -439,13 +439,16 @@ fn compared_structs(x: &StructType, y: &StructType, settings: &Settings) -> Opti
     Some(DataType::Struct(StructType::new(fields.collect::<Option<Vec<_>>>()?)))
 }
 
-fn legacy_comparison(a: &DataType, b: &DataType) -> Option<DataType> {
+fn legacy_comparison(a: &DataType, b: &DataType, settings: &Settings) -> Option<DataType> {
     let other = match (a.is_string(), b.is_string()) {
         (true, false) => b,
         (false, true) => a,
         (true, true) => return None,
         (false, false) => return legacy_boolean_comparison(a, b),
     };
+    if other.is_datetime() && settings.conf.get_bool("spark.sql.legacy.typeCoercion.datetimeToString.enabled", false) {
+        return Some(DataType::STRING);
+    }
     (is_atomic(other) && !other.is_ansi_interval()).then(|| other.clone())
 }
 

@@ -105,6 +105,32 @@ const REMOVED: [(&str, &str, &str, &str); 4] = [
     ),
 ];
 
+/// Keys whose other values would change answers in ways that this server does not have: each may only be
+/// set to what is given here.
+const ONLY: [(&str, &str); 21] = [
+    ("spark.sql.csv.parser.columnPruning.enabled", "true"),
+    ("spark.sql.defaultCatalog", "spark_catalog"),
+    ("spark.sql.defaultPath", ""),
+    ("spark.sql.fileSource.insert.enforceNotNull", "false"),
+    ("spark.sql.files.archive.reader.enabled", "false"),
+    ("spark.sql.files.ignoreInvalidPartitionPaths", "false"),
+    ("spark.sql.files.maxRecordsPerFile", "0"),
+    ("spark.sql.legacy.allowNegativeScaleOfDecimal", "false"),
+    ("spark.sql.legacy.raiseErrorWithoutErrorClass", "false"),
+    ("spark.sql.parquet.binaryAsString", "false"),
+    ("spark.sql.parquet.fieldId.read.enabled", "false"),
+    ("spark.sql.parquet.fieldId.write.enabled", "true"),
+    ("spark.sql.parquet.inferTimestampNTZ.enabled", "true"),
+    ("spark.sql.parquet.int96AsTimestamp", "true"),
+    ("spark.sql.parquet.writeLegacyFormat", "false"),
+    ("spark.sql.path.enabled", "false"),
+    ("spark.sql.preserveCharVarcharTypeInfo", "false"),
+    ("spark.sql.statistics.histogram.enabled", "false"),
+    ("spark.sql.statistics.size.autoUpdate.enabled", "false"),
+    ("spark.sql.xml.variant.respectInferSchema", "true"),
+    ("spark.sql.streaming.checkpointLocation", ""),
+];
+
 /// The known entries by key.
 pub fn entries() -> &'static HashMap<&'static str, Entry> {
     static TABLE: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
@@ -153,7 +179,13 @@ pub fn check_set(key: &str, value: &str) -> Result<()> {
             .param("comment", *comment)
             .with_message(format!("The SQL config '{key}' was removed in the version {version}. {comment}")));
     }
-    entries().get(key).map_or(Ok(()), |entry| entry.check(value))
+    entries().get(key).map_or(Ok(()), |entry| entry.check(value))?;
+    match ONLY.iter().find(|(only, _)| *only == key) {
+        Some((_, taken)) if !value.trim().eq_ignore_ascii_case(taken) => {
+            Err(Error::unsupported(format!("the value '{value}' of {key}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses keys that are fixed when the server starts.

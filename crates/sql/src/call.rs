@@ -1,7 +1,7 @@
 //! Calls: arguments, windows, and the functions with a syntax of their own.
 
 use spark::expr::{CastMode, FrameBound, SortOrder, UnresolvedFunction, WindowFrame, WindowRef, WindowSpec};
-use spark::{Expr, Literal, Result};
+use spark::{Error, Expr, Literal, Result};
 
 use crate::keywords::Kw;
 use crate::lexer::Tok;
@@ -40,7 +40,25 @@ impl Parser<'_> {
             function.args = self.comma_list(Self::argument)?;
         }
         self.expect_sym(")")?;
+        self.check_named_arguments(&function)?;
         self.call_suffix(mark, function)
+    }
+
+    /// Refuses `name => value` where named arguments are switched off.
+    pub fn check_named_arguments(&self, function: &UnresolvedFunction) -> Result<()> {
+        if self.options.named_arguments {
+            return Ok(());
+        }
+        let named = function.args.iter().find_map(|a| match a.unpositioned() {
+            Expr::NamedArgument { name, .. } => Some(name),
+            _ => None,
+        });
+        named.map_or(Ok(()), |name| {
+            Err(Error::analysis("NAMED_PARAMETER_SUPPORT_DISABLED")
+                .param("functionName", spark::types::quote_identifier(&function.name.join(".")))
+                .param("argument", spark::types::quote_identifier(name))
+                .with_message(format!("{} cannot take arguments by name", function.name.join("."))))
+        })
     }
 
     /// `DISTINCT` (true) or `ALL` (false), unless it is a name.

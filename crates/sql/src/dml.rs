@@ -104,7 +104,7 @@ impl Parser<'_> {
             schema_evolution,
             query: Node::OneRow.into(),
         };
-        self.insert_clauses(&mut insert)?;
+        self.insert_clauses(mark, &mut insert)?;
         let dynamic = insert.partition.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str());
         let dynamic: Vec<&str> = dynamic.collect();
         if insert.if_partition_not_exists && !dynamic.is_empty() {
@@ -116,8 +116,9 @@ impl Parser<'_> {
     }
 
     /// What stands between the table and the rows.
-    fn insert_clauses(&mut self, insert: &mut Insert) -> Result<()> {
+    fn insert_clauses(&mut self, mark: usize, insert: &mut Insert) -> Result<()> {
         if self.eat_kw(Kw::REPLACE) {
+            self.check_replace(mark)?;
             if self.eat_kw(Kw::USING) {
                 insert.mode = InsertMode::ReplaceUsing(self.identifier_list()?);
                 return Ok(());
@@ -142,6 +143,16 @@ impl Parser<'_> {
             insert.mode = InsertMode::ReplaceWhere(self.expression()?);
         }
         Ok(())
+    }
+
+    /// Refuses `REPLACE ON` and `REPLACE USING` where they are switched off.
+    fn check_replace(&self, mark: usize) -> Result<()> {
+        let condition = match self.keyword_at(0) {
+            Some(Kw::ON) if !self.options.replace_on => "INSERT_REPLACE_ON_NOT_ENABLED",
+            Some(Kw::USING) if !self.options.replace_using => "INSERT_REPLACE_USING_NOT_ENABLED",
+            _ => return Ok(()),
+        };
+        Err(self.error(mark, condition).with_message("This form of INSERT is switched off"))
     }
 
     /// The rows: a query, or one over a relation written before.

@@ -87,7 +87,7 @@ impl Parser<'_> {
     fn at_end_of_item(&self, ahead: usize) -> bool {
         match self.peek_at(ahead) {
             Tok::Eof => true,
-            Tok::Sym(symbol) => matches!(symbol, "," | ")" | ";" | "|>"),
+            Tok::Sym(symbol) => matches!(symbol, "," | ")" | ";") || self.at_pipe(ahead),
             _ => false,
         }
     }
@@ -351,6 +351,7 @@ impl Parser<'_> {
                 }
             }
             ">" => (">", COMPARISON, 1),
+            "|" if self.at_pipe(0) => return None,
             "|" => ("|", BIT_OR, 1),
             "^" => ("^", BIT_XOR, 1),
             "&" => ("&", BIT_AND, 1),

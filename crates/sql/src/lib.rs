@@ -22,12 +22,15 @@ mod pipe;
 mod primary;
 mod query;
 mod relation;
+#[cfg(test)]
+mod round_trips;
 mod script;
 mod set;
 #[cfg(test)]
 mod shape;
 mod show;
 mod statement;
+mod substitute;
 #[cfg(test)]
 mod tests;
 mod types;

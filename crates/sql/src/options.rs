@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use spark::conf::ConfView;
 use spark::expr::Parameter;
 use spark::{Expr, Literal, Result, Settings};
 
@@ -56,6 +57,21 @@ pub struct ParseOptions {
     pub legacy_set_operations: bool,
     /// `spark.sql.legacy.parser.havingWithoutGroupByAsWhere`: without `GROUP BY`, `HAVING` filters rows.
     pub having_as_where: bool,
+    /// `spark.sql.allowNamedFunctionArguments`.
+    pub named_arguments: bool,
+    /// `spark.sql.operatorPipeSyntaxEnabled`.
+    pub pipes: bool,
+    /// `spark.sql.parser.singleCharacterPipeOperator.enabled`: `|` before an operator's keyword is a pipe too.
+    pub short_pipes: bool,
+    /// `spark.sql.scripting.enabled`.
+    pub scripts: bool,
+    /// `spark.sql.timeTravel.atSyntax.enabled`: `table@v1`.
+    pub at_versions: bool,
+    /// `spark.sql.insertIntoReplaceOn.enabled` and `spark.sql.insertIntoReplaceUsing.enabled`.
+    pub replace_on: bool,
+    pub replace_using: bool,
+    /// What `${key}` in the text stands for; `None` with `spark.sql.variable.substitute` off.
+    pub variables: Option<Arc<ConfView>>,
     /// The current time, for `TIMESTAMP .now.` and its like.
     pub now_micros: i64,
     /// Gives the names of `IDENTIFIER(…)` clauses that are no plain strings, in statements.
@@ -84,6 +100,7 @@ impl Default for ParseOptions {
 impl From<&Settings> for ParseOptions {
     fn from(settings: &Settings) -> Self {
         let flag = |key: &str| settings.conf.get_bool(key, false);
+        let on = |key: &str| settings.conf.get_bool(key, true);
         ParseOptions {
             ansi: settings.ansi,
             time_zone: settings.time_zone.clone(),
@@ -98,6 +115,14 @@ impl From<&Settings> for ParseOptions {
             exponent_as_decimal: flag("spark.sql.legacy.exponentLiteralAsDecimal.enabled"),
             legacy_set_operations: flag("spark.sql.legacy.setopsPrecedence.enabled"),
             having_as_where: flag("spark.sql.legacy.parser.havingWithoutGroupByAsWhere"),
+            named_arguments: on("spark.sql.allowNamedFunctionArguments"),
+            pipes: on("spark.sql.operatorPipeSyntaxEnabled"),
+            short_pipes: on("spark.sql.parser.singleCharacterPipeOperator.enabled"),
+            scripts: on("spark.sql.scripting.enabled"),
+            at_versions: on("spark.sql.timeTravel.atSyntax.enabled"),
+            replace_on: on("spark.sql.insertIntoReplaceOn.enabled"),
+            replace_using: on("spark.sql.insertIntoReplaceUsing.enabled"),
+            variables: on("spark.sql.variable.substitute").then(|| Arc::clone(&settings.conf)),
             now_micros: settings.now_micros,
             identifiers: None,
             parameters: None,

@@ -40,7 +40,10 @@ pub struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub fn new(text: &str, options: &'a ParseOptions) -> Result<Self> {
-        let text: Arc<str> = text.into();
+        let text: Arc<str> = match &options.variables {
+            Some(conf) => crate::substitute::variables(text, conf).into(),
+            None => text.into(),
+        };
         Ok(Parser {
             tokens: tokenize(&text)?,
             positions: Positions::new(&text),

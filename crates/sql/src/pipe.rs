@@ -14,11 +14,60 @@ const ORDERINGS: [Kw; 4] = [Kw::ORDER, Kw::CLUSTER, Kw::DISTRIBUTE, Kw::SORT];
 impl Parser<'_> {
     /// The pipe operators over `plan`.
     pub fn pipes(&mut self, mark: usize, mut plan: Plan) -> Result<Plan> {
-        while self.eat_sym("|>") {
+        while self.at_pipe(0) {
+            if !self.options.pipes {
+                return Err(crate::error::not_allowed("Operator pipe SQL syntax using |>"));
+            }
+            self.advance();
             plan = self.pipe(mark, plan)?;
             plan = self.set_operations(mark, plan)?;
         }
         Ok(plan)
+    }
+
+    /// True if the token `ahead` is a pipe: `|>`, or `|` before the keyword of an operator and its operand.
+    pub fn at_pipe(&self, ahead: usize) -> bool {
+        if self.sym_at(ahead, "|>") {
+            return true;
+        }
+        let begins = |keyword| {
+            matches!(
+                keyword,
+                Kw::SELECT
+                    | Kw::EXTEND
+                    | Kw::SET
+                    | Kw::DROP
+                    | Kw::AS
+                    | Kw::WHERE
+                    | Kw::AGGREGATE
+                    | Kw::PIVOT
+                    | Kw::UNPIVOT
+                    | Kw::TABLESAMPLE
+                    | Kw::UNION
+                    | Kw::EXCEPT
+                    | Kw::MINUS
+                    | Kw::INTERSECT
+                    | Kw::JOIN
+                    | Kw::INNER
+                    | Kw::LEFT
+                    | Kw::RIGHT
+                    | Kw::FULL
+                    | Kw::CROSS
+                    | Kw::NATURAL
+                    | Kw::LATERAL
+                    | Kw::LIMIT
+                    | Kw::OFFSET
+            ) || ORDERINGS.contains(&keyword)
+        };
+        let operand = || match self.peek_at(ahead + 2) {
+            Tok::Eof => false,
+            Tok::Sym(symbol) => matches!(symbol, "(" | "*" | "-" | "+" | "/*+"),
+            _ => true,
+        };
+        self.options.short_pipes
+            && self.sym_at(ahead, "|")
+            && self.keyword_at(ahead + 1).is_some_and(begins)
+            && operand()
     }
 
     fn pipe(&mut self, mark: usize, input: Plan) -> Result<Plan> {
@@ -62,7 +111,7 @@ impl Parser<'_> {
     }
 
     fn at_end_of_pipe(&self) -> bool {
-        matches!(self.peek(), Tok::Eof | Tok::Sym(")" | ";" | "|>"))
+        matches!(self.peek(), Tok::Eof | Tok::Sym(")" | ";")) || self.at_pipe(0)
     }
 
     fn pipe_select(&mut self, mark: usize, input: Plan) -> Result<Plan> {
@@ -151,7 +200,7 @@ impl Parser<'_> {
         match refused {
             None => Ok(items),
             Some(case) => {
-                while !self.at_end() && !self.at_sym("|>") && !self.at_sym(")") {
+                while !self.at_end() && !self.at_pipe(0) && !self.at_sym(")") {
                     self.advance();
                 }
                 Err(self

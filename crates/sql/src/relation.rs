@@ -25,12 +25,13 @@ impl Parser<'_> {
         let mut plan = self.relation()?;
         while self.eat_sym(",") {
             let lateral = self.eat_kw(Kw::LATERAL);
+            let start = self.mark();
             let right = match self.options.ansi_relation_precedence {
                 true => self.relation()?,
                 false => self.nested(Self::relation_primary)?,
             };
             if lateral {
-                self.check_lateral(mark, &right)?;
+                self.check_lateral(mark, start, &right)?;
             }
             plan = self.join(mark, plan, right, JoinType::Inner, JoinCriteria::None, lateral);
             // A comma binds no less than a join, unless the standard's precedence is asked for.
@@ -58,18 +59,20 @@ impl Parser<'_> {
         self.located(mark, Node::Join(Box::new(Join { left, right, join_type, criteria, lateral })))
     }
 
-    /// `LATERAL` stands before a subquery or a table function and nothing else.
-    fn check_lateral(&self, word: usize, right: &Plan) -> Result<()> {
+    /// `LATERAL` stands before a subquery or a table function and nothing else; `start` is the place behind it.
+    fn check_lateral(&self, word: usize, start: usize, right: &Plan) -> Result<()> {
         let mut plan = right;
         while let Node::SubqueryAlias { input, .. } = &plan.node {
             plan = input;
         }
         match &plan.node {
-            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } => Err(self
-                .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
-                .with_message("LATERAL stands before a subquery or a table function")),
-            _ => Ok(()),
+            Node::Table { .. } | Node::DataSource(_) | Node::TableByIdentifier { .. } => {}
+            _ if self.tokens_keyword(start) == Some(Kw::VALUES) => {}
+            _ => return Ok(()),
         }
+        Err(self
+            .error(word, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
+            .with_message("LATERAL stands before a subquery or a table function"))
     }
 
     /// A relation with its joins and pivots.
@@ -139,9 +142,10 @@ impl Parser<'_> {
             (true, false, JoinType::Cross) => Some(("NATURAL", "CROSS")),
             _ => None,
         };
+        let start = self.mark();
         let right = self.relation_primary()?;
         if lateral {
-            self.check_lateral(word, &right)?;
+            self.check_lateral(word, start, &right)?;
         }
         if self.at_any(&[Kw::APPROX, Kw::EXACT]) && self.keyword_at(1) == Some(Kw::NEAREST) {
             return self.nearest_by(mark, word, left, right, join_type, lateral);
@@ -347,7 +351,7 @@ impl Parser<'_> {
 
     /// `[FOR] TIMESTAMP|VERSION AS OF …`.
     fn time_travel(&mut self) -> Result<Option<TimeTravel>> {
-        if self.at_sym("@") && self.touches(1) {
+        if self.options.at_versions && self.at_sym("@") && self.touches(1) {
             return self.version_at();
         }
         let skip = self.at_kw(Kw::FOR) as usize;
@@ -408,7 +412,7 @@ impl Parser<'_> {
             return false;
         }
         let Some(keyword) = self.keyword_at(0) else { return true };
-        let ends = matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | "," | ";" | "|>"));
+        let ends = matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | "," | ";")) || self.at_pipe(1);
         ends || !(self.at_clause() || self.continues_relation(keyword))
     }
 

@@ -82,6 +82,11 @@ impl Parser<'_> {
 
     /// A whole script.
     pub fn script(&mut self) -> Result<Block> {
+        if !self.options.scripts {
+            return Err(Error::parse("UNSUPPORTED_FEATURE.SQL_SCRIPTING")
+                .param("sqlScriptingEnabled", "\"spark.sql.scripting.enabled\"")
+                .with_message("SQL scripts are switched off"));
+        }
         let mut scope = ScriptScope::default();
         self.block(&mut scope, None)
     }

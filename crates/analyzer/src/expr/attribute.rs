@@ -147,6 +147,9 @@ impl Analyzer<'_> {
     }
 
     fn lateral_alias(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
+        if !self.settings.conf.get_bool("spark.sql.lateralColumnAlias.enableImplicitResolution", true) {
+            return Ok(None);
+        }
         let Some((first, fields)) = parts.split_first() else { return Ok(None) };
         let found: Vec<&Typed> =
             scope.aliases.iter().filter(|(name, _)| self.same_name(name, first)).map(|(_, t)| t).collect();
@@ -253,9 +256,11 @@ impl Analyzer<'_> {
         if !NAMES.contains(&lower.as_str()) {
             return Ok(None);
         }
-        let name = if lower == "grouping__id" { "grouping_id".to_string() } else { lower };
+        let of_hive = lower == "grouping__id";
+        let name = if of_hive { "grouping_id".to_string() } else { lower };
         let call = spark::expr::UnresolvedFunction { name: vec![name], ..Default::default() };
-        self.function(&call, scope).map(Some)
+        let typed = self.function(&call, scope)?;
+        Ok(Some(if of_hive { typed.named("grouping__id") } else { typed }))
     }
 
     /// A session variable, perhaps with fields behind its name.
@@ -330,25 +335,32 @@ impl Analyzer<'_> {
                 return self.fields_of(base, &found.rest);
             }
         }
-        if !matched && !scope.aliases.is_empty() {
-            if let Some(typed) = self.lateral_alias(&attribute.parts, scope)? {
-                return Ok(typed);
-            }
+        if !matched
+            && !scope.aliases.is_empty()
+            && let Some(typed) = self.lateral_alias(&attribute.parts, scope)?
+        {
+            return Ok(typed);
         }
         if matched && let Some(typed) = self.file_metadata(&attribute.parts, scope)? {
             return Ok(typed);
         }
-        Err(if matched {
-            self.unresolved(&attribute.parts, scope)
-        } else {
-            Error::analysis("CANNOT_RESOLVE_DATAFRAME_COLUMN")
-                .param("name", as_expression(&attribute.parts))
-                .with_message(format!(
+        let strict = self.settings.conf.get_bool("spark.sql.analyzer.strictDataFrameColumnResolution", true);
+        if matched && !strict {
+            let by_name = UnresolvedAttribute { plan_id: None, ..attribute.clone() };
+            if let Ok(typed) = self.attribute(&by_name, scope) {
+                return Ok(typed);
+            }
+        }
+        Err(Error::analysis("CANNOT_RESOLVE_DATAFRAME_COLUMN")
+            .param("name", as_expression(&attribute.parts))
+            .with_message(match matched {
+                true => format!("The DataFrame has no column {} here.", quoted(&attribute.parts)),
+                false => format!(
                     "Column {} belongs to a DataFrame that is not part of this query.",
                     quoted(&attribute.parts)
-                ))
-                .at(scope.origin.as_ref())
-        })
+                ),
+            })
+            .at(scope.origin.as_ref()))
     }
 
     /// Candidates for a name in the relation with `plan_id` at or below `tree`, with their depth, as far

@@ -121,6 +121,9 @@ impl Analyzer<'_> {
         }
         let (left, inner) = self.in_operands(typed, &rel, &sql, scope)?;
         let nullable = left.nullable || inner.output.iter().any(|a| a.nullable);
+        if left.literal().is_some_and(datafusion::scalar::ScalarValue::is_null) && self.null_in_nothing_is_null() {
+            return Ok(Typed::null(DataType::Boolean).named(name));
+        }
         let subquery = make(inner.exact_plan()?, &used);
         let place = |expr| match &scope.origin {
             Some(origin) => functions::kernel::placed(expr, origin),
@@ -128,6 +131,11 @@ impl Analyzer<'_> {
         };
         let expr = DfExpr::InSubquery(InSubquery::new(Box::new(place(left.expr)), subquery, false));
         Ok(Typed::new(expr, DataType::Boolean, nullable, name))
+    }
+
+    /// `spark.sql.legacy.nullInEmptyListBehavior`, which unless set is how it is outside ANSI mode.
+    fn null_in_nothing_is_null(&self) -> bool {
+        self.settings.conf.get_bool("spark.sql.legacy.nullInEmptyListBehavior", !self.settings.ansi)
     }
 
     /// Both sides of an `IN` cast to their common type; several columns become one struct.

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Aggregate as DfAggregate, Expr as DfExpr, Filter, GroupingSet, LogicalPlan};
+use datafusion::logical_expr::{
+    Aggregate as DfAggregate, Expr as DfExpr, Filter, GroupingSet, LogicalPlan, WindowFunctionDefinition,
+};
 use functions::error::from_datafusion;
 use functions::families::collation::{is_collated, key_expr};
 use functions::{Generator, Typed};
@@ -17,10 +19,11 @@ use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
 use crate::context::Analyzer;
-use crate::decorrelate::{Place, mentions_outer, without_outer};
+use crate::decorrelate::{Place, mentions_outer, uses_outer, without_outer};
 use crate::expr::Scope;
 use crate::expr::function::{aggregate_origin, builtin_name};
 use crate::expr::list::Item;
+use crate::expr::window::contains_window;
 use crate::relation::group_check::{check_grouping_calls, check_subqueries, missing_aggregation, windows_printed};
 use crate::scope::{Attr, Made, Rel, project};
 
@@ -100,13 +103,7 @@ impl Analyzer<'_> {
         if let GroupKind::Pivot { column, values } = &aggregate.kind {
             return self.api_pivot(aggregate, column, values);
         }
-        let grouped = self.grouped(aggregate).map_err(|e| match (&aggregate.kind, e.condition()) {
-            (GroupKind::All, "MISSING_AGGREGATION" | "MISSING_GROUP_BY") => {
-                Error::analysis("UNRESOLVED_ALL_IN_GROUP_BY")
-                    .with_message("GROUP BY ALL finds no grouping that covers what is selected beside aggregates.")
-            }
-            _ => e,
-        })?;
+        let grouped = self.grouped(aggregate)?;
         self.build_grouped(grouped)
     }
 
@@ -148,7 +145,14 @@ impl Analyzer<'_> {
         if let Some(session) = session.filter(|s| keys.iter().any(|k| k.expr == s.expr())) {
             rel = self.merge_sessions(rel, &session, &keys)?;
         }
-        self.group_items(rel, keys, sets, items)
+        let by_windows = keys.iter().any(|k| contains_window(&k.expr));
+        self.group_items(rel, keys, sets, items).map_err(|e| match (&aggregate.kind, e.condition()) {
+            (GroupKind::All, "MISSING_AGGREGATION" | "MISSING_GROUP_BY") if !by_windows => {
+                Error::analysis("UNRESOLVED_ALL_IN_GROUP_BY")
+                    .with_message("GROUP BY ALL finds no grouping that covers what is selected beside aggregates.")
+            }
+            _ => e,
+        })
     }
 
     /// An error about an aggregate among the keys, which shows its columns with their qualifiers.
@@ -180,7 +184,8 @@ impl Analyzer<'_> {
             None => {
                 let mut scope = Scope::new(rel, "GROUP BY");
                 let keys = grouping.iter().filter_map(|g| this.resolve(g, &mut scope).ok());
-                Ok(keys.into_iter().find(|k| contains_aggregate(&k.expr)).map(|k| (k.name, String::new())))
+                let is_aggregate = |e: &DfExpr| contains_aggregate(e) || is_windowed_aggregate(e);
+                Ok(keys.into_iter().find(|k| is_aggregate(&k.expr)).map(|k| (k.name, String::new())))
             }
         });
         let (Ok(Some((printed, _))), name) = (shown, item.and_then(|i| item_name(&items[i]))) else { return error };
@@ -325,12 +330,7 @@ impl Analyzer<'_> {
                 None => return Err(e),
             },
         };
-        if crate::expr::window::contains_window(&typed.expr) {
-            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
-                .param("operator", "Aggregate")
-                .param("invalidExprSqls", windows_printed(&typed.name)));
-        }
-        if contains_aggregate(&typed.expr) {
+        if contains_aggregate(&typed.expr) || is_windowed_aggregate(&typed.expr) {
             return Err(Error::analysis("GROUP_BY_AGGREGATE")
                 .param("sqlExpr", typed.name.clone())
                 .at(aggregate_origin(expr).as_ref()));
@@ -391,7 +391,7 @@ impl Analyzer<'_> {
             generators: Vec::new(),
             output: Vec::new(),
         };
-        self.refuse_outer_keys(&grouped, &items)?;
+        let correlated = self.refuse_outer_keys(&grouped, &items);
         for item in items {
             let (mut typed, attr, name) = match item {
                 Item::Value { typed, attr, name } => (typed, attr, name),
@@ -410,6 +410,14 @@ impl Analyzer<'_> {
             }
             let attr = attr.filter(|a| grouped.sets.is_none() && a.expr() == typed.expr);
             grouped.values.push((typed, attr, name));
+        }
+        correlated?;
+        refuse_windows_as_keys(&grouped)?;
+        if grouped.sets.is_some() && !self.outer.is_empty() && uses_outer(&grouped.input.plan) {
+            return Err(Error::analysis(
+                "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED",
+            )
+            .with_message("Below grouping sets a subquery cannot use columns of the query around it."));
         }
         Ok(grouped)
     }
@@ -472,7 +480,8 @@ impl Analyzer<'_> {
         check_grouping_calls(&expr, grouped, &self.grouping_calls)?;
         let mut missing: Option<String> = None;
         let rewritten = expr.transform_down(|e| {
-            if let Some(key) = grouped.keys.iter().find(|k| k.expr == e) {
+            // A window is computed over the groups, so what it uses is asked for first.
+            if let Some(key) = grouped.keys.iter().find(|k| k.expr == e && !contains_window(&e)) {
                 return Ok(Transformed::new(key.attr.expr(), true, TreeNodeRecursion::Jump));
             }
             match e {
@@ -640,7 +649,7 @@ impl Analyzer<'_> {
         let typed = self.over_selected(&grouped, "HAVING", |this, scope| this.condition(condition, scope));
         grouped.aggregates.extend(std::mem::replace(&mut self.outer_aggregates, before));
         let typed = typed?;
-        if crate::expr::window::contains_window(&typed.expr) {
+        if contains_window(&typed.expr) {
             return Err(Error::analysis("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE").param("clauseName", "HAVING"));
         }
         let expr = self
@@ -683,7 +692,12 @@ impl Analyzer<'_> {
             vec![],
             None,
         ));
-        let ty = if name == "grouping" { DataType::Byte } else { DataType::Long };
+        let short = self.settings.conf.get_bool("spark.sql.legacy.integerGroupingId", false);
+        let ty = match name {
+            "grouping" => DataType::Byte,
+            _ if short => DataType::Integer,
+            _ => DataType::Long,
+        };
         let cast = datafusion::logical_expr::cast(call, functions::types::to_arrow(&ty));
         if let (Some(origin), "SELECT" | "GROUP BY") = (&scope.origin, scope.clause) {
             self.grouping_calls.push((cast.clone(), origin.clone()));
@@ -704,6 +718,25 @@ fn grouping_over_keys(expr: DfExpr, keys: &[Key]) -> DfExpr {
         };
     }
     DfExpr::AggregateFunction(f)
+}
+
+/// True if `expr` has an aggregate over a window.
+fn is_windowed_aggregate(expr: &DfExpr) -> bool {
+    let is_aggregate = |e: &DfExpr| match e {
+        DfExpr::WindowFunction(w) => matches!(w.fun, WindowFunctionDefinition::AggregateUDF(_)),
+        _ => false,
+    };
+    expr.exists(|e| Ok(is_aggregate(e))).unwrap_or(false)
+}
+
+/// Rows are not grouped by what windows over the groups yield.
+fn refuse_windows_as_keys(grouped: &Grouped) -> Result<()> {
+    match grouped.keys.iter().find(|k| contains_window(&k.expr)) {
+        None => Ok(()),
+        Some(key) => Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+            .param("operator", "Aggregate")
+            .param("invalidExprSqls", windows_printed(&key.attr.name))),
+    }
 }
 
 /// An entry of the select list that uses another's alias is no key.

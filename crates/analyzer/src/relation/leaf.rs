@@ -37,17 +37,22 @@ impl Analyzer<'_> {
                 return self.relation(&reference);
             }
         }
-        if time_travel {
-            return Err(Error::analysis("UNSUPPORTED_FEATURE.TIME_TRAVEL").param("relationId", quoted(name)));
-        }
+        let travel =
+            |name: &[String]| Err(Error::analysis("UNSUPPORTED_FEATURE.TIME_TRAVEL").param("relationId", quoted(name)));
         match self.ask_found(Need::Relation { name: name.to_vec(), options: options.clone() })? {
             Answer::Table(table) => {
                 let table = table.clone();
                 let qualifier = if table.name.is_empty() { name.to_vec() } else { table.name.clone() };
+                if time_travel {
+                    return travel(&qualifier);
+                }
                 self.scan(&table, &qualifier)
             }
             Answer::View(view) => {
                 let view = view.clone();
+                if time_travel {
+                    return travel(if view.name.is_empty() { name } else { &view.name });
+                }
                 self.view(&view, plan.origin.as_ref())
             }
             _ if name.len() > 2 && !self.same_name(&name[0], "spark_catalog") => {

@@ -33,7 +33,7 @@ pub struct Spec {
     from: DataType,
     to: DataType,
     mode: Mode,
-    /// The query's time, for strings that hold only a time of day.
+    /// The query's time, for times of day and strings that hold only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<i64>,
     /// The column that the value is stored in, for the error of one that does not fit.
@@ -47,7 +47,8 @@ pub struct Spec {
 impl Spec {
     /// The cast between two types under these settings.
     pub fn new(from: &DataType, to: &DataType, mode: Mode, settings: &Settings) -> Self {
-        let reads_clock = from.is_string() && *to == DataType::Timestamp;
+        let has_clock = |ty: &DataType| matches!(ty, DataType::Time(_));
+        let reads_clock = (from.is_string() && *to == DataType::Timestamp) || from.any(&has_clock);
         let nested_text = from.is_complex() && to.is_string();
         Spec {
             from: from.clone(),

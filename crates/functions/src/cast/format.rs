@@ -10,12 +10,58 @@ use arrow::datatypes::{
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
 use datafusion::common::Result;
+use serde::{Deserialize, Serialize};
+use spark::Settings;
 use spark::types::DataType;
 
 use super::convert::{Context, Mode, no_such_cast};
 use super::interval::{calendar_string, day_time_string, year_month_string};
 use crate::families::datetime::calendar::{MICROS_PER_DAY, civil_from_days};
 use crate::families::datetime::zone::Zone;
+
+/// How bytes are shown (`spark.sql.binaryOutputStyle`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BinaryStyle {
+    /// As text.
+    Utf8,
+    /// `[97, -1]`.
+    Basic,
+    /// Without padding.
+    Base64,
+    /// `61FF`.
+    Hex,
+    /// `[61 FF]`.
+    HexDiscrete,
+}
+
+impl BinaryStyle {
+    /// What the session asks for; Spark shows bytes by default as `[61 FF]`.
+    pub fn of(settings: &Settings) -> BinaryStyle {
+        let name = settings.conf.get("spark.sql.binaryOutputStyle").unwrap_or_default().to_ascii_uppercase();
+        match name.as_str() {
+            "UTF-8" => BinaryStyle::Utf8,
+            "BASIC" => BinaryStyle::Basic,
+            "BASE64" => BinaryStyle::Base64,
+            "HEX" => BinaryStyle::Hex,
+            _ => BinaryStyle::HexDiscrete,
+        }
+    }
+
+    fn write(self, bytes: &[u8], out: &mut String) {
+        use base64::Engine;
+        let hex = |separator: &str| bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(separator);
+        match self {
+            BinaryStyle::Utf8 => out.push_str(&String::from_utf8_lossy(bytes)),
+            BinaryStyle::Basic => {
+                let numbers: Vec<String> = bytes.iter().map(|b| (*b as i8).to_string()).collect();
+                out.push_str(&format!("[{}]", numbers.join(", ")));
+            }
+            BinaryStyle::Base64 => base64::engine::general_purpose::STANDARD_NO_PAD.encode_string(bytes, out),
+            BinaryStyle::Hex => out.push_str(&hex("")),
+            BinaryStyle::HexDiscrete => out.push_str(&format!("[{}]", hex(" "))),
+        }
+    }
+}
 
 /// How values are written.
 #[derive(Debug, Clone)]
@@ -25,8 +71,9 @@ pub struct Style {
     pub null: &'static str,
     /// Decimals never have an exponent.
     pub plain_decimals: bool,
-    /// `df.show`: null is a word and binary is in brackets.
+    /// `df.show`: null is a word.
     pub pretty: bool,
+    pub binary: BinaryStyle,
     /// `spark.sql.legacy.castComplexTypesToString.enabled`: maps and structs in square brackets, nothing for
     /// a null inside.
     pub legacy_nesting: bool,
@@ -40,13 +87,14 @@ impl Style {
             null: if context.legacy_nesting { "" } else { "null" },
             plain_decimals: context.mode != Mode::Legacy,
             pretty: false,
+            binary: BinaryStyle::Utf8,
             legacy_nesting: context.legacy_nesting,
         }
     }
 
     /// As `df.show`.
-    pub fn pretty(zone: Zone) -> Self {
-        Style { zone, null: "NULL", plain_decimals: true, pretty: true, legacy_nesting: false }
+    pub fn pretty(zone: Zone, binary: BinaryStyle) -> Self {
+        Style { zone, null: "NULL", plain_decimals: true, pretty: true, binary, legacy_nesting: false }
     }
 
     /// What stands around maps and structs.
@@ -60,7 +108,7 @@ impl Style {
 /// # Errors
 /// If the type has no strings.
 pub fn to_strings(array: &ArrayRef, from: &DataType, style: &Style) -> Result<ArrayRef> {
-    if !style.pretty && (from.is_string() || *from == DataType::Binary) {
+    if !style.pretty && (from.is_string() || (*from == DataType::Binary && style.binary == BinaryStyle::Utf8)) {
         return Ok(cast(&lossy(array)?, &Arrow::Utf8)?);
     }
     let writer = Writer::new(array, from, style)?;
@@ -195,7 +243,7 @@ impl<'a> Writer<'a> {
                 out.push_str(&decimal_string(unscaled, *scale, self.style.plain_decimals));
             }
             Kind::Text(text) => out.push_str(text.as_string::<i32>().value(row)),
-            Kind::Binary => self.write_binary(a.as_binary::<i32>().value(row), out),
+            Kind::Binary => self.style.binary.write(a.as_binary::<i32>().value(row), out),
             Kind::Date => write_date(i64::from(a.as_primitive::<Date32Type>().value(row)), out),
             Kind::Timestamp => {
                 write_timestamp(self.style.zone.to_local(a.as_primitive::<TimestampMicrosecondType>().value(row)), out);
@@ -215,17 +263,6 @@ impl<'a> Writer<'a> {
             Kind::Variant => out.push_str(&crate::families::variant::cast::text_at(a, row, self.style.zone)?),
         }
         Ok(())
-    }
-
-    fn write_binary(&self, bytes: &[u8], out: &mut String) {
-        if !self.style.pretty {
-            out.push_str(&String::from_utf8_lossy(bytes));
-            return;
-        }
-        let parts: Vec<String> = bytes.iter().map(|b| format!("{b:02X}")).collect();
-        out.push('[');
-        out.push_str(&parts.join(" "));
-        out.push(']');
     }
 
     fn write_list(&self, values: &Writer, row: usize, out: &mut String) -> Result<()> {

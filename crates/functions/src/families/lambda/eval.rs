@@ -24,6 +24,7 @@ pub const KERNELS: &[HofKernel] = &[
     HofKernel { name: "transform", eval: transform },
     HofKernel { name: "filter", eval: filter },
     HofKernel { name: "exists", eval: |a| test(a, true) },
+    HofKernel { name: "exists_or_not", eval: exists_or_not },
     HofKernel { name: "forall", eval: |a| test(a, false) },
     HofKernel { name: "aggregate", eval: aggregate },
     HofKernel { name: "zip_with", eval: zip_with },
@@ -147,6 +148,17 @@ fn test(args: &HofArgs, wanted: bool) -> Result<ArrayRef> {
             }
             (!open).then_some(!wanted)
         })
+        .collect();
+    Ok(Arc::new(out))
+}
+
+/// `exists` of `spark.sql.legacy.followThreeValuedLogicInArrayExists=false`: what is unknown is not there.
+fn exists_or_not(args: &HofArgs) -> Result<ArrayRef> {
+    let found = test(args, true)?;
+    let found = arrow::array::AsArray::as_boolean(&found);
+    let flat = Flat::of(&args.values[0], args.rows)?;
+    let out: BooleanArray = (0..args.rows)
+        .map(|row| flat.valid[row].then(|| !arrow::array::Array::is_null(found, row) && found.value(row)))
         .collect();
     Ok(Arc::new(out))
 }

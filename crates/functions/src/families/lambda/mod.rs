@@ -140,10 +140,9 @@ fn hof(
     };
     let options = Options {
         ansi: call.settings.ansi,
-        time_zone: None,
         extra: Some(Duplicates::option(call.settings).into()),
-        tolerant: false,
         context: call.origin.as_ref().map(|o| Arc::new((&**o).into())),
+        ..Options::default()
     };
     let params = lambdas.iter().map(|(_, p)| p.iter().map(|(t, _)| to_arrow(t)).collect()).collect();
     let args = values.iter().map(|v| v.expr.clone()).chain(lambdas.iter().map(|(l, _)| l.expr.clone())).collect();
@@ -193,9 +192,11 @@ fn test(mut call: LambdaCall) -> Result<Typed> {
     let params = vec![(ty, nulls)];
     let body = lambda(&mut call, 1, &params)?;
     expect_boolean(&call, 1, &body)?;
-    let kernel = call.name.clone();
+    let unknown = call.settings.conf.get_bool("spark.sql.legacy.followThreeValuedLogicInArrayExists", true);
+    let two_valued = !unknown && call.name == "exists";
+    let kernel = if two_valued { "exists_or_not".to_string() } else { call.name.clone() };
     let expr = hof(&call, &kernel, &[&list], &[(&body, &params)], &DataType::Boolean)?;
-    let nullable = list.nullable || body.nullable;
+    let nullable = list.nullable || (body.nullable && !two_valued);
     Ok(Typed::new(expr, DataType::Boolean, nullable, display(&call, &[&list], &[&body])))
 }
 

@@ -210,7 +210,7 @@ fn by_cast(scalar: Scalar, to: &DataType, zone: Zone) -> Result<Option<Datum>> {
         return Ok(None);
     }
     let array = build(&[&datum], &from)?;
-    let context = Context { mode: Mode::Try, zone, now: 0 };
+    let context = Context { mode: Mode::Try, zone, now: 0, legacy_nesting: false };
     let converted = crate::cast::convert(&array, &from, to, &context)?;
     let cells = Cells::new(&converted, to)?;
     Ok(scalars::datum(&cells, 0).filter(|d| *d != Datum::Null))
