@@ -38,14 +38,20 @@ const MAGIC: [u8; 3] = [0xF1, b'F', b'S'];
 /// Version of the payload layout; raised when an old executor could misread a new payload.
 const VERSION: u8 = 1;
 
+/// The payload of a node, or `None` when the node is of another kind.
+type Encode = fn(&Arc<dyn ExecutionPlan>, &Encoder<'_>) -> Result<Option<Vec<u8>>>;
+
+/// A node from its payload and its decoded children.
+type Decode = fn(&[u8], &[Arc<dyn ExecutionPlan>], &Decoder<'_>) -> Result<Arc<dyn ExecutionPlan>>;
+
 /// How one operator of ours travels. Children are encoded by the caller and handed back decoded.
 pub struct NodeCodec {
     /// Name on the wire; never reused for something else.
     pub name: &'static str,
     /// The payload, or `None` when the node is of another kind.
-    pub encode: fn(&Arc<dyn ExecutionPlan>, &Encoder<'_>) -> Result<Option<Vec<u8>>>,
+    pub encode: Encode,
     /// Rebuilds the node over its decoded children.
-    pub decode: fn(&[u8], &[Arc<dyn ExecutionPlan>], &Decoder<'_>) -> Result<Arc<dyn ExecutionPlan>>,
+    pub decode: Decode,
 }
 
 /// The operators that have a wire form of ours. To add one, add its codec here.

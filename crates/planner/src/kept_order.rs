@@ -8,21 +8,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, PhysicalExpr};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements,
-    PlanProperties, apply_expression_roots, replace_children_if_necessary,
+    PlanProperties, replace_children_if_necessary,
 };
 use functions::aggregate::KernelUdaf;
 
 use crate::codec::NodeCodec;
+use crate::one_input;
 
 /// Aggregates that see the order of their rows.
 const ORDERED: &[&str] = &["first", "last", "collect_list", "collect_set", "listagg"];
@@ -58,8 +58,10 @@ impl DisplayAs for KeptOrderExec {
 }
 
 impl ExecutionPlan for KeptOrderExec {
-    fn name(&self) -> &str {
-        "KeptOrderExec"
+    one_input! {
+        KeptOrderExec,
+        |this, input| KeptOrderExec::new(input, this.order.clone(), this.global),
+        |this| this.order.iter().map(|key| &key.expr)
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -85,32 +87,6 @@ impl ExecutionPlan for KeptOrderExec {
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        apply_expression_roots(self.order.iter().map(|key| &key.expr), f)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(KeptOrderExec::new(input, self.order.clone(), self.global))),
-            _ => exec_err!("KeptOrderExec has one input"),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -9,6 +9,7 @@ pub mod error_envelope;
 pub mod exchange;
 pub mod kept_order;
 pub mod observe;
+mod one_input;
 mod parse_text;
 pub mod pattern;
 mod probe_side;

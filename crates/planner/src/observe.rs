@@ -18,9 +18,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UserDefinedLogicalNode};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{
-    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
-};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -31,6 +29,8 @@ use functions::observe::Observe;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::one_input;
 
 /// Batches that wait for the metrics before the rows do.
 const LENT: usize = 4;
@@ -123,9 +123,7 @@ impl DisplayAs for ObserveExec {
 }
 
 impl ExecutionPlan for ObserveExec {
-    fn name(&self) -> &str {
-        "ObserveExec"
-    }
+    one_input!(ObserveExec, |this, input| ObserveExec::new(input, Arc::clone(&this.tap), this.fetch));
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
@@ -139,17 +137,6 @@ impl ExecutionPlan for ObserveExec {
         vec![false]
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
     fn fetch(&self) -> Option<usize> {
         self.fetch
     }
@@ -161,21 +148,6 @@ impl ExecutionPlan for ObserveExec {
     /// Columns that the metrics use must stay below.
     fn try_swapping_with_projection(&self, _: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         Ok(None)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(ObserveExec::new(input, Arc::clone(&self.tap), self.fetch))),
-            _ => exec_err!("ObserveExec has one input"),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, exec_err, internal_err};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -23,7 +23,6 @@ use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, ScalarFunctionExpr,
 };
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -33,6 +32,7 @@ use functions::families::random::POSITIONAL;
 use futures::StreamExt;
 
 use crate::codec::NodeCodec;
+use crate::one_input;
 
 /// Names of the two columns.
 const PARTITION: &str = "#partition";
@@ -140,9 +140,9 @@ impl DisplayAs for RowPositionExec {
 }
 
 impl ExecutionPlan for RowPositionExec {
-    fn name(&self) -> &str {
-        "RowPositionExec"
-    }
+    one_input!(RowPositionExec, |this, input| {
+        RowPositionExec::counting(input, this.in_order).numbered(this.numbers.clone())
+    });
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
@@ -155,35 +155,6 @@ impl ExecutionPlan for RowPositionExec {
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         // Spreading rows over more partitions would number them anew.
         vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => {
-                let again = RowPositionExec::counting(input, self.in_order);
-                Ok(Arc::new(again.numbered(self.numbers.clone())))
-            }
-            _ => exec_err!("RowPositionExec has one input"),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

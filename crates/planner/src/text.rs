@@ -233,12 +233,12 @@ fn day_time_text(micros: i64, start: u8, end: u8) -> String {
     let (start, end) = (usize::from(start.min(3)), usize::from(end.min(3)));
     let mut rest = micros.unsigned_abs();
     let mut text = String::new();
-    for field in start..=end {
+    for (field, size) in SIZES.iter().enumerate().take(end + 1).skip(start) {
         if field > start {
             text.push(if field == 1 { ' ' } else { ':' });
         }
-        let value = rest / SIZES[field];
-        rest %= SIZES[field];
+        let value = rest / size;
+        rest %= size;
         text.push_str(&if field == 0 { value.to_string() } else { format!("{value:02}") });
     }
     if end == 3 && rest > 0 {

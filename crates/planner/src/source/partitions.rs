@@ -85,7 +85,7 @@ fn names(raw: &[Folders], listing: &Listing, request: &ReadRequest) -> Result<Ve
                 let equal = seen.len() == these.len()
                     && seen.iter().zip(&these).all(|(a, b)| same_name(a, b, request.case_sensitive));
                 if !equal {
-                    return Err(conflict(seen, &these, &raw, listing));
+                    return Err(conflict(seen, &these, raw, listing));
                 }
             }
         }

@@ -46,7 +46,7 @@ pub(super) struct Told {
 #[derive(Debug, Clone)]
 pub enum Format {
     Parquet(Parquet),
-    Rows(RowFormat),
+    Rows(Arc<RowFormat>),
 }
 
 impl Format {
@@ -57,7 +57,7 @@ impl Format {
     pub fn new(request: &ReadRequest) -> Result<Self> {
         match request.format.as_str() {
             "parquet" => Ok(Format::Parquet(Parquet::new(request)?)),
-            "csv" | "json" | "xml" | "text" | "binaryfile" => Ok(Format::Rows(RowFormat::new(request)?)),
+            "csv" | "json" | "xml" | "text" | "binaryfile" => Ok(Format::Rows(Arc::new(RowFormat::new(request)?))),
             other => Err(not_found(other)),
         }
     }
@@ -112,7 +112,7 @@ impl Format {
     pub(super) fn with_schema(&self, schema: &StructType) -> Self {
         match self {
             Format::Parquet(parquet) => Format::Parquet(parquet.clone()),
-            Format::Rows(format) => Format::Rows(format.with_schema(schema)),
+            Format::Rows(format) => Format::Rows(Arc::new(format.with_schema(schema))),
         }
     }
 
@@ -127,7 +127,7 @@ impl Format {
             Format::Parquet(parquet) => parquet.source(state, store, schema),
             Format::Rows(format) => {
                 let splittable = !files.iter().any(|f| rows::is_compressed(f.object_meta.location.as_ref()));
-                Ok(Arc::new(RowSource::new(Arc::new(format.clone()), schema, splittable)))
+                Ok(Arc::new(RowSource::new(Arc::clone(format), schema, splittable)))
             }
         }
     }

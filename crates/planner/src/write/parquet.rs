@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, IntervalYearMonthArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType as Arrow, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType as Arrow, Field, Int32Type, Schema, SchemaRef};
 use datafusion::parquet::arrow::AsyncArrowWriter;
 use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
-use datafusion::parquet::arrow::async_writer::ParquetObjectWriter;
 use datafusion::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use datafusion::parquet::file::metadata::KeyValue;
 use datafusion::parquet::file::properties::WriterProperties;
@@ -36,7 +35,7 @@ impl Codec {
 
 /// A file being written.
 pub struct ParquetFile {
-    writer: AsyncArrowWriter<ParquetObjectWriter>,
+    writer: AsyncArrowWriter<BufWriter>,
     schema: SchemaRef,
 }
 
@@ -94,12 +93,7 @@ impl ParquetFile {
             .set_coerce_types(true)
             .build();
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let writer = AsyncArrowWriter::try_new_with_options(
-            ParquetObjectWriter::from_buf_writer(file),
-            Arc::clone(&stored),
-            options,
-        )
-        .map_err(failed)?;
+        let writer = AsyncArrowWriter::try_new_with_options(file, Arc::clone(&stored), options).map_err(failed)?;
         Ok(ParquetFile { writer, schema: stored })
     }
 
@@ -136,6 +130,8 @@ fn stored_type(ty: &Arrow) -> Arrow {
 fn stored(column: &ArrayRef, ty: &Arrow) -> Result<ArrayRef> {
     if column.data_type() == ty {
         Ok(Arc::clone(column))
+    } else if let Some(months) = column.as_any().downcast_ref::<IntervalYearMonthArray>() {
+        Ok(Arc::new(months.reinterpret_cast::<Int32Type>()))
     } else {
         cast(column, ty).map_err(|e| Error::internal(e.to_string()))
     }

@@ -208,8 +208,8 @@ impl<'a> Records<'a> {
         let start = from + self.text.get(from..)?.find('<')?;
         let rest = &self.text[start..];
         for (open, close) in [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")] {
-            if rest.starts_with(open) {
-                let end = rest[open.len()..].find(close)? + open.len() + close.len();
+            if let Some(inside) = rest.strip_prefix(open) {
+                let end = inside.find(close)? + open.len() + close.len();
                 return Some((start, start + end, Markup::Other));
             }
         }
