@@ -485,15 +485,15 @@ pub fn decimal(text: &str) -> Option<Literal> {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let mut digits = format!("{whole}{fraction}");
-    let mut scale = fraction.len() as i32 - exponent;
+    let mut scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
     if scale < 0 {
         if scale < -38 {
             return None;
         }
-        digits.extend(std::iter::repeat_n('0', (-scale) as usize));
+        digits.extend(std::iter::repeat_n('0', scale.unsigned_abs() as usize));
         scale = 0;
     }
-    let significant = digits.trim_start_matches(['-', '0']).len() as i32;
+    let significant = i32::try_from(digits.trim_start_matches(['-', '0']).len()).ok()?;
     let precision = significant.max(scale).max(1);
     if precision > 38 || scale > 38 {
         return None;
@@ -508,7 +508,8 @@ fn decimal_too_wide(text: &str) -> Error {
     let scale = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i64);
     let significant = mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count() as i64;
     let exponent: i64 = exponent.parse().unwrap_or(0);
-    let digits = (significant + (exponent - scale).max(0)).max(scale - exponent);
+    let zeros = exponent.saturating_sub(scale).max(0);
+    let digits = significant.saturating_add(zeros).max(scale.saturating_sub(exponent));
     Error::new(spark::ErrorKind::Arithmetic, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
         .param("precision", digits.to_string())
         .param("maxPrecision", "38")

@@ -142,8 +142,8 @@ impl Parser<'_> {
             ("variant", []) => simple(DataType::Variant),
             ("string", []) => return self.collated_string(),
             ("time", _) => return self.time_type(mark, &args),
-            ("char" | "character", [TypeArg::Number(n)]) => simple(DataType::Char(*n as u32)),
-            ("varchar", [TypeArg::Number(n)]) => simple(DataType::Varchar(*n as u32)),
+            ("char" | "character", [TypeArg::Number(n)]) => length(*n).map(DataType::Char),
+            ("varchar", [TypeArg::Number(n)]) => length(*n).map(DataType::Varchar),
             ("decimal" | "dec" | "numeric", []) => simple(DataType::decimal(10, 0)),
             ("decimal" | "dec" | "numeric", [TypeArg::Number(p)]) => return decimal_type(*p, 0),
             ("decimal" | "dec" | "numeric", [TypeArg::Number(p), TypeArg::Number(s)]) => return decimal_type(*p, *s),
@@ -213,6 +213,11 @@ impl Parser<'_> {
         let name = self.object_name()?.pop().unwrap_or_default().to_uppercase();
         Ok(DataType::String { collation: (name != "UTF8_BINARY").then(|| name.into()) })
     }
+}
+
+/// The length of a `CHAR` or `VARCHAR`, which Spark counts in 31 bits.
+fn length(n: i64) -> Option<u32> {
+    u32::try_from(n).ok().filter(|n| i32::try_from(*n).is_ok())
 }
 
 /// `DECIMAL(precision, scale)` within Spark's bounds.
