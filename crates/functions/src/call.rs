@@ -9,6 +9,7 @@ use spark::types::DataType;
 use spark::{Error, Origin, Result, Settings};
 
 use crate::coerce::{self, Expected};
+use crate::families::datetime::legacy::TimeParser;
 use crate::kernel::{Kernel, KernelUdf, Options};
 use crate::typed::Typed;
 use crate::types::to_arrow;
@@ -195,6 +196,7 @@ impl<'a> Call<'a> {
             time_zone: None,
             extra: None,
             tolerant: false,
+            time_parser: TimeParser::default(),
             context: self.origin.as_ref().map(|o| Arc::new(QueryContext::from(&**o))),
         }
     }
@@ -202,6 +204,11 @@ impl<'a> Call<'a> {
     /// Options with the session's time zone.
     pub fn options_tz(&self) -> Options {
         Options { time_zone: Some(self.settings.time_zone.clone()), ..self.options() }
+    }
+
+    /// Options with the session's time zone and what it makes of datetime patterns.
+    pub fn options_pattern(&self) -> Options {
+        Options { time_parser: TimeParser::of(self.settings), ..self.options_tz() }
     }
 
     /// Finishes with `kernel` over the arguments, default options and the default name.

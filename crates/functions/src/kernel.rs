@@ -20,6 +20,8 @@ use datafusion::scalar::ScalarValue;
 use serde::{Deserialize, Serialize};
 use spark::error::QueryContext;
 
+use crate::families::datetime::legacy::TimeParser;
+
 /// A named function over Arrow arrays.
 pub struct Kernel {
     /// Unique; what travels on the wire. Spark's function name where there is one.
@@ -56,6 +58,9 @@ pub struct Options {
     /// A row whose evaluation fails is null instead (the `try_` functions).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tolerant: bool,
+    /// What datetime patterns mean.
+    #[serde(default, skip_serializing_if = "TimeParser::is_corrected")]
+    pub time_parser: TimeParser,
     /// Where the call stands in the query, for errors. Not part of equality: `GROUP BY a + 1` and
     /// `SELECT a + 1` are the same expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,14 +98,14 @@ impl Options {
 
 impl PartialEq for Options {
     fn eq(&self, other: &Self) -> bool {
-        (self.ansi, self.tolerant, &self.time_zone, &self.extra)
-            == (other.ansi, other.tolerant, &other.time_zone, &other.extra)
+        (self.ansi, self.tolerant, &self.time_zone, &self.extra, self.time_parser)
+            == (other.ansi, other.tolerant, &other.time_zone, &other.extra, other.time_parser)
     }
 }
 impl Eq for Options {}
 impl Hash for Options {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.ansi, self.tolerant, &self.time_zone, &self.extra).hash(state);
+        (self.ansi, self.tolerant, &self.time_zone, &self.extra, self.time_parser).hash(state);
     }
 }
 
@@ -165,6 +170,7 @@ fn placed_below(expr: Expr, origin: &spark::Origin, levels: usize) -> Expr {
             Expr::BinaryExpr(pair)
         }
         Expr::Not(child) if levels > 0 => Expr::Not(boxed(*child, origin, levels)),
+        Expr::Negative(child) if levels > 0 => Expr::Negative(boxed(*child, origin, levels)),
         Expr::InList(mut list) if levels > 0 => {
             list.expr = boxed(*list.expr, origin, levels);
             list.list = list.list.into_iter().map(|e| placed_below(e, origin, levels - 1)).collect();

@@ -1,6 +1,7 @@
 //! Logical to physical to stages: optimizer rules, operators of ours with their wire form, sources,
 //! writes, the lowering and the linter of distributed plans, the codec.
 
+mod arrival;
 pub mod block_pool;
 pub mod cluster_rules;
 pub mod codec;
@@ -11,7 +12,6 @@ pub mod kept_order;
 pub mod observe;
 mod one_input;
 mod parse_text;
-pub mod pattern;
 mod probe_side;
 pub mod row_position;
 pub mod short_circuit;

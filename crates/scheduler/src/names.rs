@@ -180,10 +180,12 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
     let mut all = entry.options.clone();
     all.extend(options.iter().cloned());
     all.push(("timeZone".into(), settings.time_zone.to_string()));
+    let mut all = planner::source::Options::new(&all);
+    all.set_time_parser(settings);
     Ok(ReadRequest {
         format: entry.provider.to_lowercase(),
         paths: vec![entry.location.clone()],
-        options: planner::source::Options::new(&all),
+        options: all,
         schema: Some(entry.schema()?),
         time_zone: Arc::clone(&settings.time_zone),
         case_sensitive: settings.case_sensitive,
@@ -192,6 +194,7 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
         bad_files: crate::snapshot::bad_files(settings),
         partition_columns: Some(entry.partition_columns.clone()),
         allow_empty: true,
+        partition_locations: entry.partition_locations.clone().into_iter().collect(),
     })
 }
 

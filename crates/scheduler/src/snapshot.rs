@@ -120,6 +120,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
             options.set(key, &settings.time_zone);
         }
     }
+    options.set_time_parser(settings);
     let schema =
         source.schema.as_deref().map(|s| sql::parse_table_schema(s, &ParseOptions::from(settings))).transpose()?;
     Ok(ReadRequest {
@@ -134,6 +135,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         merge_parquet_schemas: conf.get_bool("spark.sql.parquet.mergeSchema", false),
         partition_columns: None,
         allow_empty: false,
+        partition_locations: Vec::new(),
     })
 }
 

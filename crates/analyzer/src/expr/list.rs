@@ -146,7 +146,8 @@ impl Analyzer<'_> {
     /// An entry without an alias: a column keeps its name and identity, a field or the cast of a column
     /// takes that name, everything else is printed and marked as named by Spark.
     fn unnamed(&mut self, expr: &Expr, mut typed: Typed, scope: &Scope) -> Item {
-        if let Some(attr) = self.plain_column(&typed, scope) {
+        let cast_column = cast_column(expr, &typed);
+        if let Some(attr) = self.plain_column(&typed, scope).filter(|_| cast_column.is_none()) {
             let name = match expr.unpositioned() {
                 Expr::Attribute(a) if typed.name.starts_with("lateralAliasReference(") => {
                     a.parts.last().cloned().unwrap_or_default()
@@ -159,9 +160,9 @@ impl Analyzer<'_> {
             // A function that is called without parentheses.
             Expr::Attribute(a) if a.parts.len() == 1 && typed.name.ends_with("()") => (typed.name.clone(), true),
             Expr::Attribute(a) => (a.parts.last().cloned().unwrap_or_default(), false),
-            Expr::Cast { child, .. } => match child.unpositioned() {
-                Expr::Attribute(a) => (a.parts.last().cloned().unwrap_or_default(), false),
-                _ => (typed.name.clone(), true),
+            Expr::Cast { .. } => match cast_column {
+                Some(name) => (name, false),
+                None => (typed.name.clone(), true),
             },
             Expr::ExtractValue { .. } | Expr::Literal(_) => (typed.name.clone(), false),
             Expr::Window { .. } => (typed.name.clone(), true),
@@ -432,4 +433,14 @@ fn parse_metadata(text: &str) -> Result<Metadata> {
         Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.CANNOT_PARSE")
             .param("errorMsg", format!("alias metadata: {e}"))
     })
+}
+
+/// The name of the column that `expr` casts, if it casts one; fields of columns have no such name.
+fn cast_column(expr: &Expr, typed: &Typed) -> Option<String> {
+    let Expr::Cast { child, .. } = expr.unpositioned() else { return None };
+    let Expr::Attribute(attribute) = child.unpositioned() else { return None };
+    let name = attribute.parts.last()?;
+    let printed = typed.name.strip_prefix("TRY_").unwrap_or(&typed.name).strip_prefix("CAST(")?;
+    let is_column = printed.get(..name.len()).is_some_and(|p| p.eq_ignore_ascii_case(name));
+    (is_column && printed[name.len()..].starts_with(" AS ")).then(|| name.clone())
 }

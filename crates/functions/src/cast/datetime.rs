@@ -38,6 +38,17 @@ pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Conte
             let times = micros(array).map(|t| t.map(|t| truncate_time(t.rem_euclid(MICROS_PER_DAY) * 1000, *p)));
             Ok(Arc::new(times.collect::<Time64NanosecondArray>()))
         }
+        (T::Timestamp, T::Time(p)) => {
+            let local = micros(array).map(|t| t.map(|t| context.zone.to_local(t)));
+            let times = local.map(|t| t.map(|t| truncate_time(t.rem_euclid(MICROS_PER_DAY) * 1000, *p)));
+            Ok(Arc::new(times.collect::<Time64NanosecondArray>()))
+        }
+        // A time of day is one of today's.
+        (T::Time(_), T::TimestampNtz) => Ok(wall_clocks(nanos(array).map(|t| t.map(|t| today(context) + t / 1000)))),
+        (T::Time(_), T::Timestamp) => {
+            let local = nanos(array).map(|t| t.map(|t| today(context) + t / 1000));
+            Ok(instants(local.map(|t| t.and_then(|t| context.zone.to_utc(t)))))
+        }
         (T::Time(_), T::Time(p)) => {
             let times = nanos(array).map(|t| t.map(|t| truncate_time(t, *p)));
             Ok(Arc::new(times.collect::<Time64NanosecondArray>()))
@@ -51,6 +62,11 @@ pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Conte
         (T::Date, _) => Ok(new_null_array(&to_arrow(to), array.len())),
         _ => no_such_cast(from, to),
     }
+}
+
+/// Midnight of the query's day in microseconds of the local clock.
+fn today(context: &Context) -> i64 {
+    context.zone.to_local(context.now).div_euclid(MICROS_PER_DAY) * MICROS_PER_DAY
 }
 
 fn days(array: &ArrayRef) -> impl Iterator<Item = Option<i64>> {

@@ -25,10 +25,12 @@ pub fn can_ansi_cast(from: &DataType, to: &DataType) -> bool {
         (_, T::Boolean) => from.is_numeric(),
         (T::Boolean, t) => t.is_numeric(),
         (f, t) if f.is_numeric() && t.is_numeric() => true,
+        (T::Timestamp | T::TimestampNtz, T::Time(_)) | (T::Time(_), T::Time(_) | T::Timestamp | T::TimestampNtz) => {
+            true
+        }
         (f, T::Timestamp) => f.is_numeric() || f.is_datetime(),
         (T::Timestamp, t) if t.is_numeric() => true,
         (f, t) if f.is_datetime() && t.is_datetime() => true,
-        (T::TimestampNtz, T::Time(_)) | (T::Time(_), T::Time(_)) => true,
         (T::Time(_), t) => t.is_numeric() && !matches!(t, T::Float | T::Double),
         _ => can_cast_interval(from, to),
     }
@@ -47,7 +49,7 @@ pub fn can_legacy_cast(from: &DataType, to: &DataType) -> bool {
                 && !matches!(t, T::Variant)
                 && !t.is_string() =>
         {
-            can_cast_parts(from, to, can_legacy_cast)
+            can_cast_parts(from, to, can_legacy_cast) && keeps_keys(from, to)
         }
         _ => can_ansi_cast(from, to),
     }
@@ -82,6 +84,14 @@ fn can_cast_parts(from: &DataType, to: &DataType, can: fn(&DataType, &DataType) 
                 })
         }
         _ => false,
+    }
+}
+
+/// False for maps whose keys might become null.
+fn keeps_keys(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (DataType::Map { key: f, .. }, DataType::Map { key: t, .. }) => !force_nullable(f, t),
+        _ => true,
     }
 }
 

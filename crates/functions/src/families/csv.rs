@@ -46,7 +46,7 @@ fn from_csv(mut call: Call) -> SparkResult<Typed> {
     if let Some(field) = fields.fields.iter().find(|f| f.data_type.is_complex()) {
         return Err(Error::new(ErrorKind::Unsupported, "UNSUPPORTED_DATATYPE")
             .param("typeName", format!("\"{}\"", field.data_type.sql()))
-            .at(call.origin.as_ref()));
+            .nowhere());
     }
     let spec = forms::read_arguments(&mut call, &schema, "from_csv")?;
     let nullable = call.any_nullable();
@@ -55,7 +55,7 @@ fn from_csv(mut call: Call) -> SparkResult<Typed> {
 
 fn to_csv(mut call: Call) -> SparkResult<Typed> {
     let spec = forms::write_arguments(&mut call)?;
-    if !matches!(spec.ty, DataType::Struct(_)) {
+    if !matches!(spec.ty, DataType::Struct(_)) || spec.ty.any(&|t| *t == DataType::Variant) {
         return Err(call
             .mismatch("UNSUPPORTED_INPUT_TYPE")
             .param("functionName", "`to_csv`")
@@ -320,7 +320,7 @@ fn eval_to_csv(args: &KernelArgs) -> Result<ColumnarValue> {
     for (i, (field, _)) in fields.iter().enumerate() {
         let ty = &field.data_type;
         as_text.push(if ty.is_complex() || *ty == DataType::Variant || *ty == DataType::Binary {
-            let style = format::Style { pretty: *ty == DataType::Binary, ..format::Style::cast(&context) };
+            let style = format::Style { binary: spec.binary, ..format::Style::cast(&context) };
             Some(format::to_strings(parts.column(i), ty, &style)?)
         } else {
             None

@@ -1,10 +1,16 @@
 //! Options of a reader or writer: keys are compared without regard to case.
 
-use spark::{Error, Result};
+use functions::families::datetime::legacy::TimeParser;
+use functions::families::text_data::options::OptionMap;
+use functions::families::text_data::stamp::Stamps;
+use spark::{Error, Result, Settings};
 
 /// Key and value pairs; of two equal keys the later one counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Options(Vec<(String, String)>);
+
+/// The option by which the session's datetime policy reaches a format; no client sets it.
+const TIME_PARSER: &str = "firesteel.timeParser";
 
 impl Options {
     pub fn new(pairs: &[(String, String)]) -> Self {
@@ -29,6 +35,35 @@ impl Options {
     /// Adds a pair.
     pub fn set(&mut self, key: &str, value: &str) {
         self.0.push((key.to_string(), value.to_string()));
+    }
+
+    /// Lets formats know what the session makes of datetime patterns.
+    pub fn set_time_parser(&mut self, settings: &Settings) {
+        let parser = TimeParser::of(settings);
+        if !parser.is_corrected() {
+            self.set(TIME_PARSER, &serde_json::to_string(&parser).unwrap_or_default());
+        }
+    }
+
+    /// What the session makes of datetime patterns.
+    pub fn time_parser(&self) -> TimeParser {
+        self.get(TIME_PARSER).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// The pairs that say how dates and times look.
+    pub fn formats(&self) -> Vec<(String, String)> {
+        const KEYS: [&str; 4] = ["dateFormat", "timestampFormat", "timestampNTZFormat", TIME_PARSER];
+        let value = |key: &&str| self.get(key).map(|value| (key.to_string(), value.to_string()));
+        KEYS.iter().filter_map(value).collect()
+    }
+
+    /// How the dates and times of text files are read or written.
+    ///
+    /// # Errors
+    /// For patterns that are none.
+    pub fn stamps(&self, time_zone: &str, reading: bool) -> Result<Stamps> {
+        let map = OptionMap::from_pairs(self.pairs().iter().cloned()).with_time_parser(self.time_parser());
+        Stamps::new(&map, time_zone, reading).map_err(functions::error::from_datafusion)
     }
 
     /// A boolean option.

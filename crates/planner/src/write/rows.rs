@@ -2,6 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use functions::families::text_data::stamp::Stamps;
 use object_store::buffered::BufWriter;
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
@@ -205,7 +206,7 @@ impl CsvForm {
             empty: o.get("emptyValue").map(str::to_string),
             trim_left: o.csv_bool("ignoreLeadingWhiteSpace", true)?,
             trim_right: o.csv_bool("ignoreTrailingWhiteSpace", true)?,
-            printer: FilePrinter::new(spec),
+            printer: FilePrinter::new(spec)?,
         })
     }
 
@@ -257,51 +258,29 @@ impl CsvForm {
 /// Dates and times in the layout of files rather than of `show()`.
 struct FilePrinter {
     printer: Printer,
-    zone: sql::Zone,
-    date_format: Option<String>,
-    timestamp_format: Option<String>,
-    ntz_format: Option<String>,
+    stamps: Stamps,
 }
 
 impl FilePrinter {
-    fn new(spec: &WriteSpec) -> Self {
+    fn new(spec: &WriteSpec) -> Result<Self> {
         let zone = spec.options.any(&["timeZone"]).unwrap_or(&spec.time_zone);
-        let format = |key: &str| spec.options.get(key).map(str::to_string);
-        FilePrinter {
-            printer: Printer::new(zone),
-            zone: sql::Zone::parse(zone).unwrap_or(sql::Zone::Fixed(0)),
-            date_format: format("dateFormat"),
-            timestamp_format: format("timestampFormat"),
-            ntz_format: format("timestampNTZFormat"),
-        }
+        Ok(FilePrinter { printer: Printer::new(zone), stamps: spec.options.stamps(zone, false)? })
     }
 
     fn cell(&self, column: &ArrayRef, row: usize, ty: &DataType) -> String {
         use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+        let mut out = String::new();
         match ty {
             DataType::Timestamp => {
-                let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
-                let offset = self.zone.offset_at(micros).unwrap_or(0);
-                let pattern = self.timestamp_format.as_deref().unwrap_or("yyyy-MM-dd'T'HH:mm:ss[.SSS][XXX]");
-                crate::pattern::format(pattern, micros + i64::from(offset) * 1_000_000, Some(offset))
+                self.stamps.write_timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row), &mut out);
             }
             DataType::TimestampNtz => {
-                let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
-                crate::pattern::format(
-                    self.ntz_format.as_deref().unwrap_or("yyyy-MM-dd'T'HH:mm:ss[.SSS]"),
-                    micros,
-                    None,
-                )
+                self.stamps.write_timestamp_ntz(column.as_primitive::<TimestampMicrosecondType>().value(row), &mut out);
             }
-            DataType::Date => {
-                let days = i64::from(column.as_primitive::<Date32Type>().value(row));
-                match &self.date_format {
-                    Some(pattern) => crate::pattern::format(pattern, days * 86_400_000_000, None),
-                    None => crate::text::date_text(days),
-                }
-            }
-            _ => self.printer.cell(column, row, ty),
+            DataType::Date => self.stamps.write_date(column.as_primitive::<Date32Type>().value(row), &mut out),
+            _ => return self.printer.cell(column, row, ty),
         }
+        out
     }
 }
 
@@ -313,7 +292,7 @@ struct JsonForm {
 
 impl JsonForm {
     fn new(spec: &WriteSpec) -> Result<Self> {
-        Ok(JsonForm { printer: FilePrinter::new(spec), ignore_nulls: spec.options.bool("ignoreNullFields", true)? })
+        Ok(JsonForm { printer: FilePrinter::new(spec)?, ignore_nulls: spec.options.bool("ignoreNullFields", true)? })
     }
 
     fn object(&self, columns: &[ArrayRef], row: usize, schema: &StructType, out: &mut Vec<u8>) {

@@ -72,7 +72,23 @@ pub fn reset(session: &Session, key: Option<String>) -> Result<Table> {
 /// `SET TIME ZONE`.
 pub fn set_time_zone(session: &Session, zone: &str) -> Result<Table> {
     const KEY: &str = "spark.sql.session.timeZone";
-    let zone = if zone.eq_ignore_ascii_case("LOCAL") { "UTC" } else { zone };
+    let local;
+    let zone = if zone.eq_ignore_ascii_case("LOCAL") {
+        local = machine_zone();
+        &local
+    } else {
+        zone
+    };
     session.conf().set(KEY, zone)?;
     report::table(vec![text("key", false), text("value", false)], vec![vec![KEY.into(), zone.into()]])
+}
+
+/// The time zone of this machine.
+fn machine_zone() -> String {
+    let set = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_string());
+    let linked = || {
+        let target = std::fs::read_link("/etc/localtime").ok()?;
+        target.to_str()?.split_once("zoneinfo/").map(|(_, zone)| zone.to_string())
+    };
+    set.filter(|zone| !zone.is_empty()).or_else(linked).unwrap_or_else(|| "UTC".into())
 }

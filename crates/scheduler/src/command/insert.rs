@@ -55,6 +55,11 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     let target =
         Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
+    if let Some(location) = super::partition::own_location(session, &place, &entry, &insert.partition).await? {
+        let mode = if overwrite { SaveMode::Overwrite } else { SaveMode::Append };
+        let alone = TableEntry { location, partition_columns: Vec::new(), ..entry.clone() };
+        return into_entry(session, &alone, &without(rows, &entry.partition_columns), mode, op).await;
+    }
     let replaces = overwrite && !target.fixed.is_empty() && !dynamic(&settings, &[]);
     let before = match replaces {
         true => Some(super::partition::before(session, &place, &entry, &insert.partition).await?),
@@ -73,6 +78,23 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     Ok(done)
 }
 
+/// Refuses rows for any partition of a table where some are in folders of their own.
+pub fn refuse_located(entry: &TableEntry) -> Result<()> {
+    if entry.partition_locations.is_empty() {
+        return Ok(());
+    }
+    Err(Error::unsupported("writing several partitions at once where some have a location of their own"))
+}
+
+/// The rows without the columns of those names.
+fn without(rows: Analyzed, names: &[String]) -> Analyzed {
+    let keeps = |field: &StructField| !names.iter().any(|n| n.eq_ignore_ascii_case(&field.name));
+    let kept: Vec<usize> = (0..rows.columns.len()).filter(|i| keeps(&rows.schema.fields[*i])).collect();
+    let fields = kept.iter().map(|i| rows.schema.fields[*i].clone()).collect();
+    let columns = kept.iter().map(|i| rows.columns[*i]).collect();
+    Analyzed { columns, schema: StructType::new(fields), ..rows }
+}
+
 /// Checks which partition columns an insert gives, and how.
 fn check_partition_spec(insert: &Insert, place: &Place, entry: &TableEntry) -> Result<()> {
     let spec = &insert.partition;
@@ -87,7 +109,7 @@ fn check_partition_spec(insert: &Insert, place: &Place, entry: &TableEntry) -> R
         );
     }
     let known = |n: &&str| entry.partition_columns.iter().any(|c| c.eq_ignore_ascii_case(n));
-    if names.iter().all(|n| known(&n)) && names.len() < entry.partition_columns.len() {
+    if names.iter().all(known) && names.len() < entry.partition_columns.len() {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1169")
             .param("tableName", shown(&place.parts()))
             .param("normalizedPartSpec", names.join(","))
@@ -204,11 +226,13 @@ pub async fn into_entry(
     op: &OperationContext,
 ) -> Result<Table> {
     let settings = session.settings();
+    let mut options = Options::new(&entry.options);
+    options.set_time_parser(&settings);
     let spec = WriteSpec {
         format: entry.provider.clone(),
         location: paths::locate(&entry.location)?,
         mode,
-        options: Options::new(&entry.options),
+        options,
         schema: rows.schema.clone(),
         columns: rows.columns.clone(),
         partition_by: entry.partition_columns.clone(),

@@ -67,7 +67,8 @@ fn spec(
             .param("schemaCatalog", schema)
             .with_message(format!("The partition column {name} is not among the columns written.")));
     }
-    let options = Options::new(&op.options);
+    let mut options = Options::new(&op.options);
+    options.set_time_parser(settings);
     let dynamic = options
         .get("partitionOverwriteMode")
         .or_else(|| settings.conf.get("spark.sql.sources.partitionOverwriteMode"))

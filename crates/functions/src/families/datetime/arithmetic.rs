@@ -118,7 +118,7 @@ pub fn subtract(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Opt
         }
         (D::Timestamp | D::TimestampNtz, _) | (_, D::Timestamp | D::TimestampNtz) => timestamps(a, b, settings, origin),
         (_, D::Date) => dates(a, b, settings, origin),
-        (D::Date, t) if t.is_string() => dates(a, b, settings, origin),
+        (D::Date, t) if t.is_string() && settings.ansi => dates(a, b, settings, origin),
         (D::Date, _) => days("date_sub", a, b, settings, origin),
         _ => return None,
     };
@@ -282,6 +282,10 @@ fn timestamps(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Resul
             call.args[i] = coerce::cast_implicitly(&call.args[i], &target, settings);
         } else {
             let refused = call.unexpected_type(i, super::ANY_TIMESTAMP_OR_NANOS);
+            // Only in ANSI mode is a text beside a timestamp one too.
+            if call.args[i].ty.is_string() && !settings.ansi {
+                return Err(refused);
+            }
             call.expect(i, Expected::Type(target.clone())).map_err(|_| refused)?;
         }
     }

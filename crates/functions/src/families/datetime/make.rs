@@ -79,7 +79,9 @@ fn make_timestamp(mut call: Call) -> Result<Typed> {
     let with_zone = ty == DataType::Timestamp;
     let ok = match call.args.len() {
         1 | 2 => true,
-        3 | 7 => with_zone,
+        3 => with_zone,
+        // Where the session's timestamps have no zone, the one given is checked and no more.
+        7 => with_zone || !call.name.ends_with("_ntz"),
         6 => true,
         _ => false,
     };
@@ -232,6 +234,7 @@ fn eval_make_timestamp(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let seconds = Column::of(args, 5)?;
     let zones = if args.args.len() == 7 { Some(Text::of(args, 6)?) } else { None };
     let session = Zone::named(args.time_zone()?)?;
+    let local = matches!(args.return_type(), arrow::datatypes::DataType::Timestamp(_, None));
     let ansi = args.ansi();
     each_row(args, |i| {
         let part: Option<Vec<i64>> = parts.iter().map(|p| p.get(i)).collect();
@@ -241,6 +244,7 @@ fn eval_make_timestamp(args: &KernelArgs) -> DfResult<ColumnarValue> {
             Some(zones) => match zones.get(i) {
                 None => return Ok(None),
                 Some(id) => match Zone::named(id) {
+                    Ok(_) if local => session,
                     Ok(zone) => zone,
                     Err(e) if ansi => return Err(e),
                     Err(_) => return Ok(None),

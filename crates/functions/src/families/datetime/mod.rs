@@ -4,6 +4,7 @@ pub mod arithmetic;
 pub mod bucket;
 pub mod calendar;
 pub mod fields;
+pub mod legacy;
 pub mod make;
 pub mod now;
 pub mod pattern;

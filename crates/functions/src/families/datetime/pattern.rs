@@ -2,6 +2,9 @@
 
 use spark::{Error, ErrorKind};
 
+use super::legacy::{LegacyPattern, Style};
+use crate::cast::format::quoted as quoted_text;
+
 /// A piece of a pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
@@ -25,11 +28,11 @@ impl Pattern {
     /// `INVALID_DATETIME_PATTERN…`, or `INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_PATTERN_RECOGNITION` if
     /// Spark 2 would have accepted it.
     pub fn new(text: &str, parsing: bool) -> Result<Pattern, Error> {
-        match compile(text, parsing) {
-            Ok(items) => Ok(Pattern { items }),
-            Err(_) if known_to_spark_2(text) => {
+        match Pattern::without_zone(text, parsing) {
+            Ok(pattern) => Ok(pattern),
+            Err(_) if LegacyPattern::new(text, Style::Simple).is_ok() => {
                 Err(Error::new(ErrorKind::Upgrade, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_PATTERN_RECOGNITION")
-                    .param("pattern", format!("'{text}'"))
+                    .param("pattern", quoted_text(text))
                     .param("config", "\"spark.sql.legacy.timeParserPolicy\"")
                     .param("docroot", "https://spark.apache.org/docs/latest")
                     .with_message(format!("Spark no longer takes the datetime pattern '{text}'.")))
@@ -37,29 +40,43 @@ impl Pattern {
             Err(error) => Err(error),
         }
     }
+
+    /// Reads a pattern for what Spark 2 did not have: times without a zone.
+    ///
+    /// # Errors
+    /// `INVALID_DATETIME_PATTERN…`.
+    pub fn without_zone(text: &str, parsing: bool) -> Result<Pattern, Error> {
+        let mut items = compile(text, parsing)?;
+        if !has_era(&items) {
+            count_from_zero(&mut items);
+        }
+        Ok(Pattern { items })
+    }
 }
 
-/// True if Java's `SimpleDateFormat` knows all the letters.
-fn known_to_spark_2(text: &str) -> bool {
-    letters(text).chars().all(|c| !c.is_ascii_alphabetic() || "GyYMLwWDdFEuaHkKhmsSzZX".contains(c))
+fn has_era(items: &[Item]) -> bool {
+    items.iter().any(|item| match item {
+        Item::Field(c, _) => *c == 'G',
+        Item::Optional(inner) => has_era(inner),
+        Item::Text(_) => false,
+    })
 }
 
-/// The pattern without quoted text.
-fn letters(text: &str) -> String {
-    let mut quoted = false;
-    text.chars()
-        .filter(|c| {
-            if *c == '\'' {
-                quoted = !quoted;
-            }
-            !quoted && *c != '\''
-        })
-        .collect()
+/// Without an era the year is the one that counts on through 0 (Java's `u`).
+fn count_from_zero(items: &mut [Item]) {
+    for item in items {
+        match item {
+            Item::Field(c, _) if *c == 'y' => *c = 'u',
+            Item::Optional(inner) => count_from_zero(inner),
+            _ => {}
+        }
+    }
 }
 
-fn invalid(text: &str) -> Error {
+/// `INVALID_DATETIME_PATTERN.WITH_SUGGESTION` for a pattern.
+pub fn invalid(text: &str) -> Error {
     Error::runtime("INVALID_DATETIME_PATTERN.WITH_SUGGESTION")
-        .param("pattern", format!("'{text}'"))
+        .param("pattern", quoted_text(text))
         .param("docroot", "https://spark.apache.org/docs/latest")
         .with_message(format!("'{text}' is not a datetime pattern."))
 }

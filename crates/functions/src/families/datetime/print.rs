@@ -61,6 +61,7 @@ fn field(c: char, count: usize, m: &Moment, out: &mut String) {
             (false, _) => "BC",
         }),
         'y' => year(if date.year > 0 { date.year } else { 1 - date.year }, count, out),
+        'u' => proleptic_year(date.year, count, out),
         'M' | 'L' => month(date.month as usize, count, out),
         'd' => number(i64::from(date.day), count, out),
         'D' => number(day_of_year(days), count, out),
@@ -101,6 +102,14 @@ fn year(year: i64, count: usize, out: &mut String) {
         out.push('+');
     }
     number(year, count, out);
+}
+
+/// A year that may be 0 or less: `-0044`.
+fn proleptic_year(value: i64, count: usize, out: &mut String) {
+    if value < 0 && count != 2 {
+        out.push('-');
+    }
+    year(value.abs(), count, out);
 }
 
 fn month(month: usize, count: usize, out: &mut String) {
@@ -156,7 +165,8 @@ fn localized(offset: i32, full: bool, out: &mut String) {
     }
 }
 
-fn zone_name(m: &Moment, count: usize, out: &mut String) {
+/// The zone's name: in full for four letters.
+pub fn zone_name(m: &Moment, count: usize, out: &mut String) {
     let short = match m.zone {
         Zone::Fixed(_) => m.zone_id.to_string(),
         Zone::Region(tz) => {

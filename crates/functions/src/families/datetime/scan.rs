@@ -23,6 +23,8 @@ struct Fields {
     nanos: Option<i64>,
     offset: Option<i32>,
     zone: Option<Zone>,
+    /// What is wrong with a number whose meaning was lost.
+    problem: Option<Problem>,
 }
 
 /// A parsed local time, with the zone the text names.
@@ -61,7 +63,7 @@ pub fn scan(pattern: &Pattern, text: &str) -> Result<Scanned, Problem> {
             utf16(text, scanner.at)
         ));
     }
-    resolve(&scanner.fields).map_err(|problem| format!("Text '{text}' could not be parsed: {problem}"))
+    resolve(&scanner.fields, |problem| format!("Text '{text}' could not be parsed: {problem}"))
 }
 
 fn utf16(text: &str, at: usize) -> usize {
@@ -111,6 +113,7 @@ impl Scanner<'_> {
     fn field(&mut self, c: char, count: usize, behind: usize) -> Result<(), usize> {
         match c {
             'y' => self.fields.year = Some(self.year(count, behind)?),
+            'u' => self.fields.year = Some(self.proleptic_year(count, behind)?),
             'G' => {
                 self.fields.era =
                     Some(self.one_of(&[("Anno Domini", 1), ("Before Christ", 0), ("AD", 1), ("BC", 0)])?)
@@ -123,9 +126,9 @@ impl Scanner<'_> {
                     Some(if count == 1 { self.digits(1, behind)? } else { self.number(count, 3, behind)? })
             }
             'a' => self.fields.half = Some(self.one_of(&[("AM", 0), ("PM", 1)])?),
-            'h' => self.fields.hour12 = Some(self.digits(count, behind)? % 12),
+            'h' => self.fields.hour12 = Some(self.clock_hour(count, behind, "ClockHourOfAmPm", 12)?),
             'K' => self.fields.hour12 = Some(self.digits(count, behind)?),
-            'k' => self.fields.hour = Some(self.digits(count, behind)? % 24),
+            'k' => self.fields.hour = Some(self.clock_hour(count, behind, "ClockHourOfDay", 24)?),
             'H' => self.fields.hour = Some(self.digits(count, behind)?),
             'm' => self.fields.minute = Some(self.digits(count, behind)?),
             's' => self.fields.second = Some(self.digits(count, behind)?),
@@ -178,6 +181,22 @@ impl Scanner<'_> {
             return Err(start);
         }
         Ok(value)
+    }
+
+    /// A year that may have a minus sign.
+    fn proleptic_year(&mut self, count: usize, behind: usize) -> Result<i64, usize> {
+        if count != 2 && self.rest().starts_with('-') {
+            self.at += 1;
+            return Ok(-self.number(count, 18, behind)?);
+        }
+        self.year(count, behind)
+    }
+
+    /// An hour counted from 1 to `last`.
+    fn clock_hour(&mut self, count: usize, behind: usize, name: &str, last: i64) -> Result<i64, usize> {
+        let hour = self.digits(count, behind)?;
+        self.fields.problem = self.fields.problem.take().or(check(hour, name, 1..=last).err());
+        Ok(hour % last)
     }
 
     fn one_of(&mut self, names: &[(&str, i64)]) -> Result<i64, usize> {
@@ -266,7 +285,7 @@ fn fixed_digits(items: &[Item]) -> usize {
         .iter()
         .map_while(|item| match item {
             Item::Field('M' | 'L' | 'd' | 'H' | 'h' | 'k' | 'K' | 'm' | 's', 2) => Some(2),
-            Item::Field('y', 2) => Some(2),
+            Item::Field('y' | 'u', 2) => Some(2),
             _ => None,
         })
         .sum()
@@ -307,30 +326,68 @@ pub fn checked_time(hour: i64, minute: i64, second: i64) -> Result<i64, Problem>
     Ok(hour * MICROS_PER_HOUR + minute * MICROS_PER_MINUTE + second * MICROS_PER_SECOND)
 }
 
-fn resolve(f: &Fields) -> Result<Scanned, Problem> {
+/// What the fields say together. `in_text` words what Java finds while it parses: all but a wrong date
+/// whose year is only assumed.
+fn resolve(f: &Fields, in_text: impl Fn(Problem) -> Problem) -> Result<Scanned, Problem> {
+    if let Some(problem) = &f.problem {
+        return Err(in_text(problem.clone()));
+    }
     let year = match (f.year, f.era) {
         (Some(y), Some(0)) => 1 - y,
         (Some(y), _) => y,
         (None, _) => 1970,
     };
-    let days = match f.day_of_year {
-        Some(doy) => {
-            check(doy, "DayOfYear", 1..=366)?;
-            if doy == 366 && !calendar::is_leap(year) {
-                return Err(format!("Invalid date 'DayOfYear 366' as '{year}' is not a leap year"));
-            }
-            calendar::days_from_civil(year, 1, 1) + doy - 1
-        }
-        None => checked_date(year, f.month.unwrap_or(1), f.day.unwrap_or(1))?,
+    let days = resolve_day(f, year).map_err(|p| if f.year.is_some() { in_text(p) } else { p })?;
+    let nanos = resolve_time(f).map_err(in_text)?;
+    let zone = f.zone.or(f.offset.map(Zone::Fixed));
+    Ok(Scanned { days, nanos, zone })
+}
+
+fn resolve_day(f: &Fields, year: i64) -> Result<i64, Problem> {
+    let Some(doy) = f.day_of_year else {
+        return checked_date(year, f.month.unwrap_or(1), f.day.unwrap_or(1));
     };
+    if let (Some(_), Some(month), Some(day)) = (f.year, f.month, f.day) {
+        let days = checked_date(year, month, day)?;
+        agree("DayOfYear", calendar::day_of_year(days), doy, days)?;
+        return Ok(days);
+    }
+    if !(1..=366).contains(&doy) {
+        return Err(format!("Invalid value for DayOfYear (valid values 1 - 365/366): {doy}"));
+    }
+    if doy == 366 && !calendar::is_leap(year) {
+        return Err(format!("Invalid date 'DayOfYear 366' as '{year}' is not a leap year"));
+    }
+    let days = calendar::days_from_civil(year, 1, 1) + doy - 1;
+    if f.year.is_some() {
+        let date = calendar::civil_from_days(days);
+        agree("MonthOfYear", date.month.into(), f.month.unwrap_or(date.month.into()), days)?;
+        agree("DayOfMonth", date.day.into(), f.day.unwrap_or(date.day.into()), days)?;
+    }
+    Ok(days)
+}
+
+/// A field that a date says another thing of.
+fn agree(name: &str, of_date: i64, of_text: i64, days: i64) -> Result<(), Problem> {
+    if of_date == of_text {
+        return Ok(());
+    }
+    let date = calendar::civil_from_days(days);
+    Err(format!(
+        "Conflict found: Field {name} {of_date} differs from {name} {of_text} derived from {:04}-{:02}-{:02}",
+        date.year, date.month, date.day
+    ))
+}
+
+/// Nanoseconds of the day.
+fn resolve_time(f: &Fields) -> Result<i64, Problem> {
     let hour = match (f.hour, f.hour12) {
         (Some(h), _) => h,
         (None, Some(h)) => check(h, "HourOfAmPm", 0..=11)? + 12 * f.half.unwrap_or(0),
         (None, None) => 0,
     };
     let time = checked_time(hour, f.minute.unwrap_or(0), f.second.unwrap_or(0))?;
-    let zone = f.zone.or(f.offset.map(Zone::Fixed));
-    Ok(Scanned { days, nanos: time * 1000 + f.nanos.unwrap_or(0), zone })
+    Ok(time * 1000 + f.nanos.unwrap_or(0))
 }
 
 #[cfg(test)]

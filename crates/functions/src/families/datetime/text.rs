@@ -8,12 +8,13 @@ use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::{ColumnarValue, lit};
 use spark::expr::CastMode;
 use spark::types::DataType;
-use spark::{Error, Result};
+use spark::{Error, ErrorKind, Result};
 
 use super::calendar::MICROS_PER_SECOND;
+use super::legacy::{LegacyPattern, Style, TimeParser};
 use super::pattern::Pattern;
 use super::print::{Moment, print};
-use super::scan::{Scanned, scan};
+use super::scan::scan;
 use super::zone::Zone;
 use super::{Numbers, date_error, each_row};
 use crate::call::Call;
@@ -53,24 +54,81 @@ pub const KERNELS: &[Kernel] = &[
 
 const DEFAULT_FORMAT: &str = "yyyy-MM-dd HH:mm:ss";
 
+/// A pattern as the session's policy reads it.
+enum Form {
+    Today(Pattern),
+    Old(LegacyPattern),
+}
+
 /// Patterns by text: most calls have one for all rows.
 struct Patterns {
     parsing: bool,
-    known: HashMap<String, Arc<Pattern>>,
+    /// False for times without a zone, which Spark 2 did not have.
+    zoned: bool,
+    parser: TimeParser,
+    known: HashMap<String, Arc<Form>>,
 }
 
 impl Patterns {
-    fn new(parsing: bool) -> Self {
-        Patterns { parsing, known: HashMap::new() }
+    fn new(parsing: bool, parser: TimeParser) -> Self {
+        Patterns { parsing, zoned: true, parser, known: HashMap::new() }
     }
 
-    fn get(&mut self, text: &str) -> DfResult<Arc<Pattern>> {
-        if let Some(pattern) = self.known.get(text) {
-            return Ok(Arc::clone(pattern));
+    fn get(&mut self, text: &str) -> DfResult<Arc<Form>> {
+        if let Some(form) = self.known.get(text) {
+            return Ok(Arc::clone(form));
         }
-        let pattern = Arc::new(Pattern::new(text, self.parsing).map_err(external)?);
-        self.known.insert(text.to_string(), Arc::clone(&pattern));
-        Ok(pattern)
+        let form = match self.parser {
+            TimeParser::Legacy { .. } => LegacyPattern::new(text, Style::Simple).map(Form::Old),
+            _ if !self.zoned => Pattern::without_zone(text, self.parsing).map(Form::Today),
+            _ => Pattern::new(text, self.parsing).map(Form::Today),
+        };
+        let form = Arc::new(form.map_err(external)?);
+        self.known.insert(text.to_string(), Arc::clone(&form));
+        Ok(form)
+    }
+
+    /// An instant (or time of day without a zone) by a format.
+    fn print(&mut self, format: &str, moment: &Moment, instant: i64, out: &mut String) -> DfResult<()> {
+        match &*self.get(format)? {
+            Form::Today(pattern) => print(pattern, moment, out),
+            Form::Old(pattern) => pattern.print(instant, moment.zone, moment.zone_id, out),
+        }
+        Ok(())
+    }
+
+    /// The microseconds that a text says: an instant, or without a zone those of the local clock. The
+    /// inner error says why the text does not fit.
+    fn parse(
+        &mut self,
+        format: &str,
+        text: &str,
+        zone: Option<Zone>,
+    ) -> DfResult<std::result::Result<Option<i64>, String>> {
+        let utc = Zone::Fixed(0);
+        let found = match &*self.get(format)? {
+            Form::Today(pattern) => scan(pattern, text).map(|s| match zone {
+                Some(zone) => s.instant(zone),
+                None => s.local_micros(),
+            }),
+            Form::Old(pattern) => {
+                let now = if let TimeParser::Legacy { now } = self.parser { now } else { 0 };
+                let found = pattern.parse(text, zone.unwrap_or(utc), now);
+                found.map(Some).ok_or_else(|| format!("Unparseable date: \"{text}\""))
+            }
+        };
+        if let (Err(_), TimeParser::Exception { now }) = (&found, self.parser) {
+            let old = LegacyPattern::new(format, Style::Simple).ok();
+            if old.and_then(|p| p.parse(text, zone.unwrap_or(utc), now)).is_some() {
+                return fail(
+                    Error::new(ErrorKind::Upgrade, "INCONSISTENT_BEHAVIOR_CROSS_VERSION.PARSE_DATETIME_BY_NEW_PARSER")
+                        .param("datetime", crate::cast::format::quoted(text))
+                        .param("config", "\"spark.sql.legacy.timeParserPolicy\"")
+                        .with_message(format!("Only the datetime patterns of Spark 2 fit {text}.")),
+                );
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -91,7 +149,10 @@ fn date_format(mut call: Call) -> Result<Typed> {
     }
     call.expect(1, Expected::String)?;
     let nullable = call.any_nullable();
-    let options = call.options().with_time_zone(zone);
+    let mut options = call.options_pattern().with_time_zone(zone);
+    if matches!(call.args[0].ty, DataType::Time(_)) {
+        options.time_parser = TimeParser::Corrected;
+    }
     Ok(call.kernel_with(&KERNELS[0], options, DataType::STRING, nullable).named(name))
 }
 
@@ -106,7 +167,7 @@ fn from_unixtime(mut call: Call) -> Result<Typed> {
     }
     let name = call.display_name();
     call.expect_all(&[Expected::Type(DataType::Long), Expected::String])?;
-    let options = call.options_tz();
+    let options = call.options_pattern();
     Ok(call.kernel_with(&KERNELS[1], options, DataType::STRING, true).named(name))
 }
 
@@ -127,13 +188,15 @@ fn to_value(mut call: Call) -> Result<Typed> {
         let allowed = textual
             || call.args[0].ty.is_datetime()
             || call.args[0].ty == DataType::Null
-            || (ty != DataType::Date && call.args[0].ty.is_numeric());
+            || (ty != DataType::Date && call.args[0].ty.is_numeric())
+            || (ty == DataType::TimestampNtz && call.args[0].ty == DataType::Boolean);
         if !allowed {
             expect_text(&mut call, &ty)?;
         }
         let mode = if tolerant { CastMode::Try } else { CastMode::Session };
-        if ty == DataType::TimestampNtz && call.args[0].ty.is_numeric() {
-            call.args[0] = cast::explicit(&call.args[0], &DataType::Timestamp, mode, call.settings)?;
+        // Without a zone a number is no count of seconds, but text.
+        if ty == DataType::TimestampNtz && (call.args[0].ty.is_numeric() || call.args[0].ty == DataType::Boolean) {
+            call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::STRING, call.settings);
         }
         let cast = cast::explicit(&call.args[0], &ty, mode, call.settings)?;
         let nullable = cast.nullable || tolerant;
@@ -165,7 +228,9 @@ fn expect_text(call: &mut Call, ty: &DataType) -> Result<()> {
 
 fn parse_options(call: &Call, ty: &DataType, suggestion: &str) -> Options {
     let zone = if *ty == DataType::Timestamp { call.settings.time_zone.clone() } else { crate::types::UTC.into() };
-    call.options().with_time_zone(zone).with_extra(suggestion)
+    let options = call.options_pattern().with_time_zone(zone).with_extra(suggestion);
+    // What has no zone was not there in Spark 2.
+    if *ty == DataType::Timestamp { options } else { Options { time_parser: TimeParser::Corrected, ..options } }
 }
 
 fn to_time(mut call: Call) -> Result<Typed> {
@@ -208,7 +273,7 @@ fn unix_timestamp(mut call: Call) -> Result<Typed> {
         call.args.push(string(DEFAULT_FORMAT));
     }
     let name = call.display_name();
-    call.expect(1, Expected::String)?;
+    super::super::rows::strict(&mut call, 1, Expected::String)?;
     if call.args[0].ty.is_datetime() {
         let nullable = call.any_nullable();
         // Without a zone a timestamp counts as UTC here.
@@ -235,7 +300,7 @@ fn eval_date_format(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (times, formats) = (Numbers::of(args, 0)?, Text::of(args, 1)?);
     let zone_id = args.time_zone()?;
     let zone = Zone::named(zone_id)?;
-    let mut patterns = Patterns::new(false);
+    let mut patterns = Patterns::new(false, args.options().time_parser);
     strings(args, |row, out| {
         let Some((t, format)) = times.get(row).zip(formats.get(row)) else { return Ok(false) };
         let moment = if is_time {
@@ -243,7 +308,7 @@ fn eval_date_format(args: &KernelArgs) -> DfResult<ColumnarValue> {
         } else {
             Moment::at(t, zone, zone_id)
         };
-        print(&*patterns.get(format)?, &moment, out);
+        patterns.print(format, &moment, t, out)?;
         Ok(true)
     })
 }
@@ -252,11 +317,11 @@ fn eval_from_unixtime(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (seconds, formats) = (Numbers::of(args, 0)?, Text::of(args, 1)?);
     let zone_id = args.time_zone()?;
     let zone = Zone::named(zone_id)?;
-    let mut patterns = Patterns::new(false);
+    let mut patterns = Patterns::new(false, args.options().time_parser);
     strings(args, |row, out| {
         let Some((s, format)) = seconds.get(row).zip(formats.get(row)) else { return Ok(false) };
         let micros = s.wrapping_mul(MICROS_PER_SECOND);
-        print(&*patterns.get(format)?, &Moment::at(micros, zone, zone_id), out);
+        patterns.print(format, &Moment::at(micros, zone, zone_id), micros, out)?;
         Ok(true)
     })
 }
@@ -269,14 +334,15 @@ fn cannot_parse(message: &str, suggestion: &str) -> Error {
 }
 
 /// Each text by its format; `None` for nulls, and for what does not fit outside ANSI mode.
-fn parse_rows(args: &KernelArgs, value: impl Fn(Scanned) -> Option<i64>) -> DfResult<ColumnarValue> {
+fn parse_rows(args: &KernelArgs, zone: Option<Zone>, value: impl Fn(i64) -> i64) -> DfResult<ColumnarValue> {
     let (texts, formats) = (Text::of(args, 0)?, Text::of(args, 1)?);
-    let mut patterns = Patterns::new(true);
+    let mut patterns = Patterns::new(true, args.options().time_parser);
+    patterns.zoned = zone.is_some();
     let (ansi, suggestion) = (args.ansi(), args.extra().to_string());
     each_row(args, |row| {
         let Some((text, format)) = texts.get(row).zip(formats.get(row)) else { return Ok(None) };
-        match scan(&*patterns.get(format)?, text) {
-            Ok(scanned) => Ok(value(scanned)),
+        match patterns.parse(format, text, zone)? {
+            Ok(micros) => Ok(micros.map(&value)),
             Err(problem) if ansi => fail(cannot_parse(&problem, &suggestion)),
             Err(_) => Ok(None),
         }
@@ -294,10 +360,11 @@ fn no_time(text: &str, format: &str) -> Error {
 /// Each text as a time by its format.
 fn parse_times(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (texts, formats) = (Text::of(args, 0)?, Text::of(args, 1)?);
-    let mut patterns = Patterns::new(true);
+    let mut patterns = Patterns::new(true, args.options().time_parser);
     each_row(args, |row| {
         let Some((text, format)) = texts.get(row).zip(formats.get(row)) else { return Ok(None) };
-        match scan(&*patterns.get(format)?, text) {
+        let Form::Today(pattern) = &*patterns.get(format)? else { return Ok(None) };
+        match scan(pattern, text) {
             Ok(scanned) => Ok(Some(scanned.nanos)),
             Err(_) if args.ansi() => fail(no_time(text, format)),
             Err(_) => Ok(None),
@@ -319,14 +386,14 @@ fn eval_parse(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let zone = Zone::named(args.time_zone()?)?;
     match args.return_type() {
         Arrow::Time64(_) => parse_times(args),
-        Arrow::Timestamp(TimeUnit::Microsecond, None) => parse_rows(args, |s| s.local_micros()),
-        _ => parse_rows(args, move |s| s.instant(zone)),
+        Arrow::Timestamp(TimeUnit::Microsecond, None) => parse_rows(args, None, |t| t),
+        _ => parse_rows(args, Some(zone), |t| t),
     }
 }
 
 fn eval_unix_timestamp(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let zone = Zone::named(args.time_zone()?)?;
-    parse_rows(args, move |s| s.instant(zone).map(|t| t.div_euclid(MICROS_PER_SECOND)))
+    parse_rows(args, Some(zone), |t| t.div_euclid(MICROS_PER_SECOND))
 }
 
 fn eval_seconds(args: &KernelArgs) -> DfResult<ColumnarValue> {

@@ -96,9 +96,25 @@ pub fn offset_text(offset: i32) -> String {
     if n % 60 == 0 { text } else { format!("{text}:{:02}", n % 60) }
 }
 
+/// The end of the tables of time zones, 2037-01-01; Java goes on with their last rules.
+const LAST_RULES: i64 = 2_114_380_800;
+
+/// The same day of a year of the tables that begins on the same weekday and is as long: the Gregorian
+/// calendar repeats after 400 years, and within a century after 28.
+fn year_alike(seconds: i64) -> i64 {
+    use super::calendar::{civil_from_days, days_from_civil, is_leap, weekday};
+    let day = seconds.div_euclid(86_400);
+    let year = civil_from_days(day).year;
+    let first = days_from_civil(year, 1, 1);
+    let alike = |y: &i64| is_leap(*y) == is_leap(year) && weekday(days_from_civil(*y, 1, 1)) == weekday(first);
+    let model = (2009..2037).rev().find(alike).unwrap_or(2036);
+    seconds + (days_from_civil(model, 1, 1) - first) * 86_400
+}
+
 fn naive(seconds: i64) -> NaiveDateTime {
     // Beyond what chrono counts the rules no longer change.
     let seconds = seconds.clamp(-8_000_000_000_000, 8_000_000_000_000);
+    let seconds = if seconds < LAST_RULES { seconds } else { year_alike(seconds) };
     chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc()
 }
 

@@ -14,6 +14,7 @@ use super::cells::Cells;
 use super::datum::{Datum, build};
 use super::options::{OptionMap, ReadSpec, as_nullable};
 use crate::call::Call;
+use crate::cast::format::BinaryStyle;
 use crate::coerce::Expected;
 use crate::families::rows::{self, Text};
 use crate::fold;
@@ -25,6 +26,7 @@ use crate::typed::Typed;
 pub struct WriteSpec {
     pub ty: DataType,
     pub options: OptionMap,
+    pub binary: BinaryStyle,
 }
 
 /// Types `from_x(text, schema, options)`; the text is what is left of the arguments.
@@ -52,7 +54,8 @@ pub fn write_arguments(call: &mut Call) -> SparkResult<WriteSpec> {
     call.arity(1..=2)?;
     let options = OptionMap::of(call, 1)?;
     call.args.truncate(1);
-    Ok(WriteSpec { ty: call.args[0].ty.clone(), options })
+    let binary = BinaryStyle::of(call.settings);
+    Ok(WriteSpec { ty: call.args[0].ty.clone(), options, binary })
 }
 
 /// The call of a kernel that writes.

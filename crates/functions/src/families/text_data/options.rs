@@ -13,12 +13,13 @@ use spark::{Error, ErrorKind, Result, Settings};
 
 use crate::call::Call;
 use crate::cast::time_switched_off;
+use crate::families::datetime::legacy::TimeParser;
 use crate::fold;
 use crate::typed::Typed;
 
 /// Options by lower-case name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct OptionMap(IndexMap<String, String>);
+pub struct OptionMap(IndexMap<String, String>, TimeParser);
 
 impl OptionMap {
     /// The options in argument `i`, none if there is no such argument.
@@ -26,7 +27,9 @@ impl OptionMap {
     /// # Errors
     /// `INVALID_OPTIONS.NON_MAP_FUNCTION`, `INVALID_OPTIONS.NON_STRING_TYPE`.
     pub fn of(call: &Call, i: usize) -> Result<OptionMap> {
-        let Some(arg) = call.args.get(i) else { return Ok(OptionMap::default()) };
+        let Some(arg) = call.args.get(i) else {
+            return Ok(OptionMap(IndexMap::new(), TimeParser::of(call.settings)));
+        };
         let DataType::Map { key, value, .. } = &arg.ty else {
             return Err(Error::analysis("INVALID_OPTIONS.NON_MAP_FUNCTION")
                 .with_message("Options must be a call of map().")
@@ -53,12 +56,22 @@ impl OptionMap {
                 map.insert(keys.value(i).to_ascii_lowercase(), values.value(i).to_string());
             }
         }
-        Ok(OptionMap(map))
+        Ok(OptionMap(map, TimeParser::of(call.settings)))
     }
 
     /// Options given as pairs.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> OptionMap {
-        OptionMap(pairs.into_iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect())
+        OptionMap(pairs.into_iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect(), TimeParser::Corrected)
+    }
+
+    /// The same options, their datetime patterns read as `parser` says.
+    pub fn with_time_parser(self, parser: TimeParser) -> OptionMap {
+        OptionMap(self.0, parser)
+    }
+
+    /// What datetime patterns mean.
+    pub fn time_parser(&self) -> TimeParser {
+        self.1
     }
 
     /// The value of an option; `name` in any case.
@@ -81,7 +94,8 @@ impl OptionMap {
             "DROPMALFORMED" => Err(Error::analysis("PARSE_MODE_UNSUPPORTED")
                 .param("funcName", format!("`{function}`"))
                 .param("mode", "DROPMALFORMED")
-                .with_message(format!("{function} cannot drop rows; use PERMISSIVE or FAILFAST."))),
+                .with_message(format!("{function} cannot drop rows; use PERMISSIVE or FAILFAST."))
+                .nowhere()),
             _ => Ok(ParseMode::Permissive),
         }
     }

@@ -5,6 +5,7 @@ use datafusion::common::Result;
 use super::options::OptionMap;
 use crate::error::external;
 use crate::families::datetime::calendar::civil_from_days;
+use crate::families::datetime::legacy::{LegacyPattern, Style, TimeParser};
 use crate::families::datetime::pattern::Pattern;
 use crate::families::datetime::print::{Moment, print};
 use crate::families::datetime::scan::scan;
@@ -13,12 +14,21 @@ use crate::families::datetime::zone::{Zone, offset_text};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
+/// A pattern as the session's policy reads it.
+#[derive(Debug)]
+enum Form {
+    Today(Pattern),
+    /// With the query's time, which places years of two digits.
+    Old(LegacyPattern, i64),
+}
+
 /// How dates and times are read and written.
+#[derive(Debug)]
 pub struct Stamps {
     pub zone: Zone,
     zone_id: String,
-    date: Option<Pattern>,
-    timestamp: Option<Pattern>,
+    date: Option<Form>,
+    timestamp: Option<Form>,
     timestamp_ntz: Option<Pattern>,
 }
 
@@ -29,13 +39,22 @@ impl Stamps {
     /// `INVALID_TIMEZONE`, and for malformed patterns.
     pub fn new(options: &OptionMap, session_zone: &str, parsing: bool) -> Result<Stamps> {
         let zone_id = options.get("timeZone").unwrap_or(session_zone).to_string();
-        let pattern = |name| options.get(name).map(|text| Pattern::new(text, parsing).map_err(external)).transpose();
+        let own = |name| options.get(name);
+        let pattern = |name| own(name).map(|text| Pattern::new(text, parsing).map_err(external)).transpose();
+        let plain = |name| own(name).map(|text| Pattern::without_zone(text, parsing).map_err(external)).transpose();
+        let form = |name, default| match options.time_parser() {
+            TimeParser::Legacy { now } => {
+                let text = options.get(name).unwrap_or(default);
+                LegacyPattern::new(text, Style::Fast).map(|p| Some(Form::Old(p, now))).map_err(external)
+            }
+            _ => Ok(pattern(name)?.map(Form::Today)),
+        };
         Ok(Stamps {
             zone: Zone::named(&zone_id)?,
             zone_id,
-            date: pattern("dateFormat")?,
-            timestamp: pattern("timestampFormat")?,
-            timestamp_ntz: pattern("timestampNTZFormat")?,
+            date: form("dateFormat", "yyyy-MM-dd")?,
+            timestamp: form("timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX")?,
+            timestamp_ntz: plain("timestampNTZFormat")?,
         })
     }
 
@@ -43,7 +62,11 @@ impl Stamps {
     pub fn parse_date(&self, text: &str) -> Option<i32> {
         match &self.date {
             None => sql::parse_date(text),
-            Some(pattern) => {
+            Some(Form::Old(pattern, now)) => {
+                let day = pattern.parse(text, Zone::Fixed(0), *now).map(|t| t.div_euclid(MICROS_PER_DAY));
+                day.and_then(|d| i32::try_from(d).ok()).or_else(|| sql::parse_date(text))
+            }
+            Some(Form::Today(pattern)) => {
                 let local = scan(pattern, text).ok()?.local_micros()?;
                 i32::try_from(local.div_euclid(MICROS_PER_DAY)).ok()
             }
@@ -53,14 +76,17 @@ impl Stamps {
     /// Reads an instant.
     pub fn parse_timestamp(&self, text: &str) -> Option<i64> {
         match &self.timestamp {
-            None => {
-                let parsed = sql::parse_timestamp(text).filter(|p| !p.time_only)?;
-                match parsed.zone {
-                    Some(zone) => zone.to_utc(parsed.micros),
-                    None => self.zone.to_utc(parsed.micros),
-                }
-            }
-            Some(pattern) => scan(pattern, text).ok()?.instant(self.zone),
+            None => self.by_cast(text),
+            Some(Form::Old(pattern, now)) => pattern.parse(text, self.zone, *now).or_else(|| self.by_cast(text)),
+            Some(Form::Today(pattern)) => scan(pattern, text).ok()?.instant(self.zone),
+        }
+    }
+
+    fn by_cast(&self, text: &str) -> Option<i64> {
+        let parsed = sql::parse_timestamp(text).filter(|p| !p.time_only)?;
+        match parsed.zone {
+            Some(zone) => zone.to_utc(parsed.micros),
+            None => self.zone.to_utc(parsed.micros),
         }
     }
 
@@ -76,7 +102,10 @@ impl Stamps {
     pub fn write_date(&self, days: i32, out: &mut String) {
         match &self.date {
             None => push_date(i64::from(days), out),
-            Some(pattern) => {
+            Some(Form::Old(pattern, _)) => {
+                pattern.print(i64::from(days) * MICROS_PER_DAY, Zone::Fixed(0), "UTC", out);
+            }
+            Some(Form::Today(pattern)) => {
                 print(pattern, &Moment::at(i64::from(days) * MICROS_PER_DAY, Zone::Fixed(0), "Z"), out);
             }
         }
@@ -90,7 +119,8 @@ impl Stamps {
                 let offset = self.zone.offset_at(micros.div_euclid(MICROS_PER_SECOND));
                 if offset == 0 { out.push('Z') } else { out.push_str(&offset_text(offset)) }
             }
-            Some(pattern) => print(pattern, &Moment::at(micros, self.zone, &self.zone_id), out),
+            Some(Form::Old(pattern, _)) => pattern.print(micros, self.zone, &self.zone_id, out),
+            Some(Form::Today(pattern)) => print(pattern, &Moment::at(micros, self.zone, &self.zone_id), out),
         }
     }
 

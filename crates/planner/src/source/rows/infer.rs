@@ -233,12 +233,12 @@ fn token_type(token: &str, format: &RowFormat, csv: &Csv) -> DataType {
     if format.readers.float(token).is_some() {
         return DataType::Double;
     }
-    let dashed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.date_format.is_some();
-    let exact_date = format.readers.date_format.is_some() || token.len() == 10;
+    let dashed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.has_format("dateFormat");
+    let exact_date = format.readers.has_format("dateFormat") || token.len() == 10;
     if csv.prefer_date && dashed && exact_date && format.readers.date(token).is_some() {
         return DataType::Date;
     }
-    let timed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.timestamp_format.is_some();
+    let timed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.has_format("timestampFormat");
     if timed && format.readers.timestamp(token).is_some() {
         return DataType::Timestamp;
     }

@@ -91,12 +91,14 @@ impl RowFormat {
             Kind::Text => o.bool("wholetext", false)?,
             Kind::Xml(_) | Kind::Binary => true,
         };
+        let readers = Readers::new(o, &request.time_zone);
+        readers.check()?;
         Ok(RowFormat {
             kind,
             schema: StructType::default(),
             mode: mode(o.get("mode").unwrap_or("PERMISSIVE")),
             corrupt_column: o.get("columnNameOfCorruptRecord").unwrap_or("_corrupt_record").to_string(),
-            readers: Readers::new(o, &request.time_zone),
+            readers,
             line_separator: o.get("lineSep").map(str::to_string),
             whole_file,
             encoding: Encoding::named(o.any(&["encoding", "charset"]).unwrap_or("UTF-8"), &request.format)?,

@@ -1,6 +1,10 @@
 //! Texts of values, as CSV and JSON files hold them.
 
+use std::sync::{Arc, OnceLock};
+
+use functions::families::text_data::stamp::Stamps;
 use serde::{Deserialize, Serialize};
+use spark::Result;
 use spark::types::DataType;
 
 use super::builder::Scalar;
@@ -10,9 +14,11 @@ use crate::source::Options;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Readers {
     pub time_zone: String,
-    pub date_format: Option<String>,
-    pub timestamp_format: Option<String>,
-    pub ntz_format: Option<String>,
+    /// The options that say how dates and times look.
+    formats: Vec<(String, String)>,
+    /// Made of the formats when first needed, and again after a journey.
+    #[serde(skip)]
+    stamps: OnceLock<Option<Arc<Stamps>>>,
     nan: String,
     positive_inf: String,
     negative_inf: String,
@@ -23,17 +29,30 @@ impl Readers {
         let own = |key: &str| options.get(key).map(str::to_string);
         Readers {
             time_zone: own("timeZone").unwrap_or_else(|| time_zone.to_string()),
-            date_format: own("dateFormat"),
-            timestamp_format: own("timestampFormat"),
-            ntz_format: own("timestampNTZFormat"),
+            formats: options.formats(),
+            stamps: OnceLock::new(),
             nan: own("nanValue").unwrap_or_else(|| "NaN".into()),
             positive_inf: own("positiveInf").unwrap_or_else(|| "Inf".into()),
             negative_inf: own("negativeInf").unwrap_or_else(|| "-Inf".into()),
         }
     }
 
-    fn zone(&self) -> sql::Zone {
-        sql::Zone::parse(&self.time_zone).unwrap_or(sql::Zone::Fixed(0))
+    /// True if the option `name` says how something looks.
+    pub fn has_format(&self, name: &str) -> bool {
+        self.formats.iter().any(|(key, _)| key.eq_ignore_ascii_case(name))
+    }
+
+    /// Refuses patterns that are none.
+    ///
+    /// # Errors
+    /// `INVALID_DATETIME_PATTERN…`, `INVALID_TIMEZONE`.
+    pub fn check(&self) -> Result<()> {
+        Options::new(&self.formats).stamps(&self.time_zone, true).map(drop)
+    }
+
+    fn stamps(&self) -> Option<&Stamps> {
+        let made = || Options::new(&self.formats).stamps(&self.time_zone, true).ok().map(Arc::new);
+        self.stamps.get_or_init(made).as_deref()
     }
 
     /// The value that `text` is as `ty`; `None` if it is none.
@@ -75,39 +94,17 @@ impl Readers {
 
     /// Days since the epoch.
     pub fn date(&self, text: &str) -> Option<i64> {
-        match &self.date_format {
-            None => sql::parse_date(text).map(i64::from),
-            Some(pattern) => {
-                let parsed = crate::pattern::parse(pattern, text)?;
-                Some(parsed.micros.div_euclid(86_400_000_000))
-            }
-        }
+        self.stamps()?.parse_date(text).map(i64::from)
     }
 
     /// Microseconds of the instant.
     pub fn timestamp(&self, text: &str) -> Option<i64> {
-        let zone = self.zone();
-        match &self.timestamp_format {
-            None => {
-                let parsed = sql::parse_timestamp(text).filter(|t| !t.time_only)?;
-                parsed.zone.unwrap_or(zone).to_utc(parsed.micros)
-            }
-            Some(pattern) => {
-                let parsed = crate::pattern::parse(pattern, text)?;
-                match parsed.offset {
-                    Some(seconds) => parsed.micros.checked_sub(i64::from(seconds) * 1_000_000),
-                    None => zone.to_utc(parsed.micros),
-                }
-            }
-        }
+        self.stamps()?.parse_timestamp(text)
     }
 
     /// Microseconds of the wall clock.
     pub fn timestamp_ntz(&self, text: &str) -> Option<i64> {
-        match &self.ntz_format {
-            None => sql::parse_timestamp(text).filter(|t| !t.time_only && t.zone.is_none()).map(|t| t.micros),
-            Some(pattern) => crate::pattern::parse(pattern, text).map(|p| p.micros),
-        }
+        self.stamps()?.parse_timestamp_ntz(text)
     }
 }
 
