@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
 use crate::families::rows::{self, Bytes, Ints, string_literal};
-use crate::kernel::{Kernel, KernelArgs, KernelUdf};
+use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 use crate::types::to_arrow;
@@ -144,7 +144,8 @@ fn assert_true(mut call: Call) -> Result<Typed> {
             .at(call.origin.as_ref()));
     }
     call.expect_all(&[Expected::Type(DataType::Boolean), Expected::String])?;
-    Ok(call.kernel(&ASSERT_TRUE, DataType::Null, true).named(name))
+    let options = Options { context: None, ..call.options() };
+    Ok(call.kernel_with(&ASSERT_TRUE, options, DataType::Null, true).named(name))
 }
 
 fn assert_true_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
@@ -163,7 +164,8 @@ fn raise_error(mut call: Call) -> Result<Typed> {
     call.expect(0, Expected::String)?;
     let name = format!("raise_error(USER_RAISED_EXCEPTION, map(errorMessage, {}))", call.args[0].name);
     let exprs = call.exprs();
-    let expr = KernelUdf::call(&RAISE_ERROR, to_arrow(&DataType::Null), call.options(), exprs);
+    let options = Options { context: None, ..call.options() };
+    let expr = KernelUdf::call(&RAISE_ERROR, to_arrow(&DataType::Null), options, exprs);
     Ok(Typed::new(expr, DataType::Null, true, name))
 }
 

@@ -65,10 +65,15 @@ fn tight_element(a: &DataType, b: &DataType, settings: &Settings) -> Option<Data
 /// # Errors
 /// `DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES`.
 pub(crate) fn unify_element(call: &mut Call, array: usize, value: usize) -> Result<DataType> {
-    expect_array(call, array)?;
     let (list, item) = (call.args[array].ty.clone(), call.args[value].ty.clone());
+    // These two say that the types differ also where there is no array at all.
+    let lenient = matches!(call.name.as_str(), "array_remove" | "array_insert");
+    if !lenient {
+        expect_array(call, array)?;
+    }
     let common = if call.name == "array_contains" { common_element } else { tight_element };
-    let Some(common) = common(&element(&list), &item, call.settings) else {
+    let is_array = matches!(list, DataType::Array { .. });
+    let Some(common) = common(&element(&list), &item, call.settings).filter(|_| is_array) else {
         return Err(call
             .mismatch("ARRAY_FUNCTION_DIFF_TYPES")
             .param("functionName", spark::types::quote_identifier(&call.name))

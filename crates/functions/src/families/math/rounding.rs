@@ -164,7 +164,8 @@ fn whole(mut call: Call, name: &str) -> Result<Typed> {
         } else if call.args[0].ty == DataType::Null {
             call.expect(0, Expected::Type(DataType::Double))?;
         } else {
-            call.expect(0, Expected::OneOf(expected))?;
+            let refused = call.unexpected_type(0, "(\"DOUBLE\" or \"DECIMAL\" or \"BIGINT\")");
+            call.expect(0, Expected::OneOf(expected)).map_err(|_| refused)?;
         }
     }
     let ty = match &call.args[0].ty {

@@ -17,6 +17,7 @@ use spark::{Error, Result};
 use super::murmur::finalize;
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
+use crate::coerce::Expected;
 use crate::families::aggregate::collect::{Collect, Finished, one_list};
 use crate::families::aggregate::kernel as aggregate;
 use crate::families::lists::Column;
@@ -72,12 +73,13 @@ fn positive(call: &mut Call, i: usize, name: &str, default: i32) -> Result<i64> 
             default.to_string(),
         ));
     }
+    if !matches!(call.args[i].ty, DataType::Integer | DataType::Null) {
+        call.expect(i, Expected::Type(DataType::Integer))?;
+    }
     let problem = |condition: &str| Error::runtime(condition).param("argName", format!("`{name}`"));
     match fold::integer(&call.args[i]) {
         None => Err(problem("APPROX_TOP_K_NULL_ARG").at(call.origin.as_ref())),
-        Some(v) if v <= 0 => {
-            Err(problem("APPROX_TOP_K_NON_POSITIVE_ARG").param("argValue", v.to_string()).at(call.origin.as_ref()))
-        }
+        Some(v) if v <= 0 => Err(problem("APPROX_TOP_K_NON_POSITIVE_ARG").param("argValue", v.to_string()).nowhere()),
         Some(v) if name == "maxItemsTracked" && v > 1_000_000 => {
             Err(Error::runtime("APPROX_TOP_K_MAX_ITEMS_TRACKED_EXCEEDS_LIMIT")
                 .param("maxItemsTracked", v.to_string())

@@ -28,6 +28,25 @@ pub struct Spec {
     pub conversion: char,
 }
 
+impl Spec {
+    /// A flag that the conversion does not have; those of integers and floats come in common first.
+    fn misplaced_flag(&self) -> Option<char> {
+        let signs = [(self.plus, '+'), (self.space, ' '), (self.parentheses, '(')];
+        let refused: Vec<(bool, char)> = match self.conversion.to_ascii_lowercase() {
+            'b' | 'h' | 's' | 'c' => {
+                [&signs[..], &[(self.zero, '0'), (self.group, ','), (self.alternate, '#')]].concat()
+            }
+            'd' => vec![(self.alternate, '#')],
+            'o' | 'x' => [&signs[..], &[(self.group, ',')]].concat(),
+            'e' => vec![(self.group, ',')],
+            'a' => vec![(self.group, ','), (self.parentheses, '(')],
+            'g' => vec![(self.alternate, '#')],
+            _ => Vec::new(),
+        };
+        refused.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}
+
 /// What is formatted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -130,6 +149,12 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
     }
     if spec.width.is_none() && (spec.left || spec.zero) && c != 'n' {
         return Err(format!("%{}{c}", if spec.left { "-" } else { "0" }));
+    }
+    if let Some(flag) = spec.misplaced_flag() {
+        return Err(format!("Conversion = {c}, Flags = {flag}"));
+    }
+    if spec.left && spec.zero || spec.plus && spec.space {
+        return Err(format!("Flags = '{}'", if spec.left { "-0" } else { "+ " }));
     }
     if spec.precision.is_some() && matches!(c, 'd' | 'o' | 'x' | 'X' | 'c' | 'C') {
         return Err(spec.precision.unwrap_or(0).to_string());

@@ -58,7 +58,7 @@ fn to_number(mut call: Call) -> SparkResult<Typed> {
         return Err(Error::arithmetic("DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
             .param("precision", pattern.precision.to_string())
             .param("maxPrecision", "38")
-            .at(call.origin.as_ref()));
+            .nowhere());
     }
     let ty = DataType::decimal(pattern.precision as u8, pattern.scale as i8);
     let nullable = is_try || call.any_nullable();
@@ -146,7 +146,7 @@ fn eval_to_number(args: &KernelArgs) -> Result<ColumnarValue> {
     let pattern = NumberPattern::new(format).map_err(external)?;
     let mut out = Vec::with_capacity(rows::row_count(args));
     for row in 0..rows::row_count(args) {
-        out.push(match text.get(row).map(|s| (s, pattern.parse(s))) {
+        out.push(match text.get(row).map(|s| (s, pattern.parse(s.trim_matches(' ')))) {
             None => Datum::Null,
             Some((_, Some(value))) => Datum::Decimal(value),
             Some((_, None)) if !args.ansi() => Datum::Null,

@@ -2,7 +2,7 @@
 
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
-use spark::types::DataType;
+use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result as SparkResult};
 
 use super::dom::Document;
@@ -53,7 +53,15 @@ fn to_xml(mut call: Call) -> SparkResult<Typed> {
 
 fn schema_of_xml(mut call: Call) -> SparkResult<Typed> {
     let (text, options) = forms::sample(&mut call, "xml")?;
-    let doc = Document::parse(&text).ok_or_else(|| malformed_record(&text).at(call.origin.as_ref()))?;
+    let Some(doc) = Document::parse(&text) else {
+        let name = options.get("columnNameOfCorruptRecord");
+        let name = name.or(call.settings.conf.get("spark.sql.columnNameOfCorruptRecord")).unwrap_or("_corrupt_record");
+        if options.get("mode").is_some_and(|mode| mode.eq_ignore_ascii_case("FAILFAST")) {
+            return Err(malformed_record(name).nowhere());
+        }
+        let corrupt = StructField::new(name, DataType::STRING, true);
+        return Ok(forms::schema_text(call, &DataType::Struct(StructType::new(vec![corrupt]))));
+    };
     let ty = infer(&doc, doc.root().unwrap_or(0), &Naming::of(&options));
     let schema = canonical(&ty).unwrap_or_else(|| DataType::Struct(Default::default()));
     Ok(forms::schema_text(call, &schema))

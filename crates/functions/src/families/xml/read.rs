@@ -67,9 +67,6 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// `MALFORMED_RECORD_IN_PARSING` in the mode that fails.
     pub fn record(&self, text: &str) -> Result<Datum> {
-        if text.trim().is_empty() {
-            return Ok(Datum::Null);
-        }
         let mut state = Convert { reader: self, doc: Document::parse(text), bad: false };
         let value = match (state.doc.take(), &self.spec.schema) {
             (Some(doc), DataType::Struct(schema)) => doc.root().map(|root| state.row(&doc, root, schema)),
