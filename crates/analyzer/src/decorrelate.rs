@@ -116,7 +116,7 @@ impl Analyzer<'_> {
             // Outside a filter's own conditions Spark asks whether there is an equal row, and for `NOT IN`
             // whether there is one that may be: it does not tell unknown from false.
             Expr::Not(inner) if place != Place::Filter => match inner.as_ref() {
-                Expr::InSubquery(i) if !i.negated && !(is_null(&i.expr) && !uses_outer(&i.subquery.subquery)) => {
+                Expr::InSubquery(i) if !i.negated && (!is_null(&i.expr) || uses_outer(&i.subquery.subquery)) => {
                     self.lift_test(rel, i, true, place).map(Some)
                 }
                 _ => Ok(None),
@@ -354,8 +354,7 @@ impl Analyzer<'_> {
             ..w.params
         };
         let window = Expr::WindowFunction(Box::new(WindowFunction { fun: w.fun, params }));
-        let n =
-            datafusion::logical_expr::cast(column(&window.schema_name().to_string()), arrow_schema::DataType::Int64);
+        let n = datafusion::logical_expr::cast(column(window.schema_name().to_string()), arrow_schema::DataType::Int64);
         let numbered = LogicalPlanBuilder::window_plan(below.plan, vec![window]).map_err(from_datafusion)?;
         let mut keep = n.clone().gt(lit(skip));
         if let Some(fetch) = number(&l.fetch) {
@@ -506,7 +505,7 @@ fn as_outer(expr: Expr, rel: &Rel, outer: &mut Vec<Expr>) -> Result<Expr> {
     expr.transform(|e| match e {
         Expr::Column(c) => {
             let field = rel.plan.schema().field_with_unqualified_name(&c.name)?;
-            let seen = Expr::OuterReferenceColumn(field.clone().into(), c);
+            let seen = Expr::OuterReferenceColumn(field.clone(), c);
             if !outer.contains(&seen) {
                 outer.push(seen.clone());
             }

@@ -27,7 +27,7 @@ fn renamed(item: &Item, name: &str) -> Item {
 }
 
 impl Analyzer<'_> {
-    pub(super) fn to_df(&mut self, input: &Plan, names: &[String]) -> Result<Rel> {
+    pub(super) fn with_names(&mut self, input: &Plan, names: &[String]) -> Result<Rel> {
         let rel = self.relation(input)?;
         if names.len() != rel.output.len() {
             return Err(Error::analysis("ASSIGNMENT_ARITY_MISMATCH")
@@ -158,7 +158,7 @@ impl Analyzer<'_> {
     }
 
     /// `df.to(schema)`: columns by name, in the schema's order, cast to its types.
-    pub(super) fn to_schema(&mut self, input: &Plan, schema: &StructType) -> Result<Rel> {
+    pub(super) fn with_schema(&mut self, input: &Plan, schema: &StructType) -> Result<Rel> {
         let rel = self.relation(input)?;
         let mut values: Vec<Value> = Vec::new();
         for field in &schema.fields {

@@ -22,6 +22,12 @@ struct PivotValue {
     name: String,
 }
 
+/// A column of `UNPIVOT`, with what it refers to.
+type Column = (Typed, Option<Attr>);
+
+/// Columns that become one row, and its name.
+type Group = (Vec<Column>, Option<String>);
+
 impl Analyzer<'_> {
     pub(super) fn sql_pivot(&mut self, pivot: &SqlPivot) -> Result<Rel> {
         let rel = self.relation(&pivot.input)?;
@@ -251,8 +257,7 @@ impl Analyzer<'_> {
         self.unpivoted(&rel, unpivot, ids, groups)
     }
 
-    #[allow(clippy::type_complexity)]
-    fn unpivot_columns(&mut self, exprs: &[Expr], scope: &mut Scope) -> Result<Vec<(Typed, Option<Attr>)>> {
+    fn unpivot_columns(&mut self, exprs: &[Expr], scope: &mut Scope) -> Result<Vec<Column>> {
         let mut out = Vec::new();
         for item in self.select_list(exprs, scope)? {
             match item {
@@ -269,14 +274,7 @@ impl Analyzer<'_> {
         Ok(out)
     }
 
-    #[allow(clippy::type_complexity)]
-    fn unpivoted(
-        &mut self,
-        rel: &Rel,
-        unpivot: &Unpivot,
-        ids: Vec<(Typed, Option<Attr>)>,
-        groups: Vec<(Vec<(Typed, Option<Attr>)>, Option<String>)>,
-    ) -> Result<Rel> {
+    fn unpivoted(&mut self, rel: &Rel, unpivot: &Unpivot, ids: Vec<Column>, groups: Vec<Group>) -> Result<Rel> {
         let width = unpivot.value_columns.len();
         if let Some((group, _)) = groups.iter().find(|(g, _)| g.len() != width) {
             let names: Vec<String> = unpivot.value_columns.iter().map(|n| spark::types::quote_identifier(n)).collect();
@@ -284,34 +282,11 @@ impl Analyzer<'_> {
                 .param("names", names.join(", "))
                 .param("actual", group.len().to_string()));
         }
-        let mut types = Vec::new();
-        for i in 0..width {
-            let column: Vec<DataType> = groups.iter().map(|(g, _)| g[i].0.ty.clone()).collect();
-            // Text and what is no text have nothing in common here, whatever a cast would make of it.
-            let mut present = column.iter().filter(|t| **t != DataType::Null).map(DataType::is_string);
-            let first = present.next();
-            let mixed = present.any(|is_string| Some(is_string) != first);
-            let common = if mixed { None } else { coerce::common_type(&column, &self.settings) };
-            types.push(common.ok_or_else(|| {
-                let mut names: Vec<String> = groups
-                    .iter()
-                    .map(|(g, _)| format!("\"{}\" ({})", g[i].0.ty.sql(), spark::types::quote_identifier(&g[i].0.name)))
-                    .collect();
-                names.sort();
-                Error::analysis("UNPIVOT_VALUE_DATA_TYPE_MISMATCH").param("types", names.join(", "))
-            })?);
-        }
-        let mut rows = Vec::new();
-        for (group, alias) in groups {
-            let name = alias.unwrap_or_else(|| group.iter().map(|(t, _)| t.name.clone()).collect::<Vec<_>>().join("_"));
-            let mut args = vec![self.literal_string("variable"), self.literal_string(&name)];
-            for (i, (typed, _)) in group.iter().enumerate() {
-                args.push(self.literal_string(&format!("v{i}")));
-                args.push(coerce::cast_implicitly(typed, &types[i], &self.settings));
-            }
-            let row = self.call("named_struct", args)?;
-            rows.push(self.bound(Bound { typed: row, attr: None }));
-        }
+        let types: Vec<DataType> = (0..width).map(|i| self.unpivot_type(&groups, i)).collect::<Result<_>>()?;
+        let rows = groups
+            .into_iter()
+            .map(|(group, alias)| self.unpivot_row(&group, alias, &types))
+            .collect::<Result<Vec<_>>>()?;
         let array = Expr::call("array", rows);
         let call =
             spark::expr::UnresolvedFunction { name: vec!["inline".into()], args: vec![array], ..Default::default() };
@@ -321,22 +296,57 @@ impl Analyzer<'_> {
         let mut names = vec![unpivot.variable_column.clone()];
         names.extend(unpivot.value_columns.iter().cloned());
         let (mut generated, columns) = self.generate(rel, generator, &names)?;
-        if !unpivot.include_nulls {
-            let mut keep: Option<Typed> = None;
-            for column in columns.iter().skip(1) {
-                let present = self.call("isnotnull", vec![column.typed()])?;
-                keep = Some(match keep {
-                    None => present,
-                    Some(before) => self.call("or", vec![before, present])?,
-                });
-            }
-            if let Some(keep) = keep {
-                generated = self.filter_typed(&generated.clone(), keep, &generated)?;
-            }
+        if !unpivot.include_nulls
+            && let Some(keep) = self.any_present(columns.get(1..).unwrap_or_default())?
+        {
+            generated = self.filter_typed(&generated.clone(), keep, &generated)?;
         }
         let mut values: Vec<(Typed, Option<Attr>, String)> =
             ids.into_iter().map(|(t, a)| (t.clone(), a, t.name)).collect();
         values.extend(columns.into_iter().map(|a| (a.typed(), Some(a.clone()), a.name)));
         self.project_values(&generated, values)
+    }
+
+    /// The type that column `i` of all groups has in common.
+    fn unpivot_type(&self, groups: &[Group], i: usize) -> Result<DataType> {
+        let column: Vec<DataType> = groups.iter().map(|(g, _)| g[i].0.ty.clone()).collect();
+        // Text and what is no text have nothing in common here, whatever a cast would make of it.
+        let mut present = column.iter().filter(|t| **t != DataType::Null).map(DataType::is_string);
+        let first = present.next();
+        let mixed = present.any(|is_string| Some(is_string) != first);
+        let common = if mixed { None } else { coerce::common_type(&column, &self.settings) };
+        common.ok_or_else(|| {
+            let mut names: Vec<String> = groups
+                .iter()
+                .map(|(g, _)| format!("\"{}\" ({})", g[i].0.ty.sql(), spark::types::quote_identifier(&g[i].0.name)))
+                .collect();
+            names.sort();
+            Error::analysis("UNPIVOT_VALUE_DATA_TYPE_MISMATCH").param("types", names.join(", "))
+        })
+    }
+
+    /// The row that a group of columns becomes: its name and its values.
+    fn unpivot_row(&mut self, group: &[Column], alias: Option<String>, types: &[DataType]) -> Result<Expr> {
+        let name = alias.unwrap_or_else(|| group.iter().map(|(t, _)| t.name.clone()).collect::<Vec<_>>().join("_"));
+        let mut args = vec![self.literal_string("variable"), self.literal_string(&name)];
+        for (i, ((typed, _), ty)) in group.iter().zip(types).enumerate() {
+            args.push(self.literal_string(&format!("v{i}")));
+            args.push(coerce::cast_implicitly(typed, ty, &self.settings));
+        }
+        let row = self.call("named_struct", args)?;
+        Ok(self.bound(Bound { typed: row, attr: None }))
+    }
+
+    /// Whether any of the columns is not null; `None` if there are none.
+    fn any_present(&mut self, columns: &[Attr]) -> Result<Option<Typed>> {
+        let mut any: Option<Typed> = None;
+        for column in columns {
+            let present = self.call("isnotnull", vec![column.typed()])?;
+            any = Some(match any {
+                None => present,
+                Some(before) => self.call("or", vec![before, present])?,
+            });
+        }
+        Ok(any)
     }
 }

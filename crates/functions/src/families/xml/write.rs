@@ -1,6 +1,9 @@
 //! Values as XML: `to_xml`.
 
+use std::ops::Range;
+
 use datafusion::common::Result;
+use spark::types::StructField;
 
 use crate::families::csv::write_simple;
 use crate::families::text_data::cells::{Cells, range};
@@ -75,82 +78,92 @@ impl Writer {
             return Ok(());
         }
         if let Cells::List(list, items) = cells {
-            for i in range(list.value_offsets(), row) {
-                match &**items {
-                    // A list in a list has elements of its own.
-                    Cells::List(..) => {
-                        self.line(depth, out);
-                        out.push_str(&format!("<{name}>"));
-                        self.element(&self.array_element, items, i, depth + 1, out)?;
-                        self.line(depth, out);
-                        out.push_str(&format!("</{name}>"));
-                    }
-                    _ => self.element(name, items, i, depth, out)?,
-                }
-            }
-            return Ok(());
+            return range(list.value_offsets(), row).try_for_each(|i| self.item(name, items, i, depth, out));
         }
         self.line(depth, out);
         out.push_str(&format!("<{name}"));
         match cells {
-            Cells::Row(_, fields) => {
-                for (field, cells) in fields {
-                    if let Some(attribute) = self.attribute(&field.name).filter(|_| !cells.is_null(row)) {
-                        let mut value = String::new();
-                        write_simple(cells, row, &self.stamps, &mut value)?;
-                        out.push_str(&format!(" {attribute}=\"{}\"", escaped_attribute(&value)));
-                    }
-                }
-                out.push('>');
-                let start = out.len();
-                let mut nested = false;
-                for (field, cells) in fields.iter().filter(|(f, _)| self.attribute(&f.name).is_none()) {
-                    if field.name == self.value_tag {
-                        let mut value = String::new();
-                        write_simple(cells, row, &self.stamps, &mut value)?;
-                        out.push_str(&escaped(&value));
-                    } else {
-                        self.element(&field.name, cells, row, depth + 1, out)?;
-                        nested = true;
-                    }
-                }
-                if nested && out.len() > start {
-                    self.line(depth, out);
-                }
-            }
+            Cells::Row(_, fields) => self.fields(fields, row, depth, out)?,
             Cells::Map(map, keys, values) => {
                 out.push('>');
-                let entries = range(map.value_offsets(), row);
-                let any = !entries.is_empty();
-                for i in entries {
-                    let mut key = String::new();
-                    write_simple(keys, i, &self.stamps, &mut key)?;
-                    self.element(&key, values, i, depth + 1, out)?;
-                }
-                if any {
-                    self.line(depth, out);
-                }
+                self.entries(range(map.value_offsets(), row), keys, values, depth, out)?;
             }
             Cells::Variant(_, value, metadata) => {
                 out.push('>');
                 let mut text = String::new();
-                crate::families::variant::write_json(
-                    value.value(row),
-                    metadata.value(row),
-                    self.stamps.zone,
-                    &mut text,
-                )?;
+                let (value, metadata) = (value.value(row), metadata.value(row));
+                crate::families::variant::write_json(value, metadata, self.stamps.zone, &mut text)?;
                 out.push_str(&escaped(&text));
             }
             _ => {
                 out.push('>');
-                let mut value = String::new();
-                write_simple(cells, row, &self.stamps, &mut value)?;
-                out.push_str(&escaped(&value));
+                out.push_str(&escaped(&self.text(cells, row)?));
             }
         }
         out.push_str(&format!("</{name}>"));
         Ok(())
+    }
+
+    /// An item of a list: an element of the list's name, but a list in a list has elements of its own.
+    fn item(&self, name: &str, items: &Cells, i: usize, depth: usize, out: &mut String) -> Result<()> {
+        if !matches!(items, Cells::List(..)) {
+            return self.element(name, items, i, depth, out);
+        }
+        self.line(depth, out);
+        out.push_str(&format!("<{name}>"));
+        self.element(&self.array_element, items, i, depth + 1, out)?;
+        self.line(depth, out);
+        out.push_str(&format!("</{name}>"));
+        Ok(())
+    }
+
+    /// What stands in the opening tag of a struct, and behind it.
+    fn fields(&self, fields: &[(StructField, Cells)], row: usize, depth: usize, out: &mut String) -> Result<()> {
+        for (field, cells) in fields {
+            if let Some(attribute) = self.attribute(&field.name).filter(|_| !cells.is_null(row)) {
+                out.push_str(&format!(" {attribute}=\"{}\"", escaped_attribute(&self.text(cells, row)?)));
+            }
+        }
+        out.push('>');
+        let start = out.len();
+        let mut nested = false;
+        for (field, cells) in fields.iter().filter(|(f, _)| self.attribute(&f.name).is_none()) {
+            if field.name == self.value_tag {
+                out.push_str(&escaped(&self.text(cells, row)?));
+            } else {
+                self.element(&field.name, cells, row, depth + 1, out)?;
+                nested = true;
+            }
+        }
+        if nested && out.len() > start {
+            self.line(depth, out);
+        }
+        Ok(())
+    }
+
+    /// An element for each entry of a map, named as its key.
+    fn entries(
+        &self,
+        entries: Range<usize>,
+        keys: &Cells,
+        values: &Cells,
+        depth: usize,
+        out: &mut String,
+    ) -> Result<()> {
+        let any = !entries.is_empty();
+        for i in entries {
+            self.element(&self.text(keys, i)?, values, i, depth + 1, out)?;
+        }
+        if any {
+            self.line(depth, out);
+        }
+        Ok(())
+    }
+
+    fn text(&self, cells: &Cells, row: usize) -> Result<String> {
+        let mut text = String::new();
+        write_simple(cells, row, &self.stamps, &mut text)?;
+        Ok(text)
     }
 
     /// The attribute a field is written as.
