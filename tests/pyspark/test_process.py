@@ -7,6 +7,7 @@ import time
 
 import pytest
 from processes import open_files, running, wait_until
+from pyspark.errors import PySparkException
 from pyspark.sql.connect.session import SparkSession
 
 
@@ -127,9 +128,11 @@ def test_a_deep_plan(binary, tmp_path):
         assert spark.range(1, 2).selectExpr(f"{column} AS n").first().n == 300
         nested = "(" * 2000 + "1" + ")" * 2000
         try:
-            assert spark.sql(f"SELECT {nested} AS n").first().n == 1
-        except Exception as error:  # refusing is fine, dying is not
+            answer = spark.sql(f"SELECT {nested} AS n").first().n
+        except PySparkException as error:  # refusing is fine, dying is not
             assert error.getCondition() is not None
+        else:
+            assert answer == 1
         assert spark.sql("SELECT 1 AS one").first().one == 1
         spark.stop()
 
@@ -141,8 +144,9 @@ def test_many_errors_cost_nothing(binary, tmp_path):
 
         def fail():
             for statement in ("SELEC", "SELECT nope", "SELECT * FROM parquet.`/no/such`"):
-                with pytest.raises(Exception):
+                with pytest.raises(PySparkException) as caught:
                     spark.sql(statement).collect()
+                assert caught.value.getCondition() is not None
 
         fail()
         before = open_files(pid)
