@@ -20,6 +20,8 @@ pub struct Listed {
     pub meta: ObjectMeta,
     /// The directory below which `key=value` folders are partition columns.
     pub base: Path,
+    /// The partition, as `p=1/q=x`, where the file's path does not tell.
+    pub partition: Option<Arc<str>>,
 }
 
 /// All files of a request.
@@ -50,9 +52,27 @@ pub async fn list(runtime: &Arc<RuntimeEnv>, request: &ReadRequest) -> Result<Li
         }
         url = Some(location.store);
     }
+    for (partition, path) in &request.partition_locations {
+        let location = paths::locate(path)?;
+        if url.as_ref().is_some_and(|u| *u != location.store) {
+            return Err(Error::unsupported("reading from several object stores at once"));
+        }
+        let store = runtime.object_store(&location.store).map_err(functions::error::from_datafusion)?;
+        files.retain(|f| !is_below(f, partition));
+        let partition: Arc<str> = partition.as_str().into();
+        let own = list_root(store.as_ref(), &location, request).await?;
+        files.extend(own.into_iter().map(|f| Listed { partition: Some(Arc::clone(&partition)), ..f }));
+    }
     let store = url.ok_or_else(|| Error::analysis("UNABLE_TO_INFER_SCHEMA").param("format", &request.format))?;
     apply_filters(&mut files, request)?;
     Ok(Listing { store, files, roots })
+}
+
+/// True if the file's folder is the one that a partition would have below the table's.
+fn is_below(file: &Listed, partition: &str) -> bool {
+    let below: Vec<String> =
+        file.meta.location.parts().skip(file.base.parts().count()).map(|p| p.as_ref().to_string()).collect();
+    file.partition.is_none() && below.join("/").strip_prefix(partition).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn apply_filters(files: &mut Vec<Listed>, request: &ReadRequest) -> Result<()> {
@@ -147,7 +167,7 @@ async fn list_root(store: &dyn ObjectStore, root: &Location, request: &ReadReque
     if let Ok(meta) = store.head(&root.path).await {
         let parent: Vec<_> = root.path.parts().collect();
         let parent = Path::from_iter(parent[..parent.len().saturating_sub(1)].iter().cloned());
-        return Ok(vec![Listed { meta, base: base_option.unwrap_or(parent) }]);
+        return Ok(vec![Listed { meta, base: base_option.unwrap_or(parent), partition: None }]);
     }
     let metas: Vec<ObjectMeta> =
         store.list(Some(&root.path)).try_collect().await.map_err(|e| store_error(&root.display, e))?;
@@ -164,7 +184,7 @@ async fn list_root(store: &dyn ObjectStore, root: &Location, request: &ReadReque
             let folders = &below[..below.len().saturating_sub(1)];
             !below.iter().any(|p| is_hidden(p)) && (recursive || folders.iter().all(|f| f.contains('=')))
         })
-        .map(|meta| Listed { meta, base: base.clone() })
+        .map(|meta| Listed { meta, base: base.clone(), partition: None })
         .collect())
 }
 

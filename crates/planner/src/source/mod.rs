@@ -47,6 +47,8 @@ pub struct ReadRequest {
     pub bad_files: BadFiles,
     /// An empty or absent directory is a table without rows (a catalog's table), not an error.
     pub allow_empty: bool,
+    /// Partitions, as `p=1/q=x`, whose files are in folders of their own.
+    pub partition_locations: Vec<(String, String)>,
 }
 
 /// A table over files.

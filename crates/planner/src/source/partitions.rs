@@ -130,7 +130,10 @@ fn conflict(a: &[&str], b: &[&str], raw: &[Folders], listing: &Listing) -> Error
 /// The `key=value` folders of a file below its base.
 fn folders(file: &Listed) -> Folders {
     let base = file.base.parts().count();
-    let parts: Vec<String> = file.meta.location.parts().skip(base).map(|p| p.as_ref().to_string()).collect();
+    let parts: Vec<String> = match &file.partition {
+        Some(partition) => partition.split('/').chain([""]).map(str::to_string).collect(),
+        None => file.meta.location.parts().skip(base).map(|p| p.as_ref().to_string()).collect(),
+    };
     parts[..parts.len().saturating_sub(1)]
         .iter()
         .filter_map(|p| {

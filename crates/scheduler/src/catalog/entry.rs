@@ -57,6 +57,9 @@ pub struct TableEntry {
     /// Partitions that were added, as `p=1/q=x`: they are there without files.
     #[serde(default)]
     pub partitions: Vec<String>,
+    /// Where partitions are that are not below the table's folder, by `p=1/q=x`.
+    #[serde(default)]
+    pub partition_locations: BTreeMap<String, String>,
 }
 
 /// What makes a view of a table entry.

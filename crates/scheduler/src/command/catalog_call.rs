@@ -167,7 +167,7 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         }
         Call::GetCreateTableString { table, .. } => {
             let (place, entry) = session.entry(&parts(session, &table)?)?;
-            one_text("createtab_stmt", show::create_statement(&place, &entry)?)
+            one_text("createtab_stmt", show::create_statement(session, &place, &entry)?)
         }
         Call::CreateTable { source, path: None, schema, .. } if schema.as_ref().is_none_or(|s| s.fields.is_empty()) => {
             let provider = source.unwrap_or_else(|| "parquet".to_string());

@@ -11,9 +11,6 @@ use crate::catalog::{TableEntry, shown};
 use crate::naming::Place;
 use crate::session::Session;
 
-/// The most buckets a table may have.
-const MAX_BUCKETS: i32 = 100_000;
-
 /// Formats that `STORED AS` knows by a word.
 const STORAGE_WORDS: [&str; 7] = ["sequencefile", "rcfile", "orc", "parquet", "textfile", "avro", "jsonfile"];
 
@@ -43,6 +40,7 @@ pub fn check_storage(create: &CreateTable) -> Result<()> {
 /// # Errors
 /// Spark's condition for what is wrong with a column or the buckets.
 pub async fn check(session: &Arc<Session>, place: &Place, create: &CreateTable) -> Result<()> {
+    let conf = session.conf().view();
     for column in create.columns.iter().chain(&create.partition_columns) {
         if column.identity.is_some() {
             return Err(refused(&shown(&place.parts()), "identity columns"));
@@ -50,7 +48,7 @@ pub async fn check(session: &Arc<Session>, place: &Place, create: &CreateTable) 
         if column.generated.is_some() {
             return Err(refused(&shown(&place.parts()), "generated columns"));
         }
-        check_type(&column.data_type)?;
+        check_type(&column.data_type, conf.get_bool("spark.sql.collation.allowInMapKeys", false))?;
         if let Some((default, text)) = &column.default {
             check_default(session, "CREATE TABLE", column, default, text).await?;
         }
@@ -58,31 +56,32 @@ pub async fn check(session: &Arc<Session>, place: &Place, create: &CreateTable) 
     if let Some(collation) = &create.collation {
         functions::families::collation::name::parse(collation)?;
     }
+    let most = i32::try_from(conf.get_int("spark.sql.sources.bucketing.maxBuckets", 100_000)).unwrap_or(i32::MAX);
     if let Some(bucket) = &create.bucket
-        && !(1..=MAX_BUCKETS).contains(&bucket.buckets)
+        && !(1..=most).contains(&bucket.buckets)
     {
         return Err(Error::analysis("INVALID_BUCKET_COUNT")
-            .param("bucketingMaxBuckets", MAX_BUCKETS.to_string())
+            .param("bucketingMaxBuckets", most.to_string())
             .param("numBuckets", bucket.buckets.to_string())
-            .with_message(format!("A table has between 1 and {MAX_BUCKETS} buckets.")));
+            .with_message(format!("A table has between 1 and {most} buckets.")));
     }
     Ok(())
 }
 
 /// Refuses unknown collations, and collated keys of maps.
-fn check_type(ty: &DataType) -> Result<()> {
+fn check_type(ty: &DataType, collated_keys: bool) -> Result<()> {
     match ty {
         DataType::String { collation: Some(name) } => functions::families::collation::name::parse(name).map(drop),
-        DataType::Array { element, .. } => check_type(element),
+        DataType::Array { element, .. } => check_type(element, collated_keys),
         DataType::Map { key, value, .. } => {
-            if matches!(&**key, DataType::String { collation: Some(_) }) {
+            if !collated_keys && matches!(&**key, DataType::String { collation: Some(_) }) {
                 return Err(Error::analysis("UNSUPPORTED_FEATURE.COLLATIONS_IN_MAP_KEYS")
                     .with_message("The keys of a map have no collation."));
             }
-            check_type(key)?;
-            check_type(value)
+            check_type(key, collated_keys)?;
+            check_type(value, collated_keys)
         }
-        DataType::Struct(fields) => fields.fields.iter().try_for_each(|f| check_type(&f.data_type)),
+        DataType::Struct(fields) => fields.fields.iter().try_for_each(|f| check_type(&f.data_type, collated_keys)),
         _ => Ok(()),
     }
 }

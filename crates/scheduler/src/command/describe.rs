@@ -152,7 +152,7 @@ pub fn type_text(field: &StructField) -> String {
 }
 
 /// What is known of a table beside its columns.
-pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<Vec<(String, String)>> {
+pub fn details(session: &Session, place: &Place, entry: &TableEntry) -> Result<Vec<(String, String)>> {
     let mut out: Vec<(String, String)> = Vec::new();
     let mut put = |key: &str, value: String| out.push((key.to_string(), value));
     put("Catalog", SESSION_CATALOG.into());
@@ -167,6 +167,12 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
         Kind::View => "VIEW",
     };
     put("Type", kind.into());
+    let redact = super::show::Redaction::of(session)?;
+    let listed = |pairs: &[(String, String)]| {
+        let mut all = redact.pairs(pairs);
+        all.sort();
+        format!("[{}]", all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))
+    };
     if !entry.provider.is_empty() {
         put("Provider", entry.provider.clone());
     }
@@ -194,12 +200,7 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
         }
     }
     if !entry.properties.is_empty() {
-        let mut all = entry.properties.clone();
-        all.sort();
-        put(
-            "Table Properties",
-            format!("[{}]", all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")),
-        );
+        put("Table Properties", listed(&entry.properties));
     }
     if let Some((bytes, rows)) = entry.statistics {
         let rows = rows.map(|r| format!(", {r} rows")).unwrap_or_default();
@@ -207,6 +208,9 @@ pub fn details(_session: &Session, place: &Place, entry: &TableEntry) -> Result<
     }
     if !entry.location.is_empty() {
         put("Location", entry.location.clone());
+    }
+    if !entry.options.is_empty() {
+        put("Storage Properties", listed(&entry.options));
     }
     if !entry.partition_columns.is_empty() {
         put("Partition Provider", "Catalog".into());
@@ -306,8 +310,12 @@ fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table
         let shown = if shown.is_empty() { String::new() } else { format!("({})", shown.join(", ")) };
         rows.push(("Properties", shown));
     }
+    let (name, value) = match super::show::keeps_old_names(session) {
+        true => ("database_description_item", "database_description_value"),
+        false => ("info_name", "info_value"),
+    };
     report::table(
-        vec![text("info_name", false), text("info_value", true)],
+        vec![text(name, false), text(value, true)],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
     )
 }

@@ -91,6 +91,18 @@ fn refuse_temporary(session: &Session, function: &SqlFunction, place: &Place) ->
             exprs: vec![expr.clone()],
         }),
     };
+    let names: Vec<String> = function.params.iter().map(|p| p.field.name.clone()).collect();
+    let other = super::view::temporary_view(session, &plan)
+        .map(|name| ("VIEW", name))
+        .or_else(|| super::view::named_variable(session, &plan, &names).map(|name| ("VARIABLE", name)));
+    if let Some((kind, name)) = other {
+        return Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
+            .param("obj", "FUNCTION")
+            .param("objName", shown(&place.parts()[1..]))
+            .param("tempObj", kind)
+            .param("tempObjName", shown(&name))
+            .with_message("A permanent function cannot refer to what is temporary."));
+    }
     let Some(name) = temporary_call(session, &mut plan) else { return Ok(()) };
     Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
         .param("obj", "FUNCTION")
@@ -325,6 +337,14 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, temporary: bool
             .param("objectType", "FUNCTION")
             .param("objectName", shown(name))
             .with_message("A built-in function cannot be dropped."));
+    }
+    let is_temporary = name.len() == 1 && session.names.lock().functions.contains_key(&key);
+    if !temporary && is_temporary {
+        return Err(Error::analysis("EXPECT_PERSISTENT_FUNCTION_NOT_TEMP")
+            .param("functionName", shown(name))
+            .param("operation", "DROP FUNCTION")
+            .param("alternative", " Please use DROP TEMPORARY FUNCTION to drop a temporary function.")
+            .with_message(format!("{} is a temporary function.", shown(name))));
     }
     match (if_exists, temporary) {
         (true, _) => Ok(Table::empty()),

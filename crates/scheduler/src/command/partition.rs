@@ -51,7 +51,8 @@ impl Selected {
         let null = || NULL_FOLDER.to_string();
         let values: Vec<String> =
             self.values.iter().map(|(c, v)| format!("{c}={}", v.clone().unwrap_or_else(null))).collect();
-        let location = format!("{}/{}", entry.location.trim_end_matches('/'), self.path());
+        let below = || format!("{}/{}", entry.location.trim_end_matches('/'), self.path());
+        let location = entry.partition_locations.get(&self.path()).cloned().unwrap_or_else(below);
         vec![
             ("Partition Values".into(), format!("[{}]", values.join(", "))),
             ("Location".into(), location),
@@ -202,10 +203,8 @@ pub async fn add(
     partitioned(place, entry, "ALTER TABLE ADD PARTITION")?;
     let there = all(session, entry).await?;
     let mut added = Vec::new();
+    let mut located = Vec::new();
     for (spec, location) in partitions {
-        if location.is_some() {
-            return Err(Error::unsupported("a partition with a location of its own"));
-        }
         let selected = select_one(session, place, entry, &spec).await?;
         let path = selected.path();
         if there.contains(&path) {
@@ -217,10 +216,80 @@ pub async fn add(
                 .param("tableName", shown(&place.parts()[1..]))
                 .with_message(format!("There is a {} already.", selected.shown())));
         }
-        make(&folder(entry)?.join(&path))?;
+        match location {
+            Some(location) => located.push((path.clone(), made(session, place, &location)?)),
+            None => make(&folder(entry)?.join(&path))?,
+        }
         added.push(path);
     }
+    locate(session, place, |all| all.extend(located))?;
     remember(session, place, |all| all.extend(added))
+}
+
+/// The location of a partition as the catalog keeps it; the folder is made.
+fn made(session: &Session, place: &Place, location: &str) -> Result<String> {
+    let location = super::folders::located_in(session, &place.namespace, location)?;
+    if let Some(path) = location.strip_prefix("file:") {
+        make(Path::new(path))?;
+    }
+    Ok(location)
+}
+
+/// Changes which partitions have a folder of their own.
+fn locate(session: &Session, place: &Place, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<()> {
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        change(&mut t.partition_locations);
+        Ok(())
+    })
+}
+
+/// `PARTITION (…) SET LOCATION '…'`.
+///
+/// # Errors
+/// `PARTITIONS_NOT_FOUND`.
+pub async fn set_location(
+    session: &Arc<Session>,
+    place: &Place,
+    entry: &TableEntry,
+    spec: &PartitionSpec,
+    location: &str,
+) -> Result<()> {
+    partitioned(place, entry, "ALTER TABLE SET LOCATION")?;
+    let selected = select_one(session, place, entry, spec).await?;
+    let path = selected.path();
+    if !all(session, entry).await?.contains(&path) {
+        return Err(missing(&selected, place));
+    }
+    let location = made(session, place, location)?;
+    locate(session, place, |all| {
+        all.insert(path.clone(), location);
+    })?;
+    remember(session, place, |all| {
+        if !all.contains(&path) {
+            all.push(path.clone());
+        }
+    })
+}
+
+/// Where the one partition is that a statement writes, if that is a folder of its own.
+///
+/// # Errors
+/// If rows could go to such a partition among others.
+pub async fn own_location(
+    session: &Arc<Session>,
+    place: &Place,
+    entry: &TableEntry,
+    spec: &PartitionSpec,
+) -> Result<Option<String>> {
+    if entry.partition_locations.is_empty() {
+        return Ok(None);
+    }
+    let fixed: PartitionSpec = spec.iter().filter(|(_, v)| v.is_some()).cloned().collect();
+    let selected = select(session, place, entry, &fixed).await?;
+    if !selected.is_full {
+        return Err(Error::unsupported("writing several partitions at once where some have a location of their own"));
+    }
+    Ok(entry.partition_locations.get(&selected.path()).cloned())
 }
 
 fn make(path: &Path) -> Result<()> {
@@ -259,8 +328,12 @@ pub async fn drop(
         gone.extend(found);
     }
     for path in &gone {
-        remove(&folder(entry)?.join(path))?;
+        // What is in a folder of its own is not the table's to remove.
+        if !entry.partition_locations.contains_key(path) {
+            remove(&folder(entry)?.join(path))?;
+        }
     }
+    locate(session, place, |all| all.retain(|p, _| !gone.contains(p)))?;
     remember(session, place, |all| all.retain(|p| !gone.contains(p)))
 }
 
@@ -285,6 +358,16 @@ pub async fn rename(
         return Err(Error::new(spark::ErrorKind::AlreadyExists, "PARTITIONS_ALREADY_EXIST")
             .param("partitionList", to.shown())
             .param("tableName", shown(&place.parts()[1..])));
+    }
+    if let Some(location) = entry.partition_locations.get(&from.path()).cloned() {
+        locate(session, place, |all| {
+            all.remove(&from.path());
+            all.insert(to.path(), location);
+        })?;
+        return remember(session, place, |all| {
+            all.retain(|p| *p != from.path());
+            all.push(to.path());
+        });
     }
     let folder = folder(entry)?;
     let target = folder.join(to.path());
@@ -313,6 +396,9 @@ pub async fn truncate(session: &Arc<Session>, place: &Place, entry: &TableEntry,
     let there: Vec<String> = all(session, entry).await?.into_iter().filter(|p| selected.holds(p)).collect();
     if there.is_empty() {
         return Err(missing(&selected, place));
+    }
+    if there.iter().any(|path| entry.partition_locations.contains_key(path)) {
+        return Err(Error::unsupported("truncating a partition that has a location of its own"));
     }
     for path in &there {
         let path = folder(entry)?.join(path);

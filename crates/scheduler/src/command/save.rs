@@ -86,6 +86,7 @@ async fn append(
     }
     let target = Target { place, entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
+    insert::refuse_located(entry)?;
     insert::into_entry(session, entry, &rows, SaveMode::Append, op).await
 }
 
@@ -130,6 +131,7 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
         column_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
+        partition_locations: Default::default(),
     })
 }
 
@@ -171,6 +173,7 @@ async fn into(
     let analyzed = session.analyze(input, settings.clone()).await?;
     let target = Target { place, entry, columns: Vec::new(), by_name, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
+    insert::refuse_located(entry)?;
     insert::into_entry(session, entry, &rows, mode, op).await
 }
 

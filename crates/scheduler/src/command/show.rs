@@ -36,7 +36,8 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
                 .filter(|n| matches(pattern.as_deref(), n))
                 .map(|n| vec![quote_if_needed(&n).into()])
                 .collect();
-            report::table(vec![text("namespace", false)], rows)
+            let name = if keeps_old_names(session) { "databaseName" } else { "namespace" };
+            report::table(vec![text(name, false)], rows)
         }
         Show::Tables { namespace, pattern, as_json: true } => {
             let mut rows = listing(session, namespace, false)?;
@@ -123,12 +124,17 @@ async fn partition_extended(
     let lines: Vec<String> = found.details(&entry).into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
     let information = format!("{}\n", lines.join("\n"));
     let row = vec![place.namespace.into(), place.name.to_lowercase().into(), false.into(), information.into()];
-    report::table(extended_columns(), vec![row])
+    report::table(extended_columns(session), vec![row])
 }
 
-fn extended_columns() -> Vec<spark::types::StructField> {
+/// `spark.sql.legacy.keepCommandOutputSchema`: columns are called what they were called long ago.
+pub fn keeps_old_names(session: &Session) -> bool {
+    session.conf().view().get_bool("spark.sql.legacy.keepCommandOutputSchema", false)
+}
+
+fn extended_columns(session: &Session) -> Vec<spark::types::StructField> {
     vec![
-        text("namespace", false),
+        text(if keeps_old_names(session) { "database" } else { "namespace" }, false),
         text("tableName", false),
         column("isTemporary", DataType::Boolean, false),
         text("information", false),
@@ -178,8 +184,9 @@ fn tables(session: &Session, namespace: Option<Vec<String>>, pattern: Option<&st
         .map(|(namespace, name, temporary, _)| vec![namespace.into(), name.into(), temporary.into()])
         .collect();
     let name = if views { "viewName" } else { "tableName" };
+    let namespace = if !views && keeps_old_names(session) { "database" } else { "namespace" };
     report::table(
-        vec![text("namespace", false), text(name, false), column("isTemporary", DataType::Boolean, false)],
+        vec![text(namespace, false), text(name, false), column("isTemporary", DataType::Boolean, false)],
         rows,
     )
 }
@@ -204,7 +211,7 @@ async fn table_extended(session: &Arc<Session>, namespace: Option<Vec<String>>, 
         };
         rows.push(vec![namespace.into(), name.into(), temporary.into(), information.into()]);
     }
-    report::table(extended_columns(), rows)
+    report::table(extended_columns(session), rows)
 }
 
 /// What `SHOW TABLE EXTENDED` tells of a temporary view.
@@ -276,17 +283,21 @@ fn properties(session: &Session, table: &[String], key: Option<String>) -> Resul
         Found::Temp(..) => return report::table(pair, Vec::new()),
         Found::Nothing => return Err(table_not_found(table)),
     };
+    let redact = Redaction::of(session)?;
+    let mut all = entry.properties.clone();
+    all.extend(entry.options.iter().map(|(k, v)| (format!("option.{k}"), v.clone())));
+    all.sort();
+    let all = redact.pairs(&all);
     let rows = match key {
         Some(key) => {
             let missing = || format!("Table {} does not have property: {key}", place.parts().join("."));
-            let value = entry.property(&key).map_or_else(missing, str::to_string);
-            vec![vec![key.clone().into(), value.into()]]
+            let value = all.into_iter().find(|(k, _)| *k == key).map_or_else(missing, |(_, v)| v);
+            if keeps_old_names(session) {
+                return report::table(vec![text("value", false)], vec![vec![value.into()]]);
+            }
+            vec![vec![key.into(), value.into()]]
         }
-        None => {
-            let mut all = entry.properties.clone();
-            all.sort();
-            all.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect()
-        }
+        None => all.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
     };
     report::table(pair, rows)
 }
@@ -302,11 +313,44 @@ fn create_table(session: &Session, table: &[String]) -> Result<Table> {
         }
         Found::Nothing => return Err(table_not_found(table)),
     };
-    report::table(vec![text("createtab_stmt", false)], vec![vec![create_statement(&place, &entry)?.into()]])
+    report::table(vec![text("createtab_stmt", false)], vec![vec![create_statement(session, &place, &entry)?.into()]])
+}
+
+/// What `spark.sql.redaction.options.regex` keeps out of sight.
+pub struct Redaction(Option<regex::Regex>);
+
+impl Redaction {
+    /// As the session has it.
+    ///
+    /// # Errors
+    /// If the pattern is none.
+    pub fn of(session: &Session) -> Result<Self> {
+        const KEY: &str = "spark.sql.redaction.options.regex";
+        let conf = session.conf().view();
+        let pattern = conf.get(KEY).unwrap_or_default();
+        if pattern.is_empty() {
+            return Ok(Redaction(None));
+        }
+        let compiled = regex::Regex::new(pattern);
+        compiled
+            .map(|r| Redaction(Some(r)))
+            .map_err(|e| Error::unsupported(format!("the pattern {pattern} of {KEY}: {e}")))
+    }
+
+    /// The pairs with the values of those hidden that match by key or value.
+    pub fn pairs(&self, pairs: &[(String, String)]) -> Vec<(String, String)> {
+        let hidden = |text: &str| self.0.as_ref().is_some_and(|r| r.is_match(text));
+        let shown = |(k, v): &(String, String)| {
+            let value = if hidden(k) || hidden(v) { "*********(redacted)".to_string() } else { v.clone() };
+            (k.clone(), value)
+        };
+        pairs.iter().map(shown).collect()
+    }
 }
 
 /// The statement that would create a table or view.
-pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
+pub fn create_statement(session: &Session, place: &Place, entry: &TableEntry) -> Result<String> {
+    let redact = Redaction::of(session)?;
     let name = place.parts().iter().map(|p| quote_if_needed(p)).collect::<Vec<_>>().join(".");
     let schema = entry.schema()?;
     let comment = |c: &str| format!(" COMMENT '{}'", c.replace('\\', "\\\\").replace('\'', "\\'"));
@@ -354,7 +398,7 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
         })
         .collect();
     out.push_str(&format!("CREATE TABLE {name} (\n{})\nUSING {}\n", columns.join(",\n"), entry.provider));
-    out.push_str(&pairs("OPTIONS", &entry.options));
+    out.push_str(&pairs("OPTIONS", &redact.pairs(&entry.options)));
     if !entry.partition_columns.is_empty() {
         let names: Vec<String> = entry.partition_columns.iter().map(|c| quote_if_needed(c)).collect();
         out.push_str(&format!("PARTITIONED BY ({})\n", names.join(", ")));
@@ -372,7 +416,9 @@ pub fn create_statement(place: &Place, entry: &TableEntry) -> Result<String> {
     if entry.kind == Kind::External {
         out.push_str(&format!("LOCATION '{}'\n", entry.location));
     }
-    out.push_str(&pairs("TBLPROPERTIES", &entry.properties));
+    let mut properties = redact.pairs(&entry.properties);
+    properties.retain(|(key, _)| !entry.options.iter().any(|(option, _)| option == key));
+    out.push_str(&pairs("TBLPROPERTIES", &properties));
     Ok(out)
 }
 

@@ -136,6 +136,7 @@ pub fn like(
         column_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
+        partition_locations: Default::default(),
     };
     check_provider_types(&entry)?;
     if let Some(path) = entry.location.strip_prefix("file:") {
@@ -181,6 +182,7 @@ async fn inferred(session: &Session, entry: &TableEntry) -> Result<StructType> {
 /// The entry that a `CREATE TABLE` describes.
 fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<TableEntry> {
     let conf = session.conf().view();
+    check_switches(&conf, create)?;
     let provider = match (&create.provider, &create.storage) {
         (Some(provider), _) => short_name(provider),
         (None, Some(storage)) => storage.format.as_deref().map_or("text".to_string(), short_name),
@@ -236,9 +238,33 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
             None => None,
         },
         partitions: Vec::new(),
+        partition_locations: Default::default(),
     };
     check_provider_types(&entry)?;
     Ok(entry)
+}
+
+/// What the configuration has to say to a `CREATE TABLE`.
+fn check_switches(conf: &spark::conf::ConfView, create: &CreateTable) -> Result<()> {
+    if create.collation.is_some() {
+        check_object_collation(conf)?;
+    }
+    let bare = create.provider.is_none() && create.storage.is_none();
+    if bare && conf.get_bool("spark.sql.legacy.createHiveTableByDefault", false) {
+        return Err(Error::analysis("NOT_SUPPORTED_COMMAND_WITHOUT_HIVE_SUPPORT")
+            .param("cmd", "CREATE Hive TABLE (AS SELECT)")
+            .with_message("This server has no tables of Hive's formats."));
+    }
+    Ok(())
+}
+
+/// Refuses `DEFAULT COLLATION` where `spark.sql.collation.objectLevel.enabled` is off.
+pub fn check_object_collation(conf: &spark::conf::ConfView) -> Result<()> {
+    if conf.get_bool("spark.sql.collation.objectLevel.enabled", true) {
+        return Ok(());
+    }
+    Err(Error::analysis("UNSUPPORTED_FEATURE.OBJECT_LEVEL_COLLATIONS")
+        .with_message("Tables and views have no collation of their own."))
 }
 
 /// Column definitions as the session's configuration and the table's collation make them.
@@ -361,6 +387,17 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, view: bool) -> 
                 .param("alternative", "DROP TABLE")
                 .with_message(format!("DROP VIEW does not take the table {}.", shown(&place.parts()))))
         }
+        Found::Entry(place, entry)
+            if !view && entry.is_view() && !settings.conf.get_bool("spark.sql.dropTableOnView.enabled", true) =>
+        {
+            Err(Error::analysis("WRONG_COMMAND_FOR_OBJECT_TYPE")
+                .param("operation", "DROP TABLE")
+                .param("requiredType", "EXTERNAL or MANAGED")
+                .param("objectName", place.parts().join("."))
+                .param("foundType", "VIEW")
+                .param("alternative", "DROP VIEW")
+                .with_message(format!("DROP TABLE does not take the view {}.", shown(&place.parts()))))
+        }
         Found::Entry(place, entry) => {
             session.engine().shared().catalog.drop_table(&place.namespace, &place.name)?;
             session.set_cached_table(&place, None)?;
@@ -434,7 +471,10 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
             Ok(())
         })?,
         AlterTableAction::AddColumns(columns) => add_columns(session, &place, &columns)?,
-        AlterTableAction::SetLocation { partition, location } if partition.is_empty() => {
+        AlterTableAction::SetLocation { partition, location } if !partition.is_empty() => {
+            partition::set_location(session, &place, &entry, &partition, &location).await?;
+        }
+        AlterTableAction::SetLocation { location, .. } => {
             let location = folders::located_in(session, &place.namespace, &location)?;
             catalog.update_table(&place.namespace, &place.name, |t| {
                 t.location = location;

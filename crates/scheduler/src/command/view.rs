@@ -26,6 +26,7 @@ pub async fn create(session: &Arc<Session>, view: CreateView) -> Result<Table> {
     let settings = session.settings();
     let analyzed = session.analyze(&view.plan, settings.clone()).await?;
     if !view.temporary && !view.global {
+        refuse_variables(session, &view.plan, &session.place(&view.name)?).await?;
         return permanent(session, view, &analyzed.schema);
     }
     let schema = renamed(&analyzed.schema, &view, &view.name)?;
@@ -99,13 +100,49 @@ fn check_duplicates(schema: &StructType, case_sensitive: bool) -> Result<()> {
     Ok(())
 }
 
+/// The first temporary view that a query names.
+pub fn temporary_view(session: &Session, plan: &Plan) -> Option<Vec<String>> {
+    let case_sensitive = session.settings().case_sensitive;
+    tables(&mut plan.clone()).into_iter().find(|name| session.temp_view(name, case_sensitive).is_some())
+}
+
+/// The first session variable that a query names, besides `own` names. Whether the name is a column's in
+/// fact only the analysis can tell.
+pub fn named_variable(session: &Session, plan: &Plan, own: &[String]) -> Option<Vec<String>> {
+    let mut found = None;
+    plan.clone().visit_exprs_mut(&mut |e| {
+        if let Expr::Attribute(a) = e
+            && found.is_none()
+            && !own.iter().any(|o| a.parts.first().is_some_and(|p| p.eq_ignore_ascii_case(o)))
+            && super::variable::exists(session, &a.parts)
+        {
+            found = Some(a.parts.clone());
+        }
+    });
+    found
+}
+
+/// Refuses a permanent view whose query has a value of the session: one that cannot be analysed without
+/// the session's variables.
+async fn refuse_variables(session: &Arc<Session>, plan: &Plan, place: &Place) -> Result<()> {
+    let Some(name) = named_variable(session, plan, &[]) else { return Ok(()) };
+    let without = session.clone_session("without variables");
+    without.names.lock().variables.clear();
+    match without.analyze(plan, session.settings()).await {
+        Err(e) if e.condition().starts_with("UNRESOLVED_COLUMN") => Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
+            .param("obj", "VIEW")
+            .param("objName", shown(&place.parts()))
+            .param("tempObj", "VARIABLE")
+            .param("tempObjName", shown(&name))
+            .with_message("A permanent view cannot refer to what is temporary.")),
+        _ => Ok(()),
+    }
+}
+
 /// A permanent view must not rest on what ends with the session.
 fn refuse_temporary(session: &Session, plan: &Plan, place: &Place) -> Result<()> {
+    let mut found = temporary_view(session, plan).map(|name| ("VIEW", name));
     let mut plan = plan.clone();
-    let tables = tables(&mut plan);
-    let settings = session.settings();
-    let view = tables.into_iter().find(|name| session.temp_view(name, settings.case_sensitive).is_some());
-    let mut found = view.map(|name| ("VIEW", name));
     let functions: HashSet<String> = session.names.lock().functions.keys().cloned().collect();
     if found.is_none() && !functions.is_empty() {
         plan.visit_exprs_mut(&mut |e| {
@@ -261,6 +298,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
         column_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
+        partition_locations: Default::default(),
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())

@@ -38,6 +38,7 @@ impl TextRows {
             merge_parquet_schemas: false,
             partition_columns: None,
             allow_empty: true,
+            partition_locations: Vec::new(),
             bad_files: crate::source::BadFiles::default(),
         })?;
         // A value is one record, however many lines it has.
