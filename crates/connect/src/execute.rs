@@ -195,7 +195,7 @@ impl Execution {
                 self.sql_result(outcome, echo).await
             }
             CommandKind::Run(command) => {
-                let outcome = reporter.during(self, session.command(command, context)).await?;
+                let outcome = reporter.during(self, session.command(*command, context)).await?;
                 match outcome {
                     CommandOutcome::Done => {}
                     CommandOutcome::Observed(observed) => {

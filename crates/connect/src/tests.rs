@@ -20,6 +20,7 @@ use spark::command::Command;
 use spark::conf::ConfView;
 use spark::{DataType, Error, Literal, Node, Plan, Result, StructField, StructType};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 use tonic::transport::Channel;
@@ -159,6 +160,7 @@ struct Fixture {
     session: String,
     address: std::net::SocketAddr,
     _stop: DropGuard,
+    _serving: JoinSet<std::io::Result<()>>,
 }
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -167,9 +169,10 @@ async fn start(options: ServeOptions) -> std::result::Result<Fixture, Box<dyn st
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
-    tokio::spawn(serve_backend(Arc::new(Fake), listener, options, shutdown.clone()));
+    let mut serving = JoinSet::new();
+    serving.spawn(serve_backend(Arc::new(Fake), listener, options, shutdown.clone()));
     let client = SparkConnectServiceClient::connect(format!("http://{address}")).await?;
-    Ok(Fixture { client, session: Uuid::new_v4().to_string(), address, _stop: shutdown.drop_guard() })
+    Ok(Fixture { client, session: Uuid::new_v4().to_string(), address, _stop: shutdown.drop_guard(), _serving: serving })
 }
 
 impl Fixture {

@@ -45,12 +45,12 @@ fn files_in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>
     }
 }
 
+/// What is done to a plan.
+type Change = fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>;
+
 /// Applies `f` to the input of an operator that keeps its order; below one that reorders rows their
 /// order means nothing.
-fn below(
-    plan: Arc<dyn ExecutionPlan>,
-    f: fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+fn below(plan: Arc<dyn ExecutionPlan>, f: Change) -> Result<Arc<dyn ExecutionPlan>> {
     let ordered = match (plan.children().as_slice(), plan.maintains_input_order().as_slice()) {
         ([child], [true]) => {
             let ordered = f(Arc::clone(child))?;

@@ -20,9 +20,13 @@ pub enum CommandKind {
     /// SQL text: a query, which is only analysed, or a command, which runs now.
     Sql(Plan),
     /// A command of the engine.
-    Run(Command),
+    Run(Box<Command>),
     /// Named resources (GPUs) of the server: there are none.
     GetResources,
+}
+
+fn run(command: Command) -> CommandKind {
+    CommandKind::Run(Box::new(command))
 }
 
 impl Reader {
@@ -33,17 +37,17 @@ impl Reader {
             CommandType::SqlCommand(m) => self.sql_command(m).map(CommandKind::Sql),
             CommandType::RegisterFunction(m) => {
                 let udf = self.python_udf(m)?;
-                Ok(CommandKind::Run(Command::RegisterFunction(Box::new(udf))))
+                Ok(run(Command::RegisterFunction(Box::new(udf))))
             }
-            CommandType::WriteOperation(m) => self.write(m).map(CommandKind::Run),
-            CommandType::CreateDataframeView(m) => self.create_view(m).map(CommandKind::Run),
-            CommandType::WriteOperationV2(m) => self.write_v2(m).map(CommandKind::Run),
-            CommandType::CheckpointCommand(m) => self.checkpoint(m).map(CommandKind::Run),
+            CommandType::WriteOperation(m) => self.write(m).map(run),
+            CommandType::CreateDataframeView(m) => self.create_view(m).map(run),
+            CommandType::WriteOperationV2(m) => self.write_v2(m).map(run),
+            CommandType::CheckpointCommand(m) => self.checkpoint(m).map(run),
             CommandType::RemoveCachedRemoteRelationCommand(m) => {
                 let id = m.relation.unwrap_or_default().relation_id;
-                Ok(CommandKind::Run(Command::RemoveCachedRemoteRelation { id }))
+                Ok(run(Command::RemoveCachedRemoteRelation { id }))
             }
-            CommandType::MergeIntoTableCommand(m) => self.merge_into(m).map(CommandKind::Run),
+            CommandType::MergeIntoTableCommand(m) => self.merge_into(m).map(run),
             CommandType::GetResourcesCommand(_) => Ok(CommandKind::GetResources),
             CommandType::Extension(any) => Err(extension(&any.type_url)),
             other => Err(Error::unsupported(unsupported_name(&other))),

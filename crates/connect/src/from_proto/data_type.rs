@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proto::spark_connect as pb;
 use proto::spark_connect::data_type::Kind;
 use serde_json::{Value as Json, json};
-use spark::{DataType, Metadata, Result, StructField, StructType};
+use spark::{DataType, ErrorKind, Metadata, Result, StructField, StructType};
 
 use super::errors::invalid;
 use super::{Reader, level};
@@ -129,15 +129,25 @@ fn unsupported(kind: &str) -> spark::Error {
 fn decimal(message: &pb::data_type::Decimal) -> Result<DataType> {
     let precision = message.precision.unwrap_or(10);
     let scale = message.scale.unwrap_or(0);
-    if !(0..=MAX_PRECISION).contains(&precision) || scale > precision {
-        return Err(spark::Error::analysis("DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
+    if scale < 0 {
+        return Err(spark::Error::analysis("NEGATIVE_SCALE_DISALLOWED")
+            .param("scale", scale.to_string())
+            .param("sqlConf", "\"spark.sql.legacy.allowNegativeScaleOfDecimal\"")
+            .with_message(format!("The scale of a decimal cannot be negative, as {scale} is.")));
+    }
+    if scale > precision {
+        return Err(spark::Error::analysis("DECIMAL_SCALE_EXCEEDS_PRECISION")
+            .param("scale", scale.to_string())
+            .param("precision", precision.to_string())
+            .with_message(format!("The scale {scale} of a decimal is above its precision {precision}.")));
+    }
+    match (u8::try_from(precision), i8::try_from(scale)) {
+        (Ok(digits), Ok(scale)) if precision <= MAX_PRECISION => Ok(DataType::decimal(digits, scale)),
+        _ => Err(spark::Error::new(ErrorKind::Arithmetic, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
             .param("precision", precision.to_string())
             .param("maxPrecision", MAX_PRECISION.to_string())
-            .with_message(format!(
-                "A decimal has at most {MAX_PRECISION} digits, not {precision} with scale {scale}."
-            )));
+            .with_message(format!("A decimal has at most {MAX_PRECISION} digits, not {precision}."))),
     }
-    Ok(DataType::decimal(precision as u8, i8::try_from(scale).unwrap_or(0)))
 }
 
 fn string(message: &pb::data_type::String) -> DataType {
@@ -177,4 +187,27 @@ fn fields(start: Option<i32>, end: Option<i32>, last: u8) -> Result<(u8, u8)> {
 
 fn srid(srid: i32) -> Option<i32> {
     (srid >= 0).then_some(srid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_within_bounds() {
+        for (precision, scale, expect) in [
+            (None, None, Ok(DataType::decimal(10, 0))),
+            (Some(38), Some(38), Ok(DataType::decimal(38, 38))),
+            (Some(0), Some(0), Ok(DataType::decimal(0, 0))),
+            (Some(39), Some(2), Err("DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")),
+            (Some(300), Some(300), Err("DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")),
+            (Some(5), Some(6), Err("DECIMAL_SCALE_EXCEEDS_PRECISION")),
+            (Some(-1), Some(0), Err("DECIMAL_SCALE_EXCEEDS_PRECISION")),
+            (Some(5), Some(-300), Err("NEGATIVE_SCALE_DISALLOWED")),
+        ] {
+            let message = pb::data_type::Decimal { precision, scale, type_variation_reference: 0 };
+            let found = decimal(&message);
+            assert_eq!(found.as_ref().map_err(|e| e.condition()), expect.as_ref().map_err(|e| *e), "{message:?}");
+        }
+    }
 }

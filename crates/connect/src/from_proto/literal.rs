@@ -178,7 +178,7 @@ fn decimal(message: &literal::Decimal) -> Result<Literal> {
     let (digits, mut scale) = parse_decimal(message.value.trim()).ok_or_else(bad)?;
     let mut unscaled: i128 = digits.parse().map_err(|_| bad())?;
     let mut precision = digits.trim_start_matches('-').trim_start_matches('0').len().max(1);
-    if let Some(declared) = message.scale.and_then(|s| i32::try_from(s).ok())
+    if let Some(declared) = message.scale
         && declared > scale
     {
         let factor = 10i128.checked_pow((declared - scale) as u32).ok_or_else(bad)?;

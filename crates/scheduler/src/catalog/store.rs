@@ -125,7 +125,8 @@ impl Catalog {
         let Some(entry) = namespaces.get(&key) else {
             return Err(schema_not_found(&[SESSION_CATALOG.to_string(), name.to_string()]));
         };
-        if !cascade && !(entry.tables.is_empty() && entry.functions.is_empty()) {
+        let is_empty = entry.tables.is_empty() && entry.functions.is_empty();
+        if !is_empty && !cascade {
             let shown = quote_identifier(name);
             return Err(Error::analysis("SCHEMA_NOT_EMPTY")
                 .param("schemaName", &shown)

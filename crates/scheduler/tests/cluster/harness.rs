@@ -23,6 +23,7 @@ use scheduler::cluster::{Cluster, ClusterConfig, session_state};
 use scheduler::runner::{JobRunner, JobSpec, Progress};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +79,8 @@ fn executor_process() {
         let on_signal = shutdown.clone();
         let mut signals =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signal handler");
-        tokio::spawn(async move {
+        let mut listening = JoinSet::new();
+        listening.spawn(async move {
             signals.recv().await;
             on_signal.cancel();
         });

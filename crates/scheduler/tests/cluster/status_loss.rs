@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use scheduler::cluster::ClusterConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -70,7 +71,8 @@ async fn with_lost_reports(count: usize) {
     let to_lose = Arc::new(AtomicUsize::new(count));
     let proxy = Lossy { scheduler, to_lose: Arc::clone(&to_lose) };
     let serving = Server::builder().add_service(proxy).serve_with_incoming(TcpIncoming::from(listener));
-    let serving = tokio::spawn(serving);
+    let mut proxies = JoinSet::new();
+    proxies.spawn(serving);
 
     let config = ClusterConfig { advertise_port: Some(port), ..Setup::default().config };
     let fixture = Setup { config, ..Default::default() }.start().await;
@@ -82,7 +84,6 @@ async fn with_lost_reports(count: usize) {
     assert_eq!(to_lose.load(Ordering::Acquire), 0, "reports were lost");
     fixture.check("SELECT * FROM t").await;
     fixture.settled().await;
-    serving.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

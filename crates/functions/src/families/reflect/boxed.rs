@@ -5,9 +5,9 @@ use crate::cast::format::{double_to_string, float_to_string};
 
 /// `java.lang.Integer`.
 pub const INTEGER: &[Method] = &[
-    method!("parseInt", |a: String| i32::from_str_radix(&a, 10).ok()),
+    method!("parseInt", |a: String| a.parse::<i32>().ok()),
     method!("parseInt", |a: String, r: i32| i32::from_str_radix(&a, radix(r)?).ok()),
-    method!("valueOf", |a: String| i32::from_str_radix(&a, 10).ok()),
+    method!("valueOf", |a: String| a.parse::<i32>().ok()),
     method!("valueOf", |a: String, r: i32| i32::from_str_radix(&a, radix(r)?).ok()),
     method!("valueOf", |a: i32| a),
     method!("decode", |a: String| decoded(&a).and_then(|v| i32::try_from(v).ok())),
@@ -45,9 +45,9 @@ pub const INTEGER: &[Method] = &[
 
 /// `java.lang.Long`.
 pub const LONG: &[Method] = &[
-    method!("parseLong", |a: String| i64::from_str_radix(&a, 10).ok()),
+    method!("parseLong", |a: String| a.parse::<i64>().ok()),
     method!("parseLong", |a: String, r: i32| i64::from_str_radix(&a, radix(r)?).ok()),
-    method!("valueOf", |a: String| i64::from_str_radix(&a, 10).ok()),
+    method!("valueOf", |a: String| a.parse::<i64>().ok()),
     method!("valueOf", |a: String, r: i32| i64::from_str_radix(&a, radix(r)?).ok()),
     method!("valueOf", |a: i64| a),
     method!("decode", |a: String| decoded(&a).and_then(|v| i64::try_from(v).ok())),
@@ -82,9 +82,9 @@ pub const LONG: &[Method] = &[
 
 /// `java.lang.Short`.
 pub const SHORT: &[Method] = &[
-    method!("parseShort", |a: String| i16::from_str_radix(&a, 10).ok()),
+    method!("parseShort", |a: String| a.parse::<i16>().ok()),
     method!("parseShort", |a: String, r: i32| i16::from_str_radix(&a, radix(r)?).ok()),
-    method!("valueOf", |a: String| i16::from_str_radix(&a, 10).ok()),
+    method!("valueOf", |a: String| a.parse::<i16>().ok()),
     method!("valueOf", |a: String, r: i32| i16::from_str_radix(&a, radix(r)?).ok()),
     method!("valueOf", |a: i16| a),
     method!("decode", |a: String| decoded(&a).and_then(|v| i16::try_from(v).ok())),
@@ -99,9 +99,9 @@ pub const SHORT: &[Method] = &[
 
 /// `java.lang.Byte`.
 pub const BYTE: &[Method] = &[
-    method!("parseByte", |a: String| i8::from_str_radix(&a, 10).ok()),
+    method!("parseByte", |a: String| a.parse::<i8>().ok()),
     method!("parseByte", |a: String, r: i32| i8::from_str_radix(&a, radix(r)?).ok()),
-    method!("valueOf", |a: String| i8::from_str_radix(&a, 10).ok()),
+    method!("valueOf", |a: String| a.parse::<i8>().ok()),
     method!("valueOf", |a: String, r: i32| i8::from_str_radix(&a, radix(r)?).ok()),
     method!("valueOf", |a: i8| a),
     method!("decode", |a: String| decoded(&a).and_then(|v| i8::try_from(v).ok())),

@@ -12,7 +12,7 @@ pub const STRING: &[Method] = &[method!("valueOf", |a: Value| a.text())];
 
 /// `java.lang.Character`: the methods over code points.
 pub const CHARACTER: &[Method] = &[
-    method!("isDigit", |a: i32| is(a, |c| c.is_numeric() && c.to_digit(10).is_some())),
+    method!("isDigit", |a: i32| is(a, |c| c.is_ascii_digit())),
     method!("isLetter", |a: i32| is(a, char::is_alphabetic)),
     method!("isLetterOrDigit", |a: i32| is(a, |c| c.is_alphabetic() || c.is_ascii_digit())),
     method!("isAlphabetic", |a: i32| is(a, char::is_alphabetic)),

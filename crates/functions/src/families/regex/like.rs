@@ -335,6 +335,33 @@ fn eval_several(args: &KernelArgs, negated: bool, all: bool) -> Result<ColumnarV
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    /// `LIKE` by its definition.
+    fn defined(pattern: &[char], text: &[char]) -> bool {
+        match (pattern, text) {
+            ([], rest) => rest.is_empty(),
+            (['%', after @ ..], rest) => (0..=rest.len()).any(|at| defined(after, &rest[at..])),
+            (['_', after @ ..], [_, rest @ ..]) => defined(after, rest),
+            ([c, after @ ..], [first, rest @ ..]) => c == first && defined(after, rest),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_pattern_follows_the_definition() {
+        let mut rng = StdRng::seed_from_u64(0x11CE);
+        let mut some = |from: &[char], most: usize| -> Vec<char> {
+            (0..rng.random_range(0..=most)).map(|_| from[rng.random_range(0..from.len())]).collect()
+        };
+        for _ in 0..50_000 {
+            let (pattern, text) = (some(&['a', 'é', '%', '%', '_'], 7), some(&['a', 'é', '😀'], 8));
+            let written: String = pattern.iter().collect();
+            let found = Matcher::new(&written, '\\').map(|m| m.matches(&text.iter().collect::<String>()));
+            assert_eq!(found.ok(), Some(defined(&pattern, &text)), "{text:?} LIKE {written}");
+        }
+    }
 
     #[test]
     fn patterns() {
