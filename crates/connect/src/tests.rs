@@ -172,7 +172,13 @@ async fn start(options: ServeOptions) -> std::result::Result<Fixture, Box<dyn st
     let mut serving = JoinSet::new();
     serving.spawn(serve_backend(Arc::new(Fake), listener, options, shutdown.clone()));
     let client = SparkConnectServiceClient::connect(format!("http://{address}")).await?;
-    Ok(Fixture { client, session: Uuid::new_v4().to_string(), address, _stop: shutdown.drop_guard(), _serving: serving })
+    Ok(Fixture {
+        client,
+        session: Uuid::new_v4().to_string(),
+        address,
+        _stop: shutdown.drop_guard(),
+        _serving: serving,
+    })
 }
 
 impl Fixture {
