@@ -57,7 +57,23 @@ impl Zone {
 }
 
 fn naive(seconds: i64) -> Option<NaiveDateTime> {
-    chrono::DateTime::from_timestamp(seconds, 0).map(|t| t.naive_utc())
+    chrono::DateTime::from_timestamp(seconds, 0).map(|t| within_tables(t.naive_utc()))
+}
+
+/// The tables of time zones end in 2037, and Java goes on with their last rules: a later time counts as
+/// that of a year of the tables that begins on the same weekday and is as long.
+fn within_tables(at: NaiveDateTime) -> NaiveDateTime {
+    use chrono::Datelike;
+    let first = |year: i32| chrono::NaiveDate::from_yo_opt(year, 1);
+    let kind = |year: i32| first(year).map(|d| (d.leap_year(), d.weekday()));
+    if at.year() < 2037 {
+        return at;
+    }
+    let model = (2009..2037).rev().find(|year| kind(*year) == kind(at.year()));
+    match (model.and_then(first), first(at.year())) {
+        (Some(model), Some(own)) => at + (model - own),
+        _ => at,
+    }
 }
 
 /// The offset that holds at a local time.

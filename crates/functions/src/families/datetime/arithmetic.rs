@@ -201,10 +201,10 @@ fn any_interval(
     settings: &Settings,
     origin: Origins,
 ) -> Result<Typed> {
-    let sign = if negate { '-' } else { '+' };
     if !(ty.is_string() || ty == DataType::Null) {
+        let added = if negate { format!("(- {})", interval.name) } else { interval.name.clone() };
         return Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE")
-            .param("sqlExpr", format!("\"{} {sign} {}\"", value.name, interval.name))
+            .param("sqlExpr", format!("\"{} + {added}\"", value.name))
             .param("paramIndex", "first")
             .param(
                 "requiredType",

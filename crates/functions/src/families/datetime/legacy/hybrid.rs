@@ -1,11 +1,13 @@
 //! Java's old calendar: Julian before 15 October 1582 and Gregorian from then on.
 
-use super::Style;
 use crate::families::datetime::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, days_from_civil};
 use crate::families::datetime::zone::Zone;
 
 /// The first day of the Gregorian calendar, 1582-10-15.
 const CUTOVER: i64 = -141_427;
+
+/// 1900-01-01: before it the old time zones know no more than today's winter time.
+const STANDARD_TIME: i64 = -2_208_988_800 * MICROS_PER_SECOND;
 
 /// The day of a date that may have a month or day out of range, in the calendar of its time.
 pub fn hybrid_day(year: i64, month: i64, day: i64) -> i64 {
@@ -63,11 +65,10 @@ fn shift(micros: i64, day: impl Fn(i64) -> i64) -> i64 {
     days.saturating_mul(MICROS_PER_DAY).saturating_add(micros.rem_euclid(MICROS_PER_DAY))
 }
 
-/// The offset that Java's old time zones have: before 1900 there is only today's winter time.
+/// The offset that Java's old time zones have: see [`STANDARD_TIME`].
 fn old_offset(zone: Zone, utc_seconds: i64) -> i64 {
-    const YEAR_1900: i64 = -2_208_988_800;
     match zone {
-        Zone::Region(tz) if utc_seconds < YEAR_1900 => {
+        Zone::Region(tz) if utc_seconds < STANDARD_TIME / MICROS_PER_SECOND => {
             use chrono::TimeZone;
             use chrono_tz::OffsetComponents;
             let today = chrono::DateTime::from_timestamp(1_577_836_800, 0).unwrap_or_default().naive_utc();
@@ -106,13 +107,13 @@ pub struct Clock {
 
 impl Clock {
     /// An instant on the clock of a zone.
-    pub fn of_instant(instant: i64, zone: Zone, style: Style) -> Clock {
-        let old = match style {
-            // The date in UTC is what the two calendars share.
-            Style::Simple => shift(instant, from_proleptic),
-            Style::Fast => old_to_utc(zone, shift(zone.to_local(instant), from_proleptic)),
+    pub fn of_instant(instant: i64, zone: Zone) -> Clock {
+        // Until zones were standardized the local clock is what the two calendars share.
+        let old = if instant >= STANDARD_TIME {
+            instant
+        } else {
+            old_to_utc(zone, shift(zone.to_local(instant), from_proleptic))
         };
-        let old = if instant >= CUTOVER * MICROS_PER_DAY + MICROS_PER_DAY { instant } else { old };
         let offset = old_offset(zone, old.div_euclid(MICROS_PER_SECOND));
         let local = old.saturating_add(offset * MICROS_PER_SECOND);
         Clock {
@@ -125,22 +126,17 @@ impl Clock {
 }
 
 /// The instant of a day and time (microseconds, perhaps beyond the day) of the old calendar.
-pub fn to_instant(day: i64, time: i64, zone: Zone, offset: Option<i64>, style: Style) -> Option<i64> {
+pub fn to_instant(day: i64, time: i64, zone: Zone, offset: Option<i64>) -> Option<i64> {
     let local = day.checked_mul(MICROS_PER_DAY)?.checked_add(time)?;
     let old = match offset {
         Some(seconds) => local.checked_sub(seconds * MICROS_PER_SECOND)?,
         None => old_to_utc(zone, local),
     };
-    if old >= CUTOVER * MICROS_PER_DAY + MICROS_PER_DAY {
+    if old >= STANDARD_TIME {
         return Some(old);
     }
-    match style {
-        Style::Simple => Some(shift(old, to_proleptic)),
-        Style::Fast => {
-            let local = old.checked_add(old_offset(zone, old.div_euclid(MICROS_PER_SECOND)) * MICROS_PER_SECOND)?;
-            zone.to_utc(shift(local, to_proleptic))
-        }
-    }
+    let local = old.checked_add(old_offset(zone, old.div_euclid(MICROS_PER_SECOND)) * MICROS_PER_SECOND)?;
+    zone.to_utc(shift(local, to_proleptic))
 }
 
 /// Sunday = 1 … Saturday = 7.

@@ -9,8 +9,6 @@ mod scan;
 use serde::{Deserialize, Serialize};
 use spark::Settings;
 
-pub use hybrid::hybrid_date;
-
 use super::pattern::invalid;
 use super::zone::Zone;
 use hybrid::Clock;
@@ -84,7 +82,7 @@ impl LegacyPattern {
 
     /// Appends an instant on the clock of a zone.
     pub fn print(&self, instant: i64, zone: Zone, zone_id: &str, out: &mut String) {
-        let clock = Clock::of_instant(instant, zone, self.style);
+        let clock = Clock::of_instant(instant, zone);
         print::print(self, &clock, zone, zone_id, out);
     }
 

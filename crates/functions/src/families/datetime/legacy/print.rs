@@ -36,7 +36,8 @@ pub fn print(pattern: &LegacyPattern, clock: &Clock, zone: Zone, zone_id: &str, 
 }
 
 fn number(value: i64, width: usize, out: &mut String) {
-    out.push_str(&format!("{value:0width$}"));
+    let sign = if value < 0 { "-" } else { "" };
+    out.push_str(&format!("{sign}{:0width$}", value.abs()));
 }
 
 fn field(c: char, count: usize, clock: &Clock, style: Style, out: &mut String) {
@@ -76,7 +77,7 @@ fn field(c: char, count: usize, clock: &Clock, style: Style, out: &mut String) {
 
 fn print_year(year: i64, count: usize, style: Style, out: &mut String) {
     match (count, style) {
-        (2, _) => number(year.rem_euclid(100), 2, out),
+        (2, _) => number(year % 100, 2, out),
         (_, Style::Simple) => number(year, count, out),
         (_, Style::Fast) => number(year, count.max(4), out),
     }

@@ -1,7 +1,7 @@
 //! Text by old datetime pattern to instants.
 
 use super::hybrid::{
-    day_of_week, day_of_year, hybrid_date, hybrid_day, on_or_before, to_instant, week_of_month, week_of_year,
+    Clock, day_of_week, day_of_year, hybrid_date, hybrid_day, on_or_before, to_instant, week_of_month, week_of_year,
 };
 use super::{Item, LegacyPattern, Style};
 use crate::families::datetime::calendar::{
@@ -82,6 +82,9 @@ pub fn parse(pattern: &LegacyPattern, text: &str, zone: Zone, now: i64) -> Optio
                 }
             }
         }
+    }
+    if pattern.style == Style::Simple && scanner.at == 0 {
+        return None;
     }
     let found = moment(&scanner.parts, pattern, zone)?;
     if scanner.parts.ambiguous && found < century_start {
@@ -204,7 +207,7 @@ impl Scanner<'_> {
         self.start_year / 100 * 100 + value + if value < earliest { 100 } else { 0 }
     }
 
-    /// `GMT+8:00`, `-0800`, `PST`, `America/Los_Angeles`.
+    /// `GMT+8:00`, `-0800`, `PST`, `Pacific Standard Time`.
     fn zone(&mut self) -> Option<()> {
         let rest = self.rest();
         if rest.get(..3).is_some_and(|t| t.eq_ignore_ascii_case("GMT")) {
@@ -224,19 +227,7 @@ impl Scanner<'_> {
             self.parts.offset = Some(*seconds);
             return Some(());
         }
-        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "/_-+".contains(c))).unwrap_or(rest.len());
-        match Zone::parse(&rest[..length])? {
-            Zone::Fixed(seconds) => self.parts.offset = Some(i64::from(seconds)),
-            // The moment decides between winter and summer time; names of regions say only the zone.
-            Zone::Region(tz) => {
-                use chrono::TimeZone;
-                use chrono_tz::OffsetComponents;
-                let today = chrono::DateTime::from_timestamp(1_577_836_800, 0).unwrap_or_default().naive_utc();
-                self.parts.offset = Some(tz.offset_from_utc_datetime(&today).base_utc_offset().num_seconds());
-            }
-        }
-        self.at += length;
-        Some(())
+        None
     }
 
     fn iso_zone(&mut self, count: usize) -> Option<()> {
@@ -360,7 +351,10 @@ fn moment(parts: &Parts, pattern: &LegacyPattern, zone: Zone) -> Option<i64> {
     if strict && !agrees(parts, day, of_clock) {
         return None;
     }
-    to_instant(day, time, zone, parts.offset, pattern.style)
+    let found = to_instant(day, time, zone, parts.offset)?;
+    // A clock that is put forward skips times.
+    let skipped = || Clock::of_instant(found, zone).time != time.rem_euclid(MICROS_PER_DAY);
+    (!(strict && parts.offset.is_none() && skipped())).then_some(found)
 }
 
 /// What a calendar that is not lenient takes.
