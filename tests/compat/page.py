@@ -299,11 +299,16 @@ def conf_section():
     entries = [line.split("\t") for line in (ROOT / "crates/spark/confs.tsv").read_text().splitlines()[1:]]
     code = "\n".join(p.read_text() for p in sorted((ROOT / "crates").rglob("*.rs")) if "test" not in p.name)
     named = set(re.findall(r'"(spark\.[A-Za-z0-9_.]+)"', code))
+    # The keys of which only one value is taken, from the table that refuses the others.
+    only = (ROOT / "crates/spark/src/conf.rs").read_text().split("const ONLY", 1)[1].split("];", 1)[0]
+    only = dict(re.findall(r'\("(spark\.[A-Za-z0-9_.]+)", "([^"]*)"\)', only))
     kinds = collections.defaultdict(list)
     for entry in entries:
         key, kind = entry[0], entry[3] if len(entry) > 3 else ""
         if kind in ("static", "core"):
             kinds["fixed"].append(key)
+        elif key in only:
+            kinds["only"].append(key)
         else:
             kinds["read" if key in named else "kept"].append(key)
     own = sorted(set(re.findall(r'"(firesteel\.[A-Za-z0-9_.]+)"', code)))
@@ -311,8 +316,11 @@ def conf_section():
     yield "Configuration", [
         "Values are checked as Spark checks them (`INVALID_CONF_VALUE.*`); unknown keys are kept.", "",
         f"**Read by the server** ({len(kinds['read'])}):", "", listing(kinds["read"]), "",
-        f"**Kept and answered, but without effect on the server** ({len(kinds['kept'])}); some are read by clients:",
-        "", listing(kinds["kept"]), "",
+        f"**Only as they are** ({len(kinds['only'])}); another value would change answers in a way that is not here, "
+        "and is refused:", "", " ".join(f"`{k}={only[k]}`" for k in sorted(kinds["only"])), "",
+        f"**Kept and answered, but not read by the server** ({len(kinds['kept'])}). They steer how Spark itself "
+        "plans, runs, caches and prints plans, or belong to what is refused as a whole (streaming, Hive, ORC, Avro, "
+        "Python), or are read by clients:", "", listing(kinds["kept"]), "",
         f"**Fixed when a server starts** ({len(kinds['fixed'])}); setting one is refused with "
         "`CANNOT_MODIFY_STATIC_CONFIG` or `CANNOT_MODIFY_CONFIG`:", "", listing(kinds["fixed"]), "",
         "**Of this server**: " + listing(own),

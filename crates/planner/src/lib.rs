@@ -8,6 +8,7 @@ pub mod codec;
 pub mod coercion;
 pub mod error_envelope;
 pub mod exchange;
+pub mod hinted_join;
 pub mod kept_order;
 pub mod observe;
 mod one_input;

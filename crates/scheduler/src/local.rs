@@ -32,6 +32,9 @@ const MAX_SPILL_BYTES: u64 = 1 << 40;
 /// # Errors
 /// If the folder for spilled data cannot be made.
 pub fn runtime(config: &EngineConfig) -> Result<Arc<RuntimeEnv>> {
+    if let Some(bytes) = config.memory_bytes {
+        functions::room::set_memory(bytes);
+    }
     let spill = config.data_dir.join("spill");
     std::fs::create_dir_all(&spill).map_err(|e| Error::internal(format!("cannot make {}: {e}", spill.display())))?;
     let disk = DiskManagerBuilder::default()
@@ -59,8 +62,8 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .with_analyzer_rules(planner::coercion::analyzer_rules())
         .with_optimizer_rules(planner::coercion::optimizer_rules(&Optimizer::new().rules))
         .with_query_planner(Arc::new(planner::exchange::OperatorQueryPlanner))
-        .with_physical_optimizer_rules(planner::small_join::with_small_join(planner::exchange::with_lowering(
-            &planner::row_position::with_row_rules(&PhysicalOptimizer::new().rules),
+        .with_physical_optimizer_rules(planner::hinted_join::with_hinted_join(planner::small_join::with_small_join(
+            planner::exchange::with_lowering(&planner::row_position::with_row_rules(&PhysicalOptimizer::new().rules)),
         )))
         .with_physical_optimizer_rule(Arc::new(planner::string_views::StringViews))
         .build()

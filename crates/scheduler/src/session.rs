@@ -91,7 +91,10 @@ impl Session {
             default_collation: view.get("spark.sql.session.collation.default").map(Arc::from),
             now_micros: chrono::Utc::now().timestamp_micros(),
             seed: rand::random(),
-            parallelism: self.engine.shared().config.threads.max(1),
+            parallelism: usize::try_from(view.get_int("spark.sql.leafNodeDefaultParallelism", 0))
+                .ok()
+                .filter(|n| *n > 0)
+                .unwrap_or_else(|| self.engine.shared().config.threads.max(1)),
             current_catalog: Arc::clone(&names.catalog),
             current_database: Arc::clone(&names.database),
             current_user: self.user.as_str().into(),
@@ -129,7 +132,15 @@ impl Session {
                 let cells = self.cells(input, *rows, *truncate, op).await?;
                 Ok(QueryResult { observed: Arc::clone(&op.observed), ..one_string("html_string", &cells.html())? })
             }
-            Node::Tail { input, limit } => self.tail(input, (*limit).max(0) as usize, op).await,
+            Node::Tail { input, limit } => {
+                let limit = usize::try_from(*limit).map_err(|_| {
+                    Error::analysis("INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE")
+                        .param("name", "tail")
+                        .param("expr", format!("\"{limit}\""))
+                        .param("v", limit.to_string())
+                })?;
+                self.tail(input, limit, op).await
+            }
             Node::Command(_) | Node::Catalog(_) | Node::Sql { .. } | Node::WithRelations { .. } => {
                 if let Some(done) = self.run_command_plan(&plan, op).await? {
                     return Ok(done);

@@ -106,15 +106,15 @@ const REMOVED: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// Keys whose other values would change answers in ways that this server does not have: each may only be
-/// set to what is given here.
-const ONLY: [(&str, &str); 21] = [
+/// set to one of what is given here.
+const ONLY: [(&str, &str); 22] = [
     ("spark.sql.csv.parser.columnPruning.enabled", "true"),
     ("spark.sql.defaultCatalog", "spark_catalog"),
     ("spark.sql.defaultPath", ""),
     ("spark.sql.fileSource.insert.enforceNotNull", "false"),
     ("spark.sql.files.archive.reader.enabled", "false"),
     ("spark.sql.files.ignoreInvalidPartitionPaths", "false"),
-    ("spark.sql.files.maxRecordsPerFile", "0"),
+    ("spark.sql.files.ignoredPathSegmentRegex", "^[._]"),
     ("spark.sql.legacy.allowNegativeScaleOfDecimal", "false"),
     ("spark.sql.legacy.raiseErrorWithoutErrorClass", "false"),
     ("spark.sql.parquet.binaryAsString", "false"),
@@ -122,6 +122,7 @@ const ONLY: [(&str, &str); 21] = [
     ("spark.sql.parquet.fieldId.write.enabled", "true"),
     ("spark.sql.parquet.inferTimestampNTZ.enabled", "true"),
     ("spark.sql.parquet.int96AsTimestamp", "true"),
+    ("spark.sql.parquet.outputTimestampType", "INT96, TIMESTAMP_MICROS"),
     ("spark.sql.parquet.writeLegacyFormat", "false"),
     ("spark.sql.path.enabled", "false"),
     ("spark.sql.preserveCharVarcharTypeInfo", "false"),
@@ -181,7 +182,7 @@ pub fn check_set(key: &str, value: &str) -> Result<()> {
     }
     entries().get(key).map_or(Ok(()), |entry| entry.check(value))?;
     match ONLY.iter().find(|(only, _)| *only == key) {
-        Some((_, taken)) if !value.trim().eq_ignore_ascii_case(taken) => {
+        Some((_, taken)) if !taken.split(", ").any(|t| value.trim().eq_ignore_ascii_case(t)) => {
             Err(Error::unsupported(format!("the value '{value}' of {key}")))
         }
         _ => Ok(()),
@@ -548,6 +549,10 @@ mod tests {
             ("spark.executor.memory", "1g", "CANNOT_MODIFY_CONFIG"),
             ("spark.executor.memoryOverhead", "1g", "CANNOT_MODIFY_CONFIG"),
             ("spark.sql.hive.verifyPartitionPath", "true", "_LEGACY_ERROR_TEMP_1226"),
+            ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS", ""),
+            ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MILLIS", "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"),
+            ("spark.sql.path.enabled", "true", "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"),
+            ("spark.sql.path.enabled", "false", ""),
             ("foo.bar", "1", ""),
         ] {
             assert_eq!(refused(key, value), condition, "{key}={value}");

@@ -118,18 +118,7 @@ impl Parser<'_> {
     /// What stands between the table and the rows.
     fn insert_clauses(&mut self, mark: usize, insert: &mut Insert) -> Result<()> {
         if self.eat_kw(Kw::REPLACE) {
-            self.check_replace(mark)?;
-            if self.eat_kw(Kw::USING) {
-                insert.mode = InsertMode::ReplaceUsing(self.identifier_list()?);
-                return Ok(());
-            }
-            if self.eat_kw(Kw::ON) {
-                insert.mode = InsertMode::ReplaceOn(self.expression()?);
-                return Ok(());
-            }
-            self.expect_kw(Kw::WHERE)?;
-            insert.mode = InsertMode::ReplaceWhere(self.expression()?);
-            return Ok(());
+            return self.insert_replace(mark, insert);
         }
         insert.partition = self.optional_partition()?;
         insert.if_partition_not_exists = self.if_not_exists();
@@ -138,10 +127,24 @@ impl Parser<'_> {
         } else if self.at_sym("(") && !self.query_begins(0) {
             insert.columns = self.identifier_list()?;
         }
-        if self.at_kw(Kw::REPLACE) && self.keyword_at(1) == Some(Kw::WHERE) {
-            self.expect_kws(&[Kw::REPLACE, Kw::WHERE])?;
-            insert.mode = InsertMode::ReplaceWhere(self.expression()?);
+        if self.at_kw(Kw::REPLACE) && matches!(self.keyword_at(1), Some(Kw::WHERE | Kw::ON | Kw::USING)) {
+            self.advance();
+            self.insert_replace(mark, insert)?;
         }
+        Ok(())
+    }
+
+    /// What follows `REPLACE`.
+    fn insert_replace(&mut self, mark: usize, insert: &mut Insert) -> Result<()> {
+        self.check_replace(mark)?;
+        insert.mode = if self.eat_kw(Kw::USING) {
+            InsertMode::ReplaceUsing(self.identifier_list()?)
+        } else if self.eat_kw(Kw::ON) {
+            InsertMode::ReplaceOn(self.expression()?)
+        } else {
+            self.expect_kw(Kw::WHERE)?;
+            InsertMode::ReplaceWhere(self.expression()?)
+        };
         Ok(())
     }
 

@@ -105,7 +105,8 @@ fn row_width(plan: &Arc<dyn ExecutionPlan>) -> usize {
     plan.schema().fields().iter().map(|f| f.data_type().primitive_width().unwrap_or(VARIABLE)).sum::<usize>().max(1)
 }
 
-fn sort_merge(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+/// The same join by sorting and merging.
+pub(crate) fn sort_merge(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
     let merged: Arc<dyn ExecutionPlan> = Arc::new(SortMergeJoinExec::try_new(
         Arc::clone(join.left()),
         Arc::clone(join.right()),

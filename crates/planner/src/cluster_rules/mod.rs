@@ -20,7 +20,7 @@ use crate::exchange::Lowering;
 
 pub use collected_join::CollectedJoin;
 pub use join_choice::JoinChoice;
-pub(crate) use join_choice::is_broadcast_safe;
+pub(crate) use join_choice::{is_broadcast_safe, sort_merge};
 pub use memory_fetch::MemoryFetch;
 pub use outer_loop_join::OuterLoopJoin;
 pub use repartition::RowRepartition;

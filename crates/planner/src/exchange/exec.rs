@@ -179,6 +179,11 @@ impl JoinHintExec {
         let properties = Arc::clone(input.properties());
         JoinHintExec { input, strategy, properties }
     }
+
+    /// What the hint asks for.
+    pub fn strategy(&self) -> JoinStrategy {
+        self.strategy
+    }
 }
 
 impl DisplayAs for JoinHintExec {
@@ -220,8 +225,7 @@ impl ExecutionPlan for JoinHintExec {
                 stats.num_rows = Precision::Inexact(TOO_LARGE_TO_BROADCAST);
                 stats.total_byte_size = Precision::Inexact(TOO_LARGE_TO_BROADCAST);
             }
-            // Shuffled hash joins are what joins are where nothing is broadcast; loops are for
-            // conditions without equality.
+            // The kind of join is changed once the sides are chosen.
             JoinStrategy::Hash | JoinStrategy::Loop => {}
         }
         Ok(Arc::new(stats))

@@ -37,6 +37,14 @@ impl Options {
         self.0.push((key.to_string(), value.to_string()));
     }
 
+    /// What a write takes from the session where it does not say so itself.
+    pub fn set_write_defaults(&mut self, settings: &Settings) {
+        let most = settings.conf.get_int("spark.sql.files.maxRecordsPerFile", 0);
+        if most > 0 && self.get("maxRecordsPerFile").is_none() {
+            self.set("maxRecordsPerFile", &most.to_string());
+        }
+    }
+
     /// Lets formats know what the session makes of datetime patterns.
     pub fn set_time_parser(&mut self, settings: &Settings) {
         let parser = TimeParser::of(settings);

@@ -228,6 +228,7 @@ pub async fn into_entry(
     let settings = session.settings();
     let mut options = Options::new(&entry.options);
     options.set_time_parser(&settings);
+    options.set_write_defaults(&settings);
     let spec = WriteSpec {
         format: entry.provider.clone(),
         location: paths::locate(&entry.location)?,

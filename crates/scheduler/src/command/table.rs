@@ -48,6 +48,10 @@ pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationC
         return finish(session, &place, entry).await;
     };
     let analyzed = session.analyze(&query, session.settings()).await?;
+    let has_time = analyzed.schema.fields.iter().any(|f| f.data_type.any(&|t| matches!(t, DataType::Time(_))));
+    if has_time && !session.settings().time_type {
+        return Err(functions::cast::time_switched_off());
+    }
     let partitions = entry.partition_columns.clone();
     check_columns(&analyzed.schema, &partitions, true, &place)?;
     entry.schema_json = ordered(&analyzed.schema, &partitions).to_json().to_string();

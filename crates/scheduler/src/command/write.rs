@@ -69,6 +69,7 @@ fn spec(
     }
     let mut options = Options::new(&op.options);
     options.set_time_parser(settings);
+    options.set_write_defaults(settings);
     let dynamic = options
         .get("partitionOverwriteMode")
         .or_else(|| settings.conf.get("spark.sql.sources.partitionOverwriteMode"))

@@ -208,6 +208,10 @@ pub fn check(request: &ReadRequest, schema: &StructType) -> Result<()> {
             }
             check_schema("Text", schema)
         }
+        "parquet" => match schema.fields.iter().find(|f| f.data_type.any(&|t| *t == DataType::CalendarInterval)) {
+            Some(field) => Err(crate::write::unsupported_type("Parquet", &field.name, &field.data_type)),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }
