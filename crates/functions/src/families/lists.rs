@@ -416,6 +416,8 @@ impl MapPicks {
 pub fn display(value: &ScalarValue) -> String {
     match value {
         ScalarValue::Utf8(Some(s)) => s.clone(),
+        ScalarValue::Float32(Some(v)) => crate::cast::format::float_to_string(*v),
+        ScalarValue::Float64(Some(v)) => crate::cast::format::double_to_string(*v),
         other => other.to_string(),
     }
 }

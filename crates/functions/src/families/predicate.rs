@@ -40,6 +40,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "!", build: Build::Scalar(not) },
     Function { name: "isnull", build: Build::Scalar(is_null) },
     Function { name: "isnotnull", build: Build::Scalar(is_not_null) },
+    Function { name: "is unknown", build: Build::Scalar(|c| is_unknown(c, is_null)) },
+    Function { name: "is not unknown", build: Build::Scalar(|c| is_unknown(c, is_not_null)) },
     Function { name: "isnan", build: Build::Scalar(is_nan) },
     Function { name: "in", build: Build::Scalar(is_in) },
     Function { name: "between", build: Build::Scalar(between) },
@@ -141,6 +143,12 @@ fn compare(call: &Call, op: Compare, name: String) -> Result<Typed> {
     let (l, r) = (&call.args[0], &call.args[1]);
     if let Some(simplified) = integral_against_decimal(l, r, op, call.settings) {
         return Ok(simplified);
+    }
+    // Outside ANSI mode a Boolean may equal a number, but has no place among them.
+    let truth_and_number = |a: &Typed, b: &Typed| a.ty == DataType::Boolean && b.ty.is_numeric();
+    let ordered = !matches!(op, Compare::Eq | Compare::NullSafeEq);
+    if ordered && (truth_and_number(l, r) || truth_and_number(r, l)) {
+        return Err(diff_types(call, &name));
     }
     let Some((l, r)) = comparable(l, r, call.settings) else {
         return Err(diff_types(call, &name));
@@ -246,6 +254,21 @@ fn integral_against_decimal(l: &Typed, r: &Typed, op: Compare, settings: &Settin
     ))
 }
 
+/// What ANSI mode makes of a text beside another atomic type.
+fn beside_text(left: &DataType, right: &DataType) -> Option<DataType> {
+    let other = match (left.is_string(), right.is_string()) {
+        (true, false) => right,
+        (false, true) => left,
+        _ => return None,
+    };
+    match other {
+        DataType::Byte | DataType::Short | DataType::Integer | DataType::Long => Some(DataType::Long),
+        other if other.is_numeric() => Some(DataType::Double),
+        DataType::Array { .. } | DataType::Map { .. } | DataType::Struct(_) | DataType::Variant => None,
+        other => Some(other.clone()),
+    }
+}
+
 fn diff_types(call: &Call, name: &str) -> Error {
     Error::analysis("DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES")
         .param("sqlExpr", format!("\"{name}\""))
@@ -287,19 +310,25 @@ fn logic(mut call: Call, op: Operator) -> Result<Typed> {
     let name = format!("({} {word} {})", call.args[0].name, call.args[1].name);
     for i in 0..2 {
         let text = call.settings.ansi && call.args[i].ty.is_string() && call.args[1 - i].ty == DataType::Boolean;
-        if call.args[i].ty == DataType::Null || text {
+        let other = &call.args[1 - i].ty;
+        let null = call.args[i].ty == DataType::Null
+            && (matches!(other, DataType::Boolean | DataType::Null) || other.is_string());
+        if null || text {
             call.args[i] = cast_implicitly(&call.args[i], &DataType::Boolean, call.settings);
         }
     }
     let types = [&call.args[0].ty, &call.args[1].ty];
-    if !types[0].same_type(types[1]) {
-        return Err(diff_types(&call, &name));
-    }
-    if *types[0] != DataType::Boolean {
+    let common = match types[0].same_type(types[1]) {
+        true => types[0].clone(),
+        false => {
+            beside_text(types[0], types[1]).filter(|_| call.settings.ansi).ok_or_else(|| diff_types(&call, &name))?
+        }
+    };
+    if common != DataType::Boolean {
         return Err(Error::analysis("DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE")
             .param("sqlExpr", format!("\"{name}\""))
             .param("inputType", "\"BOOLEAN\"")
-            .param("actualDataType", format!("\"{}\"", types[0].sql()))
+            .param("actualDataType", format!("\"{}\"", common.sql()))
             .at(call.origin.as_ref()));
     }
     let nullable = call.any_nullable();
@@ -341,6 +370,28 @@ fn is_null(call: Call) -> Result<Typed> {
     let arg = &call.args[0];
     let name = format!("({} IS NULL)", arg.name);
     Ok(Typed::new(Expr::IsNull(Box::new(arg.expr.clone())), DataType::Boolean, false, name))
+}
+
+/// `value IS [NOT] UNKNOWN`: a test for null that only truth values take.
+fn is_unknown(call: Call, test: fn(Call) -> Result<Typed>) -> Result<Typed> {
+    let ty = call.args[0].ty.clone();
+    let shown = call.args[0].name.clone();
+    let refusal = call
+        .mismatch("UNEXPECTED_INPUT_TYPE")
+        .param("paramIndex", "first")
+        .param("requiredType", "\"BOOLEAN\"")
+        .param("inputSql", format!("\"{shown}\""))
+        .param("inputType", format!("\"{}\"", ty.sql()));
+    let mut typed = test(call)?;
+    match ty {
+        DataType::Null => {}
+        DataType::Boolean => {
+            let kept = typed.name.strip_suffix("NULL)").unwrap_or(&typed.name);
+            typed.name = format!("{kept}UNKNOWN)");
+        }
+        _ => return Err(refusal.param("sqlExpr", format!("\"{}\"", typed.name))),
+    }
+    Ok(typed)
 }
 
 fn is_not_null(call: Call) -> Result<Typed> {
