@@ -1,38 +1,35 @@
-//! Reads strings that only a filter looks at as views.
+//! Carries strings as views from the files to where something wants them plain.
 //!
-//! A dictionary page becomes an array of views without a byte being copied, and most comparisons are
-//! decided by the four bytes a view holds. Spark's strings are plain arrays everywhere else here, so a
-//! column that the filter hands on is copied into one, for the rows that passed.
+//! A dictionary page becomes an array of views without a byte being copied, most comparisons are decided
+//! by the four bytes a view holds, and joins and groups move sixteen bytes a string. Spark's strings are
+//! plain arrays everywhere else here, so a view is copied into one where an expression, an aggregate, a
+//! sort or the result wants it: for the rows that are left by then.
 
-use std::collections::{BTreeSet, HashSet};
+mod expr;
+mod scan;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Result, ScalarValue, Statistics};
-use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource,
-};
+use datafusion::common::{JoinSide, Result};
+use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::datasource::table_schema::TableSchema;
-use datafusion::logical_expr::Operator;
-use datafusion::physical_expr::expressions::{
-    BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr,
-};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::utils::collect_columns;
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use functions::kernel::KernelUdf;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, Partitioning, ReplaceChildrenOptions};
 
-use crate::source::guarded::GuardedSource;
-
-/// Kernels that look at their first argument in whatever layout it comes.
-const LAYOUT_BLIND: &[&str] = &["like"];
+use self::expr::over_views;
+use self::scan::ScannedStrings;
 
 /// The pass; see the module.
 #[derive(Debug, Clone, Copy)]
@@ -40,16 +37,7 @@ pub struct StringViews;
 
 impl PhysicalOptimizerRule for StringViews {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let Some(filter) = node.downcast_ref::<FilterExec>() else {
-                return Ok(Transformed::no(node));
-            };
-            Ok(match with_views(filter)? {
-                Some(filter) => Transformed::yes(filter),
-                None => Transformed::no(node),
-            })
-        })
-        .data()
+        lift(&plan, Keys::OfOneInput)?.plain(&plan)
     }
 
     fn name(&self) -> &str {
@@ -61,36 +49,69 @@ impl PhysicalOptimizerRule for StringViews {
     }
 }
 
-/// The filter over a scan of views, under casts of what it hands on.
-fn with_views(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(scan) = filter.input().downcast_ref::<DataSourceExec>() else {
-        return Ok(None);
-    };
-    let Some(config) = scan.data_source().as_ref().downcast_ref::<FileScanConfig>() else {
-        return Ok(None);
-    };
-    let Some(scanned) = ScannedStrings::of(config, filter) else {
-        return Ok(None);
-    };
-    let Some(input) = scanned.read_as_views(config)? else {
-        return Ok(None);
-    };
-    let predicate = viewed(filter.predicate(), &scanned.outputs, &input.schema())?;
-    let filtered = FilterExecBuilder::new(predicate, input)
-        .apply_projection(filter.projection().as_ref().map(|p| p.to_vec()))?
-        .with_batch_size(filter.batch_size())
-        .with_default_selectivity(filter.default_selectivity())
-        .with_fetch(filter.fetch())
-        .build()?;
-    plain_again(Arc::new(filtered), &filter.schema()).map(Some)
+/// Whether something above has two inputs whose rows must be dealt out to partitions alike. A view has
+/// another hash than the string it stands for, so keys of such inputs stay plain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    OfOneInput,
+    Shared,
 }
 
-/// The plan with the columns of `schema`, casts where it has views.
-fn plain_again(plan: Arc<dyn ExecutionPlan>, schema: &Schema) -> Result<Arc<dyn ExecutionPlan>> {
-    if plan.schema().fields() == schema.fields() {
+/// A plan in which strings may be views, column for column the one it was made from.
+struct Lifted {
+    plan: Arc<dyn ExecutionPlan>,
+    /// The plan to use where views are not wanted, as long as nothing was gained by them; otherwise
+    /// they are copied.
+    without: Option<Arc<dyn ExecutionPlan>>,
+}
+
+impl Lifted {
+    /// A plan without views.
+    fn same(plan: Arc<dyn ExecutionPlan>) -> Self {
+        Lifted { without: Some(Arc::clone(&plan)), plan }
+    }
+
+    /// A plan that gained by the views it has, if it has any.
+    fn gained(plan: Arc<dyn ExecutionPlan>, original: &Arc<dyn ExecutionPlan>) -> Self {
+        if views_of(&plan, original).is_empty() { Lifted::same(plan) } else { Lifted { plan, without: None } }
+    }
+
+    /// With the columns of `original`.
+    fn plain(self, original: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        match self.without {
+            Some(without) => Ok(without),
+            None => copied(self.plan, original.schema().as_ref()),
+        }
+    }
+
+    /// With those columns of `original` plain that `wanted` picks.
+    fn plain_where(self, original: &Arc<dyn ExecutionPlan>, wanted: &HashSet<usize>) -> Result<Self> {
+        if views_of(&self.plan, original).is_disjoint(wanted) {
+            return Ok(self);
+        }
+        if let Some(without) = self.without {
+            return Ok(Lifted::same(without));
+        }
+        let (found, plain) = (self.plan.schema(), original.schema());
+        let pick = |i: usize| if wanted.contains(&i) { plain.field(i).clone() } else { found.field(i).clone() };
+        let fields: Vec<_> = (0..found.fields().len()).map(pick).collect();
+        Ok(Lifted::gained(copied(self.plan, &Schema::new(fields))?, original))
+    }
+}
+
+/// The columns that are views in `plan`, and strings in the one it was made from.
+fn views_of(plan: &Arc<dyn ExecutionPlan>, original: &Arc<dyn ExecutionPlan>) -> HashSet<usize> {
+    let (found, plain) = (plan.schema(), original.schema());
+    let pairs = found.fields().iter().zip(plain.fields()).enumerate();
+    pairs.filter(|(_, (a, b))| a.data_type() != b.data_type()).map(|(i, _)| i).collect()
+}
+
+/// The plan with the types of `schema`: casts where it has views.
+fn copied(plan: Arc<dyn ExecutionPlan>, schema: &Schema) -> Result<Arc<dyn ExecutionPlan>> {
+    let found = plan.schema();
+    if found.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type()) {
         return Ok(plan);
     }
-    let found = plan.schema();
     let columns = schema.fields().iter().zip(found.fields()).enumerate().map(|(i, (wanted, found))| {
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), i));
         let expr = match wanted.data_type() == found.data_type() {
@@ -102,233 +123,270 @@ fn plain_again(plan: Arc<dyn ExecutionPlan>, schema: &Schema) -> Result<Arc<dyn 
     Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
 }
 
-/// String columns of a scan of parquet files that can be views.
-struct ScannedStrings {
-    /// By their place in the table.
-    table: BTreeSet<usize>,
-    /// By their place in the output of the scan.
-    outputs: HashSet<usize>,
+/// Reads strings as views as far up as operators take them.
+fn lift(plan: &Arc<dyn ExecutionPlan>, keys: Keys) -> Result<Lifted> {
+    if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
+        return lift_scan(plan, scan);
+    }
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        return lift_filter(plan, filter, keys);
+    }
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        return lift_projection(plan, projection, keys);
+    }
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        return lift_join(plan, join, keys);
+    }
+    if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+        return lift_aggregate(plan, aggregate, keys);
+    }
+    if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
+        return lift_repartition(plan, repartition, keys);
+    }
+    if plan.is::<CoalescePartitionsExec>() {
+        let input = plan.children()[0];
+        return over(plan, lift(input, keys)?);
+    }
+    let keys = if plan.children().len() > 1 { Keys::Shared } else { keys };
+    let children = plan.children().into_iter().map(|child| lift(child, keys)?.plain(child));
+    with_children(plan, children.collect::<Result<_>>()?).map(Lifted::same)
 }
 
-impl ScannedStrings {
-    /// Those that the filter only compares, and the scan only hands on.
-    fn of(config: &FileScanConfig, filter: &FilterExec) -> Option<Self> {
-        let source = parquet(&config.file_source)?;
-        let file_schema = config.file_source.table_schema().file_schema();
-        let projection = source.projection()?;
-        let mut found = ScannedStrings { table: BTreeSet::new(), outputs: HashSet::new() };
-        for column in collect_columns(filter.predicate()) {
-            let output = projection.as_ref().get(column.index())?;
-            let Some(read) = output.expr.downcast_ref::<Column>().map(Column::index) else {
-                continue;
-            };
-            let is_string = file_schema.fields().get(read).is_some_and(|f| f.data_type() == &DataType::Utf8);
-            let uses = projection.iter().flat_map(|p| collect_columns(&p.expr)).filter(|c| c.index() == read).count();
-            let pruned = source.predicate().is_none_or(|p| only_compared(p, read));
-            if is_string && uses == 1 && pruned && only_compared(filter.predicate(), column.index()) {
-                found.table.insert(read);
-                found.outputs.insert(column.index());
-            }
-        }
-        (!found.table.is_empty()).then_some(found)
+fn with_children(
+    plan: &Arc<dyn ExecutionPlan>,
+    children: Vec<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let same = plan.children().into_iter().zip(&children).all(|(old, new)| Arc::ptr_eq(old, new));
+    if same {
+        return Ok(Arc::clone(plan));
     }
+    Arc::clone(plan).replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}
 
-    /// The scan with views.
-    fn read_as_views(&self, config: &FileScanConfig) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(source) = parquet(&config.file_source) else {
-            return Ok(None);
+/// An operator that hands on what its one input gives.
+fn over(plan: &Arc<dyn ExecutionPlan>, input: Lifted) -> Result<Lifted> {
+    let without = input.without.map(|without| with_children(plan, vec![without])).transpose()?;
+    Ok(Lifted { plan: with_children(plan, vec![input.plan])?, without })
+}
+
+fn file_scan(scan: &DataSourceExec) -> Option<&FileScanConfig> {
+    scan.data_source().as_ref().downcast_ref::<FileScanConfig>()
+}
+
+fn lift_scan(plan: &Arc<dyn ExecutionPlan>, scan: &DataSourceExec) -> Result<Lifted> {
+    let views = match file_scan(scan) {
+        Some(config) => match ScannedStrings::of(config, None) {
+            Some(strings) => strings.read_as_views(config)?,
+            None => None,
+        },
+        None => None,
+    };
+    Ok(match views {
+        Some(views) => Lifted { plan: views, without: Some(Arc::clone(plan)) },
+        None => Lifted::same(Arc::clone(plan)),
+    })
+}
+
+/// The input of a filter; a scan right below it leaves plain what the filter does not only compare.
+fn lift_filtered(filter: &FilterExec, keys: Keys) -> Result<Lifted> {
+    let input = filter.input();
+    let Some(config) = input.downcast_ref::<DataSourceExec>().and_then(file_scan) else {
+        return lift(input, keys);
+    };
+    let views = match ScannedStrings::of(config, Some(filter)) {
+        Some(strings) => strings.read_as_views(config)?,
+        None => None,
+    };
+    Ok(views.map_or_else(|| Lifted::same(Arc::clone(input)), |views| Lifted::gained(views, input)))
+}
+
+fn lift_filter(plan: &Arc<dyn ExecutionPlan>, filter: &FilterExec, keys: Keys) -> Result<Lifted> {
+    let input = lift_filtered(filter, keys)?;
+    let views = views_of(&input.plan, filter.input());
+    if views.is_empty() {
+        return with_children(plan, vec![input.plan]).map(Lifted::same);
+    }
+    let predicate = over_views(filter.predicate(), &views, &input.plan.schema())?;
+    let filtered = FilterExecBuilder::new(predicate, input.plan)
+        .apply_projection(filter.projection().as_ref().map(|p| p.to_vec()))?
+        .with_batch_size(filter.batch_size())
+        .with_default_selectivity(filter.default_selectivity())
+        .with_fetch(filter.fetch())
+        .build()?;
+    // Even a column that only the filter looks at was worth it.
+    let filtered: Arc<dyn ExecutionPlan> = Arc::new(filtered);
+    Ok(Lifted::gained(filtered, plan))
+}
+
+fn lift_projection(plan: &Arc<dyn ExecutionPlan>, projection: &ProjectionExec, keys: Keys) -> Result<Lifted> {
+    let input = lift(projection.input(), keys)?;
+    let views = views_of(&input.plan, projection.input());
+    if views.is_empty() {
+        return over(plan, input);
+    }
+    let schema = input.plan.schema();
+    let exprs = projection.expr().iter().map(|p| {
+        let expr = match p.expr.is::<Column>() {
+            true => Arc::clone(&p.expr),
+            false => over_views(&p.expr, &views, &schema)?,
         };
-        let table = config.file_source.table_schema();
-        let fields = table.file_schema().fields().iter().enumerate().map(|(i, field)| match self.table.contains(&i) {
-            true => Arc::new(Field::clone(field).with_data_type(DataType::Utf8View)),
-            false => Arc::clone(field),
-        });
-        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), table.file_schema().metadata().clone());
-        let table = TableSchema::builder(Arc::new(schema))
-            .with_table_partition_cols(table.table_partition_cols().iter().cloned().collect::<Vec<_>>())
-            .with_virtual_columns(table.virtual_columns().clone())
-            .build();
-        let table_schema = Arc::clone(table.table_schema());
-        let mut views = ParquetSource::new(table).with_table_parquet_options(source.table_parquet_options().clone());
-        if let Some(factory) = source.parquet_file_reader_factory() {
-            views = views.with_parquet_file_reader_factory(Arc::clone(factory));
-        }
-        if let Some(predicate) = source.predicate() {
-            views = views.with_predicate(viewed(predicate, &self.table.iter().copied().collect(), &table_schema)?);
-        }
-        let projected = match source.projection() {
-            Some(projection) => views.try_pushdown_projection(projection)?,
-            None => return Ok(None),
-        };
-        let Some(mut file_source) = projected else {
-            return Ok(None);
-        };
-        if let Some(guard) = config.file_source.downcast_ref::<GuardedSource>() {
-            file_source = GuardedSource::wrap(file_source, guard.parts().1);
-        }
-        let groups = config.file_groups.iter().map(|group| self.without_statistics(group)).collect();
-        let statistics = self.forgotten(&config.statistics());
-        let config = FileScanConfigBuilder::from(config.clone())
-            .with_source(file_source)
-            .with_file_groups(groups)
-            .with_statistics(statistics)
-            .build();
-        Ok(Some(DataSourceExec::from_data_source(config)))
+        Ok(ProjectionExpr { expr, alias: p.alias.clone() })
+    });
+    let projected = ProjectionExec::try_new(exprs.collect::<Result<Vec<_>>>()?, input.plan)?;
+    let without = input.without.map(|without| with_children(plan, vec![without])).transpose()?;
+    Ok(Lifted { plan: Arc::new(projected), without })
+}
+
+/// A join moves views of the columns that it only hands on.
+fn lift_join(plan: &Arc<dyn ExecutionPlan>, join: &HashJoinExec, keys: Keys) -> Result<Lifted> {
+    let below = if *join.partition_mode() == PartitionMode::Partitioned { Keys::Shared } else { keys };
+    let (mut left, mut right) = (HashSet::new(), HashSet::new());
+    for (l, r) in join.on() {
+        left.extend(collect_columns(l).iter().map(Column::index));
+        right.extend(collect_columns(r).iter().map(Column::index));
     }
-
-    /// The files, with nothing known about the values of the views: what is known has the old type.
-    fn without_statistics(&self, group: &FileGroup) -> FileGroup {
-        let files = group.iter().map(|file| {
-            let mut file = file.clone();
-            file.statistics = file.statistics.as_deref().map(|known| Arc::new(self.forgotten(known)));
-            file
-        });
-        FileGroup::new(files.collect())
-    }
-
-    fn forgotten(&self, known: &Statistics) -> Statistics {
-        let mut known = known.clone();
-        for &column in &self.table {
-            if let Some(column) = known.column_statistics.get_mut(column) {
-                column.min_value = Precision::Absent;
-                column.max_value = Precision::Absent;
-            }
-        }
-        known
-    }
-}
-
-/// The reader of parquet files behind a source.
-fn parquet(source: &Arc<dyn FileSource>) -> Option<&ParquetSource> {
-    match source.downcast_ref::<GuardedSource>() {
-        Some(guard) => guard.parts().0.downcast_ref::<ParquetSource>(),
-        None => source.downcast_ref::<ParquetSource>(),
-    }
-}
-
-fn is_column(expr: &Arc<dyn PhysicalExpr>, index: usize) -> bool {
-    expr.downcast_ref::<Column>().is_some_and(|c| c.index() == index)
-}
-
-fn is_string(expr: &Arc<dyn PhysicalExpr>) -> bool {
-    expr.downcast_ref::<Literal>().is_some_and(|l| matches!(l.value(), ScalarValue::Utf8(_)))
-}
-
-fn uses(expr: &Arc<dyn PhysicalExpr>, index: usize) -> bool {
-    collect_columns(expr).iter().any(|c| c.index() == index)
-}
-
-fn is_comparison(op: &Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
-}
-
-/// The call's arguments, if its kernel does not mind the layout of the first.
-fn layout_blind(expr: &Arc<dyn PhysicalExpr>) -> Option<&[Arc<dyn PhysicalExpr>]> {
-    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
-    let udf = call.fun().inner().downcast_ref::<KernelUdf>()?;
-    LAYOUT_BLIND.contains(&udf.kernel.name).then(|| call.args())
-}
-
-/// Whether all that `expr` does with a column works on views, once [`viewed`] has seen to it.
-fn only_compared(expr: &Arc<dyn PhysicalExpr>, index: usize) -> bool {
-    if !uses(expr, index) {
-        return true;
-    }
-    if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
-        let (l, r) = (binary.left(), binary.right());
-        return match binary.op() {
-            Operator::And | Operator::Or => only_compared(l, index) && only_compared(r, index),
-            op if is_comparison(op) => (is_column(l, index) && is_string(r)) || (is_string(l) && is_column(r, index)),
-            _ => false,
+    for column in join.filter().iter().flat_map(|f| f.column_indices()) {
+        match column.side {
+            JoinSide::Left => left.insert(column.index),
+            _ => right.insert(column.index),
         };
     }
-    if let Some(not) = expr.downcast_ref::<NotExpr>() {
-        return only_compared(not.arg(), index);
-    }
-    if let Some(null) = expr.downcast_ref::<IsNullExpr>() {
-        return is_column(null.arg(), index);
-    }
-    if let Some(null) = expr.downcast_ref::<IsNotNullExpr>() {
-        return is_column(null.arg(), index);
-    }
-    if let Some(among) = expr.downcast_ref::<InListExpr>() {
-        return is_column(among.expr(), index) && among.list().iter().all(is_string);
-    }
-    if let Some(args) = layout_blind(expr) {
-        return is_column(&args[0], index) && args[1..].iter().all(|arg| !uses(arg, index));
-    }
-    false
+    let left = lift(join.left(), below)?.plain_where(join.left(), &left)?;
+    let right = lift(join.right(), below)?.plain_where(join.right(), &right)?;
+    Ok(Lifted::gained(with_children(plan, vec![left.plan, right.plan])?, plan))
 }
 
-/// The expression with strings that are compared with these columns as views; `schema` has them so.
-fn viewed(expr: &Arc<dyn PhysicalExpr>, columns: &HashSet<usize>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
-    let is_view = |e: &Arc<dyn PhysicalExpr>| columns.iter().any(|c| is_column(e, *c));
-    if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
-        let (l, r) = (binary.left(), binary.right());
-        let (l, r) = match binary.op() {
-            Operator::And | Operator::Or => (viewed(l, columns, schema)?, viewed(r, columns, schema)?),
-            op if is_comparison(op) && is_view(l) => (Arc::clone(l), as_view(r)),
-            op if is_comparison(op) && is_view(r) => (as_view(l), Arc::clone(r)),
-            _ => return Ok(Arc::clone(expr)),
-        };
-        return Ok(Arc::new(BinaryExpr::new(l, *binary.op(), r)));
-    }
-    if let Some(not) = expr.downcast_ref::<NotExpr>() {
-        return Ok(Arc::new(NotExpr::new(viewed(not.arg(), columns, schema)?)));
-    }
-    match expr.downcast_ref::<InListExpr>().filter(|among| is_view(among.expr())) {
-        Some(among) => {
-            let list = among.list().iter().map(as_view).collect();
-            Ok(Arc::new(InListExpr::try_new(Arc::clone(among.expr()), list, among.negated(), schema)?))
+/// An aggregate groups by views; what it computes, it computes of plain strings.
+fn lift_aggregate(plan: &Arc<dyn ExecutionPlan>, aggregate: &AggregateExec, keys: Keys) -> Result<Lifted> {
+    let input = aggregate.input();
+    let groups = aggregate.group_expr();
+    let mut plain = HashSet::new();
+    if matches!(aggregate.mode(), AggregateMode::Partial | AggregateMode::Single | AggregateMode::SinglePartitioned) {
+        for function in aggregate.aggr_expr() {
+            let all = function.all_expressions();
+            let read = all.args.iter().chain(&all.order_by_exprs).flat_map(collect_columns);
+            plain.extend(read.map(|c| c.index()));
         }
-        None => Ok(Arc::clone(expr)),
+        let filters = aggregate.filter_expr().iter().flatten().flat_map(collect_columns);
+        plain.extend(filters.map(|c| c.index()));
     }
+    let as_views = keys == Keys::OfOneInput && groups.is_single();
+    for (group, _) in groups.expr() {
+        if !as_views || !group.is::<Column>() {
+            plain.extend(collect_columns(group).iter().map(Column::index));
+        }
+    }
+    let lifted = lift(input, keys)?.plain_where(input, &plain)?;
+    let views = views_of(&lifted.plan, input);
+    if groups.expr().iter().all(|(group, _)| collect_columns(group).iter().all(|c| !views.contains(&c.index()))) {
+        return with_children(plan, vec![lifted.plan]).map(Lifted::same);
+    }
+    let grouped = AggregateExec::try_new(
+        *aggregate.mode(),
+        groups.clone(),
+        aggregate.aggr_expr().to_vec(),
+        aggregate.filter_expr().to_vec(),
+        lifted.plan,
+        aggregate.input_schema(),
+    )?;
+    let grouped: Arc<dyn ExecutionPlan> = Arc::new(grouped.with_limit_options(aggregate.limit_options()));
+    Ok(Lifted::gained(grouped, plan))
 }
 
-fn as_view(expr: &Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
-    match expr.downcast_ref::<Literal>().map(Literal::value) {
-        Some(ScalarValue::Utf8(text)) => Arc::new(Literal::new(ScalarValue::Utf8View(text.clone()))),
-        _ => Arc::clone(expr),
-    }
+fn lift_repartition(plan: &Arc<dyn ExecutionPlan>, repartition: &RepartitionExec, keys: Keys) -> Result<Lifted> {
+    let input = lift(repartition.input(), keys)?;
+    let dealt: HashSet<usize> = match repartition.partitioning() {
+        Partitioning::Hash(exprs, _) if keys == Keys::Shared => {
+            exprs.iter().flat_map(collect_columns).map(|c| c.index()).collect()
+        }
+        // Rows that are equal stay together, whatever is hashed, if it is a column.
+        Partitioning::Hash(exprs, _) => {
+            exprs.iter().filter(|e| !e.is::<Column>()).flat_map(collect_columns).map(|c| c.index()).collect()
+        }
+        _ => HashSet::new(),
+    };
+    over(plan, input.plain_where(repartition.input(), &dealt)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::physical_expr::expressions::{col, lit};
+    use datafusion::arrow::util::pretty::pretty_format_batches;
+    use datafusion::dataframe::DataFrameWriteOptions;
+    use datafusion::execution::SessionStateBuilder;
+    use datafusion::physical_plan::{collect, displayable};
+    use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 
-    fn compare(op: Operator, l: Arc<dyn PhysicalExpr>, r: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
-        Arc::new(BinaryExpr::new(l, op, r))
+    /// Two tables with strings, longer and shorter than what a view holds itself, and nulls.
+    async fn context(folder: &str) -> SessionContext {
+        let config = SessionConfig::new()
+            .with_target_partitions(3)
+            // Filters right above scans, as over larger files.
+            .set_usize("datafusion.optimizer.repartition_file_min_size", 0)
+            .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
+        let ctx = SessionContext::new_with_state(
+            SessionStateBuilder::new().with_default_features().with_config(config).build(),
+        );
+        for (name, rows, parts) in [("t", 5000, 7), ("u", 40, 3)] {
+            let path = format!("{folder}/{name}");
+            let text = format!(
+                "SELECT value AS k, concat('key ', value % {parts}) AS a, \
+                 CASE WHEN value % 5 = 0 THEN NULL ELSE concat('a text longer than a view ', value % 11) END AS b \
+                 FROM generate_series(1, {rows})"
+            );
+            let table = ctx.sql(&text).await.expect(name);
+            table.write_parquet(&path, DataFrameWriteOptions::new(), None).await.expect("written");
+            ctx.register_parquet(name, &path, ParquetReadOptions::default()).await.expect("registered");
+        }
+        ctx
     }
 
-    #[test]
-    fn only_comparisons_with_constants_take_views() {
-        let field = |name: &str, ty: DataType| Field::new(name, ty, true);
-        let plain = Schema::new(vec![field("a", DataType::Utf8), field("b", DataType::Utf8)]);
-        let views = Schema::new(vec![field("a", DataType::Utf8View), field("b", DataType::Utf8)]);
-        let a = || col("a", &plain).expect("column");
-        let b = || col("b", &plain).expect("column");
-        let among = || -> Arc<dyn PhysicalExpr> {
-            Arc::new(InListExpr::try_new(a(), vec![lit("x"), lit("y")], true, &plain).expect("list"))
-        };
-        let check = |expr: Arc<dyn PhysicalExpr>, taken: bool| {
-            assert_eq!(only_compared(&expr, 0), taken, "{expr}");
-            if taken {
-                let viewed = viewed(&expr, &HashSet::from([0]), &views).expect("views");
-                assert_eq!(viewed.data_type(&views).expect("types agree"), DataType::Boolean, "{expr}");
+    async fn rows(ctx: &SessionContext, plan: Arc<dyn ExecutionPlan>) -> Vec<String> {
+        let batches = collect(plan, ctx.task_ctx()).await.expect("runs");
+        let mut lines: Vec<String> =
+            pretty_format_batches(&batches).expect("prints").to_string().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    #[tokio::test]
+    async fn answers_and_types_are_the_same_with_views() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ctx = context(folder.path().to_str().expect("a path")).await;
+        for (text, viewed) in [
+            ("SELECT a, b FROM t", false),
+            ("SELECT upper(a) FROM t WHERE k > 10", true),
+            ("SELECT b FROM t WHERE a = 'key 3' AND b IN ('a text longer than a view 4', 'x')", true),
+            ("SELECT k FROM t WHERE concat(a, 'x') = 'key 3x'", false),
+            ("SELECT a, b, count(*), sum(k) FROM t GROUP BY a, b", true),
+            ("SELECT a, max(b) FROM t WHERE b > 'a' GROUP BY a ORDER BY a LIMIT 3", true),
+            ("SELECT concat(a, b), count(*) FROM t WHERE k < 90 GROUP BY concat(a, b)", true),
+            ("SELECT a, b, count(*) FROM t WHERE k < 90 GROUP BY ROLLUP (a, b)", true),
+            ("SELECT x, count(*) FROM (SELECT a AS x, k FROM t) WHERE k < 90 GROUP BY x", true),
+            ("SELECT DISTINCT b FROM t", true),
+            ("SELECT t.a, u.b FROM t JOIN u ON t.k = u.k", true),
+            ("SELECT t.b, u.b FROM t JOIN u ON t.a = u.a WHERE t.k < 50", true),
+            ("SELECT t.a, u.b FROM t LEFT JOIN u ON t.k = u.k AND t.b < u.b", false),
+            ("SELECT t.a, u.b FROM t LEFT JOIN u ON t.k = u.k AND t.b < u.b WHERE t.k < 90", true),
+            ("SELECT u.a, count(*) FROM t JOIN u ON t.k = u.k WHERE t.b <> 'x' GROUP BY u.a", true),
+            ("SELECT x.a, y.n FROM u x JOIN (SELECT a, count(*) AS n FROM t GROUP BY a) y ON x.a = y.a", false),
+            ("SELECT a FROM t UNION ALL SELECT b FROM u WHERE k > 3", true),
+            ("SELECT a, row_number() OVER (PARTITION BY a ORDER BY k) FROM t WHERE k < 40", true),
+        ] {
+            for joins in ["1", "1000000000"] {
+                ctx.sql(&format!("SET datafusion.optimizer.hash_join_single_partition_threshold = {joins}"))
+                    .await
+                    .expect("set");
+                // Two plans: operators keep what they did.
+                let plan = ctx.sql(text).await.expect(text).create_physical_plan().await.expect(text);
+                let other = ctx.sql(text).await.expect(text).create_physical_plan().await.expect(text);
+                let lifted = StringViews.optimize(other, &ConfigOptions::new()).expect(text);
+                assert_eq!(lifted.schema(), plan.schema(), "{text}");
+                let shown = displayable(lifted.as_ref()).indent(true).to_string();
+                assert_eq!(shown.contains("AS Utf8"), viewed, "{text}\n{shown}");
+                assert_eq!(rows(&ctx, lifted).await, rows(&ctx, plan).await, "{text}\n{shown}");
             }
-        };
-        check(compare(Operator::Eq, a(), lit("x")), true);
-        check(compare(Operator::Lt, lit("x"), a()), true);
-        check(
-            compare(Operator::Or, compare(Operator::NotEq, a(), lit("x")), compare(Operator::Eq, b(), lit("y"))),
-            true,
-        );
-        check(Arc::new(NotExpr::new(among())), true);
-        check(Arc::new(IsNullExpr::new(a())), true);
-        check(compare(Operator::Eq, a(), b()), false);
-        check(compare(Operator::And, compare(Operator::Eq, a(), lit("x")), compare(Operator::Lt, a(), b())), false);
-        check(compare(Operator::StringConcat, a(), lit("x")), false);
+        }
     }
 }
