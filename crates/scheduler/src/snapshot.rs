@@ -63,7 +63,8 @@ fn failed(answer: Result<Answer>) -> Answer {
 }
 
 fn range(session: &Session, start: i64, end: i64, step: i64, partitions: Option<i32>) -> Answer {
-    let partitions = partitions.map_or(session.engine().shared().config.threads as i64, i64::from);
+    let default = || i64::try_from(session.settings().parallelism).unwrap_or(1);
+    let partitions = partitions.map_or_else(default, i64::from);
     let table = RangeTable::new(Range { start, end, step, partitions });
     Answer::Table(world::Table {
         name: Vec::new(),

@@ -136,7 +136,6 @@ impl Parser<'_> {
 
     /// What follows `REPLACE`.
     fn insert_replace(&mut self, mark: usize, insert: &mut Insert) -> Result<()> {
-        self.check_replace(mark)?;
         insert.mode = if self.eat_kw(Kw::USING) {
             InsertMode::ReplaceUsing(self.identifier_list()?)
         } else if self.eat_kw(Kw::ON) {
@@ -145,14 +144,14 @@ impl Parser<'_> {
             self.expect_kw(Kw::WHERE)?;
             InsertMode::ReplaceWhere(self.expression()?)
         };
-        Ok(())
+        self.check_replace(mark, &insert.mode)
     }
 
     /// Refuses `REPLACE ON` and `REPLACE USING` where they are switched off.
-    fn check_replace(&self, mark: usize) -> Result<()> {
-        let condition = match self.keyword_at(0) {
-            Some(Kw::ON) if !self.options.replace_on => "INSERT_REPLACE_ON_NOT_ENABLED",
-            Some(Kw::USING) if !self.options.replace_using => "INSERT_REPLACE_USING_NOT_ENABLED",
+    fn check_replace(&self, mark: usize, mode: &InsertMode) -> Result<()> {
+        let condition = match mode {
+            InsertMode::ReplaceOn(_) if !self.options.replace_on => "INSERT_REPLACE_ON_NOT_ENABLED",
+            InsertMode::ReplaceUsing(_) if !self.options.replace_using => "INSERT_REPLACE_USING_NOT_ENABLED",
             _ => return Ok(()),
         };
         Err(self.error(mark, condition).with_message("This form of INSERT is switched off"))

@@ -15,11 +15,12 @@ impl Parser<'_> {
     /// The pipe operators over `plan`.
     pub fn pipes(&mut self, mark: usize, mut plan: Plan) -> Result<Plan> {
         while self.at_pipe(0) {
-            if !self.options.pipes {
-                return Err(crate::error::not_allowed("Operator pipe SQL syntax using |>"));
-            }
             self.advance();
             plan = self.pipe(mark, plan)?;
+            if !self.options.pipes {
+                let refused = crate::error::not_allowed("Operator pipe SQL syntax using |>");
+                return Err(refused.at(Some(&self.origin(mark))));
+            }
             plan = self.set_operations(mark, plan)?;
         }
         Ok(plan)

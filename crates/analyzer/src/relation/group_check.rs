@@ -50,7 +50,7 @@ pub(super) fn check_grouping_calls(
     let mut error = None;
     let _ = expr.apply(|e| {
         let (call, is_id) = match e {
-            DfExpr::Cast(c) => (c.expr.as_ref(), c.field.data_type() == &arrow_schema::DataType::Int64),
+            DfExpr::Cast(c) => (c.expr.as_ref(), c.field.data_type() != &arrow_schema::DataType::Int8),
             _ => return Ok(TreeNodeRecursion::Continue),
         };
         if let DfExpr::AggregateFunction(f) = call

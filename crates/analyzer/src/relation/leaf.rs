@@ -37,8 +37,9 @@ impl Analyzer<'_> {
                 return self.relation(&reference);
             }
         }
-        let travel =
-            |name: &[String]| Err(Error::analysis("UNSUPPORTED_FEATURE.TIME_TRAVEL").param("relationId", quoted(name)));
+        let travel = |name: &[String]| {
+            Err(Error::analysis("UNSUPPORTED_FEATURE.TIME_TRAVEL").param("relationId", quoted(name)).nowhere())
+        };
         match self.ask_found(Need::Relation { name: name.to_vec(), options: options.clone() })? {
             Answer::Table(table) => {
                 let table = table.clone();

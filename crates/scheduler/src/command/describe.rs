@@ -338,18 +338,23 @@ fn described(function: &analyzer::world::SqlFunction) -> Vec<String> {
         let head = |i: usize| if i == 0 { format!("{label:<10}") } else { " ".repeat(10) };
         items.into_iter().enumerate().map(|(i, item)| format!("{}{item}", head(i))).collect()
     };
-    let typed = |name: &str, ty: &DataType| format!("{name} {}", ty.sql());
+    // Names and types stand in columns of equal width.
+    let typed = |all: Vec<(String, String)>| -> Vec<String> {
+        let width = |of: fn(&(String, String)) -> &String| all.iter().map(|p| of(p).chars().count()).max().unwrap_or(0);
+        let (names, types) = (width(|p| &p.0), width(|p| &p.1));
+        all.iter().map(|(name, ty)| format!("{name:<names$} {ty:<types$}")).collect()
+    };
     let (kind, returns) = match &function.body {
         analyzer::world::SqlFunctionBody::Scalar { returns, .. } => {
             ("SCALAR", returns.iter().map(DataType::sql).collect())
         }
         analyzer::world::SqlFunctionBody::Table { returns, .. } => {
             let fields = returns.iter().flat_map(|r| &r.fields);
-            ("TABLE", fields.map(|f| typed(&f.name, &f.data_type)).collect())
+            ("TABLE", typed(fields.map(|f| (f.name.clone(), f.data_type.sql())).collect()))
         }
     };
     let mut lines = vec![format!("Function: {}", function.name.join(".")), format!("{:<10}{kind}", "Type:")];
-    let inputs: Vec<String> = function.parameters.iter().map(|(name, ty, _)| typed(name, ty)).collect();
+    let inputs = typed(function.parameters.iter().map(|(name, ty, _)| (name.clone(), ty.sql())).collect());
     lines.extend(listed("Input:", if inputs.is_empty() { vec!["()".into()] } else { inputs }));
     lines.extend(listed("Returns:", returns));
     lines

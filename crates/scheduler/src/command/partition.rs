@@ -235,6 +235,17 @@ fn made(session: &Session, place: &Place, location: &str) -> Result<String> {
     Ok(location)
 }
 
+/// Removes the files of a partition in a folder of its own; folders below it are not the partition's.
+fn empty(location: &str) -> Result<()> {
+    let Some(folder) = location.strip_prefix("file:") else {
+        return Err(Error::unsupported("truncating partitions that are not on a local disk"));
+    };
+    for file in listed(Path::new(folder)).into_iter().filter(|f| f.is_file()) {
+        std::fs::remove_file(&file).map_err(|e| Error::internal(format!("cannot remove {}: {e}", file.display())))?;
+    }
+    Ok(())
+}
+
 /// Changes which partitions have a folder of their own.
 fn locate(session: &Session, place: &Place, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<()> {
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
@@ -397,10 +408,11 @@ pub async fn truncate(session: &Arc<Session>, place: &Place, entry: &TableEntry,
     if there.is_empty() {
         return Err(missing(&selected, place));
     }
-    if there.iter().any(|path| entry.partition_locations.contains_key(path)) {
-        return Err(Error::unsupported("truncating a partition that has a location of its own"));
-    }
     for path in &there {
+        if let Some(location) = entry.partition_locations.get(path) {
+            empty(location)?;
+            continue;
+        }
         let path = folder(entry)?.join(path);
         remove(&path)?;
         make(&path)?;

@@ -25,6 +25,12 @@ const MAX_NESTED_VIEWS: usize = 100;
 pub async fn create(session: &Arc<Session>, view: CreateView) -> Result<Table> {
     let settings = session.settings();
     let analyzed = session.analyze(&view.plan, settings.clone()).await?;
+    if let Some((_, collation)) = view.properties.iter().find(|(k, _)| k == "collation") {
+        super::table::check_object_collation(&settings.conf)?;
+        if !collation.eq_ignore_ascii_case("UTF8_BINARY") {
+            return Err(Error::unsupported(format!("the default collation {collation} of a view")));
+        }
+    }
     if !view.temporary && !view.global {
         refuse_variables(session, &view.plan, &session.place(&view.name)?).await?;
         return permanent(session, view, &analyzed.schema);
