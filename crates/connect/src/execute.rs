@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::backend::{CommandOutcome, Finished, OperationContext, QueryResult, SqlOutcome};
 use crate::from_proto::{CommandKind, Decoded, Pending, on_plan_stack};
 use crate::ipc::{BatchEncoder, ipc_table};
-use crate::operation::{Operation, cancelled};
+use crate::operation::{Failed, Operation, cancelled};
 use crate::sessions::{SessionHolder, check_uuid};
 use crate::to_proto::data_type;
 use crate::to_proto::error::Failure;
@@ -100,7 +100,7 @@ impl Drop for Execution {
         let failure = Failure::from(cancelled());
         if self.operation.is_running() {
             let status = failure.status(None);
-            self.operation.finish(Err((failure, status)));
+            self.operation.finish(Err(Failed::new(&failure, status)));
         }
         if !self.operation.reattachable {
             self.holder.remove_operation(&self.operation.id);
@@ -123,7 +123,7 @@ impl Execution {
             let failure = Failure::from(error);
             tracing::debug!(operation = %self.operation.id, error = %failure.message(), "operation failed");
             let status = self.holder.fail(&failure);
-            (failure, status)
+            Failed::new(&failure, status)
         }));
     }
 

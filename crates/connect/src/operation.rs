@@ -42,10 +42,26 @@ pub struct Operation {
     changed: watch::Sender<u64>,
 }
 
+/// How an execution failed, as far as clients that read it are told.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    status: Status,
+    /// Somebody interrupted it.
+    cancelled: bool,
+}
+
+impl Failed {
+    /// The failure that `status` tells of.
+    pub fn new(failure: &Failure, status: Status) -> Failed {
+        let cancelled = matches!(failure, Failure::Spark(e) if e.condition() == "OPERATION_CANCELED");
+        Failed { status, cancelled }
+    }
+}
+
 struct State {
     log: ResponseLog<ExecutePlanResponse>,
     /// How the execution ended, once it has.
-    end: Option<Result<(), (Failure, Status)>>,
+    end: Option<Result<(), Failed>>,
     /// Which stream may read: every attachment gets the next number.
     reader: u64,
     attached: bool,
@@ -125,7 +141,7 @@ impl Operation {
     }
 
     /// Ends the execution: nothing more is produced. The first end counts.
-    pub fn finish(&self, end: Result<(), (Failure, Status)>) {
+    pub fn finish(&self, end: Result<(), Failed>) {
         {
             let mut state = self.state.lock();
             if state.end.is_none() {
@@ -174,7 +190,7 @@ impl Operation {
             None if state.interrupted => OperationState::Terminating,
             None => OperationState::Running,
             Some(Ok(())) => OperationState::Succeeded,
-            Some(Err((failure, _))) if is_cancelled(failure) => OperationState::Cancelled,
+            Some(Err(failed)) if failed.cancelled => OperationState::Cancelled,
             Some(Err(_)) => OperationState::Failed,
         }
     }
@@ -222,11 +238,6 @@ impl Operation {
     fn notify(&self) {
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
-}
-
-/// Whether the execution ended because somebody interrupted it.
-fn is_cancelled(failure: &Failure) -> bool {
-    matches!(failure, Failure::Spark(e) if e.condition() == "OPERATION_CANCELED")
 }
 
 /// The error of an interrupted execution.
@@ -328,7 +339,7 @@ impl Reading {
             Ok(None) => match &state.end {
                 None => Look::Wait,
                 Some(Ok(())) => Look::End,
-                Some(Err((_, status))) => Look::Error(status.clone()),
+                Some(Err(failed)) => Look::Error(failed.status.clone()),
             },
         }
     }

@@ -21,8 +21,8 @@ use crate::sessions::Sessions;
 /// The largest message, either way.
 const MAX_MESSAGE_BYTES: usize = 128 << 20;
 
-/// How often idle sessions and abandoned executions are looked for.
-const REAP_INTERVAL: Duration = Duration::from_secs(30);
+/// How often idle sessions, abandoned executions and outdated errors are looked for.
+const REAP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How the front door behaves.
 #[derive(Debug, Clone)]

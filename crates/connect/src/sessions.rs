@@ -29,6 +29,9 @@ const MAX_DETACHED: Duration = Duration::from_secs(5 * 60);
 /// Responses that executions nobody reads may hold together; beyond it, those left longest ago are dropped.
 const MAX_DETACHED_BYTES: usize = 64 << 20;
 
+/// Beyond this, not even the time to return is left to them.
+const TOO_MANY_DETACHED_BYTES: usize = 256 << 20;
+
 /// A client that only lost its connection is back within this time.
 const TIME_TO_RETURN: Duration = Duration::from_secs(10);
 
@@ -38,8 +41,11 @@ const MAX_CLOSED: usize = 1000;
 /// Ended executions of a session that are remembered.
 const MAX_ENDED: usize = 1000;
 
-/// Errors of a session whose details can still be fetched.
+/// Errors of a session whose details can still be fetched, the bytes they hold together, and for how
+/// long: a client asks at once or never.
 const MAX_ERRORS: usize = 100;
+const MAX_ERROR_BYTES: usize = 1 << 20;
+const MAX_ERROR_AGE: Duration = Duration::from_secs(60);
 
 /// A session's key: user and session id.
 type Key = (String, String);
@@ -207,15 +213,15 @@ fn drop_costly(open: &[Arc<SessionHolder>]) {
     for holder in open {
         for operation in holder.operations() {
             let (idle, bytes) = (operation.idle(), operation.held_bytes());
-            if idle >= TIME_TO_RETURN && bytes > 0 {
+            if !idle.is_zero() && bytes > 0 {
                 detached.push((idle, bytes, holder, operation.id.clone()));
             }
         }
     }
     let mut held: usize = detached.iter().map(|d| d.1).sum();
     detached.sort_by_key(|d| std::cmp::Reverse(d.0));
-    for (_, bytes, holder, id) in detached {
-        if held <= MAX_DETACHED_BYTES {
+    for (idle, bytes, holder, id) in detached {
+        if held <= MAX_DETACHED_BYTES || (idle < TIME_TO_RETURN && held <= TOO_MANY_DETACHED_BYTES) {
             return;
         }
         held -= bytes;
@@ -251,8 +257,26 @@ struct HolderState {
     /// How executions ended that are gone, oldest first.
     ended: IndexMap<String, OperationState>,
     /// Errors whose details were not fetched yet, oldest first.
-    errors: IndexMap<String, Failure>,
+    errors: IndexMap<String, KeptError>,
     last_used: Instant,
+}
+
+/// An error whose details may be asked for.
+struct KeptError {
+    failure: Failure,
+    bytes: usize,
+    since: Instant,
+}
+
+impl HolderState {
+    fn keep_error(&mut self, id: String, failure: Failure) {
+        let bytes = failure.size();
+        self.errors.insert(id, KeptError { failure, bytes, since: Instant::now() });
+        let mut held: usize = self.errors.values().map(|e| e.bytes).sum();
+        while self.errors.len() > MAX_ERRORS || (held > MAX_ERROR_BYTES && self.errors.len() > 1) {
+            held -= self.errors.shift_remove_index(0).map_or(held, |(_, e)| e.bytes);
+        }
+    }
 }
 
 impl SessionHolder {
@@ -291,16 +315,13 @@ impl SessionHolder {
     pub fn fail(&self, failure: &Failure) -> Status {
         let id = Uuid::new_v4().to_string();
         let mut state = self.state.lock();
-        state.errors.insert(id.clone(), failure.clone());
-        if state.errors.len() > MAX_ERRORS {
-            state.errors.shift_remove_index(0);
-        }
+        state.keep_error(id.clone(), failure.clone());
         failure.status(Some(&id))
     }
 
     /// The failure of that id; it is told once.
     pub fn take_error(&self, id: &str) -> Option<Failure> {
-        self.state.lock().errors.shift_remove(id)
+        self.state.lock().errors.shift_remove(id).map(|kept| kept.failure)
     }
 
     /// Registers an execution under an id that must be new.
@@ -365,6 +386,7 @@ impl SessionHolder {
     }
 
     fn drop_abandoned(&self) {
+        self.state.lock().errors.retain(|_, e| e.since.elapsed() < MAX_ERROR_AGE);
         for operation in self.operations() {
             if operation.idle() >= MAX_DETACHED
                 && let Some(operation) = self.remove_operation(&operation.id)

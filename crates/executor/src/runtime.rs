@@ -50,6 +50,7 @@ fn default_producer(spill_dir: &Path) -> RuntimeProducer {
 /// A task gets the share of the memory that its virtual cores are of all, and spills beyond it.
 fn fair_share(bytes: u64, vcores: usize) -> MemoryPoolPolicy {
     let total = usize::try_from(bytes).unwrap_or(usize::MAX);
+    functions::room::set_memory(total);
     let per_vcore = (total / vcores.max(1)).max(1);
     Arc::new(move |base, _, vcores| {
         let share = per_vcore.saturating_mul(vcores.max(1) as usize).min(total);

@@ -20,6 +20,7 @@ pub mod observe;
 pub mod operators;
 pub mod parse_text;
 pub mod registry;
+pub mod room;
 pub mod scalar;
 pub mod typed;
 pub mod types;

@@ -8,6 +8,7 @@ mod error;
 mod executor_role;
 mod health;
 mod limits;
+mod memory;
 mod runtime;
 mod scratch;
 mod serve;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> Result<()> {
 }
 
 fn start(role: Resolved, log: &cli::LogArgs) -> Result<()> {
+    memory::give_back()?;
     match role {
         Resolved::Serve(serve) => serve::run(serve, None),
         Resolved::Scheduler(serve, plane) => serve::run(serve, Some(plane)),

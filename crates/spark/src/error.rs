@@ -204,13 +204,13 @@ impl Error {
 
     /// Adds a message parameter.
     pub fn param(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.0.parameters.insert(name.to_string(), value.into());
+        self.0.parameters.insert(name.to_string(), shortened(value.into()));
         self
     }
 
     /// Sets the sentence for people.
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.0.message = message.into();
+        self.0.message = shortened(message.into());
         self
     }
 
@@ -298,6 +298,18 @@ impl Error {
         let params: Vec<String> = self.0.parameters.iter().map(|(k, v)| format!("{k}={v}")).collect();
         if params.is_empty() { format!("{words}.") } else { format!("{words}: {}.", params.join(", ")) }
     }
+}
+
+/// Longer parameters and messages are cut: errors are kept for those who ask for their details.
+const MAX_TEXT: usize = 64 << 10;
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT - 3));
+        text.push_str("...");
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// The SQLSTATE of a condition, from Spark's published table.

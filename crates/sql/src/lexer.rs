@@ -51,9 +51,17 @@ const SYMBOLS: &[&str] = &[
     ":", "=", "<", ">", "+", "-", "*", "/", "%", "~", "&", "|", "^", ";", "?", "!", "{", "}", "@", "$",
 ];
 
+/// Room for tokens is taken ahead for texts up to this; what is longer is mostly long literals.
+const MAX_EXPECTED: usize = 64 << 10;
+
 /// The tokens of `text`, ending in [`Tok::Eof`].
 pub fn tokenize(text: &Arc<str>) -> Result<Vec<Token>> {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), pos: 0, tokens: Vec::with_capacity(text.len() / 4 + 4) };
+    let mut lexer = Lexer {
+        text,
+        bytes: text.as_bytes(),
+        pos: 0,
+        tokens: Vec::with_capacity(text.len().min(MAX_EXPECTED) / 4 + 4),
+    };
     while lexer.next_token()? {}
     let end = text.len() as u32;
     lexer.tokens.push(Token { tok: Tok::Eof, start: end, end });

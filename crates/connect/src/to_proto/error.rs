@@ -65,6 +65,19 @@ impl Failure {
         }
     }
 
+    /// About how many bytes it holds.
+    pub fn size(&self) -> usize {
+        match self {
+            Failure::IllegalArgument(text) => text.len(),
+            Failure::Spark(error) => {
+                let data = error.data();
+                let parameters: usize = data.parameters.iter().map(|(k, v)| k.len() + v.len()).sum();
+                let contexts: usize = data.contexts.iter().map(|c| c.fragment.len() + c.summary.len()).sum();
+                data.message.len() + parameters + contexts + size_of::<spark::error::ErrorData>()
+            }
+        }
+    }
+
     /// The whole message.
     pub fn message(&self) -> String {
         match self {

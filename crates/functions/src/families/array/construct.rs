@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::StructArray;
+use arrow::array::{Array, StructArray};
 use arrow::datatypes::DataType as Arrow;
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::{ColumnarValue, Expr};
@@ -18,6 +18,7 @@ use crate::coerce::Expected;
 use crate::error::fail;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -119,12 +120,15 @@ pub fn too_long(function: &str, length: i64) -> Error {
 
 fn eval_repeat(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (value, count) = (Column::of(args, 0)?, Numbers::of(args, 1)?);
+    let mut room = Room::new();
+    let each = element_bytes(value.array.as_ref());
     let mut out = ListPicks::new(vec![Arc::clone(&value.array)], &element_type(args)?);
     for row in 0..row_count(args) {
         match count.get(row) {
             None => out.close_null(),
             Some(n) if n > MAX_LENGTH => return fail(too_long("array_repeat", n)),
             Some(n) => {
+                room.take((n.max(0) as usize).saturating_mul(each))?;
                 for _ in 0..n.max(0) {
                     out.push(0, value.at(row));
                 }
@@ -133,6 +137,11 @@ fn eval_repeat(args: &KernelArgs) -> DfResult<ColumnarValue> {
         }
     }
     out.finish(args)
+}
+
+/// About what one more element costs: its value, as large as they are on average, and what says which it is.
+fn element_bytes(values: &dyn Array) -> usize {
+    values.to_data().get_slice_memory_size().unwrap_or(0) / values.len().max(1) + size_of::<(usize, usize)>()
 }
 
 fn eval_zip(args: &KernelArgs) -> DfResult<ColumnarValue> {

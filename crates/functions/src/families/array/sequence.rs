@@ -16,6 +16,7 @@ use crate::coerce;
 use crate::error::fail;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -110,6 +111,7 @@ fn eval_integers(args: &KernelArgs) -> DfResult<ColumnarValue> {
         if count > i128::from(super::construct::MAX_LENGTH) {
             return fail(too_long(count));
         }
+        out.room.take((count as usize).saturating_mul(Times::ELEMENT))?;
         out.values.extend((0..count as i64).map(|i| Some(start.wrapping_add(i.wrapping_mul(step)))));
         out.close(true);
     }
@@ -122,9 +124,13 @@ struct Times {
     values: Vec<Option<i64>>,
     ends: Vec<i32>,
     valid: Vec<bool>,
+    room: Room,
 }
 
 impl Times {
+    /// Bytes of an element, while it is made and in the array.
+    const ELEMENT: usize = size_of::<Option<i64>>() + size_of::<i64>();
+
     fn close(&mut self, valid: bool) {
         self.ends.push(self.values.len() as i32);
         self.valid.push(valid);
@@ -212,6 +218,7 @@ fn times_of_row(
     if count > i128::from(super::construct::MAX_LENGTH) {
         return fail(too_long(count));
     }
+    out.room.take((count as usize).saturating_mul(Times::ELEMENT))?;
     for i in 0_i64.. {
         let t = add_parts(from, i * step.0, i * step.1, i.wrapping_mul(step.2), zone)?;
         let past = if rough >= 0 { t > to } else { t < to };

@@ -14,6 +14,7 @@ use crate::families::collation;
 use crate::families::rows::{self, Ints, Text};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -161,12 +162,14 @@ fn eval_quote(args: &KernelArgs) -> Result<ColumnarValue> {
 
 fn eval_space(args: &KernelArgs) -> Result<ColumnarValue> {
     let count = Ints::of(args, 0)?;
+    let mut room = Room::new();
     rows::strings(args, |row, out| {
         let Some(n) = count.get(row) else { return Ok(false) };
         let n = n.max(0) as usize;
         if n > (i32::MAX - 15) as usize {
             return fail(rows::too_large("space", n));
         }
+        room.take(n)?;
         out.extend(std::iter::repeat_n(' ', n));
         Ok(true)
     })

@@ -16,6 +16,7 @@ use crate::families::collation::{self, Collation};
 use crate::families::rows::{self, Bytes, Ints, Text};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -207,6 +208,7 @@ fn eval_overlay_binary(args: &KernelArgs) -> Result<ColumnarValue> {
 
 fn eval_repeat(args: &KernelArgs) -> Result<ColumnarValue> {
     let (text, count) = (Text::of(args, 0)?, Ints::of(args, 1)?);
+    let mut room = Room::new();
     rows::strings(args, |row, out| {
         let (Some(s), Some(n)) = (text.get(row), count.get(row)) else { return Ok(false) };
         let n = n.max(0) as usize;
@@ -214,6 +216,7 @@ fn eval_repeat(args: &KernelArgs) -> Result<ColumnarValue> {
         if size > (i32::MAX - 15) as usize {
             return fail(rows::too_large("repeat", size));
         }
+        room.take(size)?;
         out.reserve(size);
         (0..n).for_each(|_| out.push_str(s));
         Ok(true)

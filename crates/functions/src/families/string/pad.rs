@@ -12,6 +12,7 @@ use crate::families::collation;
 use crate::families::rows::{self, Bytes, Ints, Text};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -64,6 +65,7 @@ fn typed(mut call: Call, string: &'static Kernel, binary: &'static Kernel) -> Sp
 
 fn eval_string(args: &KernelArgs, left: bool) -> Result<ColumnarValue> {
     let (text, len, pad) = (Text::of(args, 0)?, Ints::of(args, 1)?, Text::of(args, 2)?);
+    let mut room = Room::new();
     rows::strings(args, |row, out| {
         let (Some(s), Some(len), Some(pad)) = (text.get(row), len.get(row), pad.get(row)) else { return Ok(false) };
         let missing = len - super::length::char_count(s) as i64;
@@ -72,6 +74,7 @@ fn eval_string(args: &KernelArgs, left: bool) -> Result<ColumnarValue> {
             return Ok(true);
         }
         check_size(missing as usize, pad.len())?;
+        room.take((missing as usize).saturating_mul(pad.len().min(4)))?;
         if !left {
             out.push_str(s);
         }
@@ -85,6 +88,7 @@ fn eval_string(args: &KernelArgs, left: bool) -> Result<ColumnarValue> {
 
 fn eval_binary(args: &KernelArgs, left: bool) -> Result<ColumnarValue> {
     let (bytes, len, pad) = (Bytes::of(args, 0)?, Ints::of(args, 1)?, Bytes::of(args, 2)?);
+    let mut room = Room::new();
     rows::binaries(args, |row, out| {
         let (Some(b), Some(len), Some(pad)) = (bytes.get(row), len.get(row), pad.get(row)) else { return Ok(false) };
         let len = len.max(0) as usize;
@@ -93,6 +97,7 @@ fn eval_binary(args: &KernelArgs, left: bool) -> Result<ColumnarValue> {
             return Ok(true);
         }
         check_size(len, 1)?;
+        room.take(len)?;
         let padding = pad.iter().copied().cycle().take(len - b.len());
         if left {
             out.extend(padding);
