@@ -76,6 +76,8 @@ pub(crate) struct CteDef {
     pub max_recursion: Option<i32>,
     /// While a recursive CTE's own body is analysed: its columns so far.
     pub working: std::cell::RefCell<Option<Working>>,
+    /// While its body is analysed: who asks for it then, outside the step of a recursion, would never end.
+    pub active: std::cell::Cell<bool>,
 }
 
 /// The working table of a recursive CTE.

@@ -307,6 +307,8 @@ fn text_of(condition: &Expr) -> String {
             spark::Origin::DataFrame { .. } => String::new(),
         },
         Expr::Literal(Literal::Null(_)) => "NULL".to_string(),
+        Expr::Literal(Literal::Integer(n)) => n.to_string(),
+        Expr::Literal(Literal::Long(n)) => format!("{n}L"),
         Expr::Literal(Literal::String(text)) => format!("'{}'", text.to_uppercase()),
         _ => String::new(),
     }

@@ -68,6 +68,7 @@ impl Parser<'_> {
             Kw::INSERT => matches!(next, Some(Kw::INTO | Kw::OVERWRITE)),
             Kw::IS => self.is_predicate_follows(),
             Kw::IN => self.sym_at(1, "("),
+            Kw::WINDOW => self.name_at(1) && self.keyword_at(2) == Some(Kw::AS),
             Kw::WITH => matches!(next, Some(Kw::ROLLUP | Kw::CUBE)),
             Kw::NOT => self.predicate_not(),
             _ => begins_clause(keyword),
@@ -287,8 +288,10 @@ impl Parser<'_> {
             return Err(self.syntax_error());
         };
         let expr = match (keyword, negated) {
-            (Kw::NULL | Kw::UNKNOWN, false) => Expr::operator("isnull", vec![value]),
-            (Kw::NULL | Kw::UNKNOWN, true) => Expr::operator("isnotnull", vec![value]),
+            (Kw::NULL, false) => Expr::operator("isnull", vec![value]),
+            (Kw::NULL, true) => Expr::operator("isnotnull", vec![value]),
+            (Kw::UNKNOWN, false) => Expr::operator("is unknown", vec![value]),
+            (Kw::UNKNOWN, true) => Expr::operator("is not unknown", vec![value]),
             (truth, _) => {
                 let literal = Expr::Literal(Literal::Boolean(truth == Kw::TRUE));
                 return Ok(self.maybe_not(mark, Expr::operator("<=>", vec![value, literal]), negated));
@@ -411,7 +414,6 @@ fn begins_clause(keyword: Kw) -> bool {
             | HAVING
             | LIMIT
             | OFFSET
-            | WINDOW
             | UNION
             | EXCEPT
             | INTERSECT

@@ -224,7 +224,23 @@ impl<'a> Parser<'a> {
     }
 
     pub fn expect_kw(&mut self, keyword: Kw) -> Result<()> {
-        if self.eat_kw(keyword) { Ok(()) } else { Err(self.syntax_error()) }
+        if self.eat_kw(keyword) { Ok(()) } else { Err(self.missing_keyword(keyword)) }
+    }
+
+    /// A keyword that is not there: where what comes next could follow it, Spark says that it is missing.
+    pub fn missing_keyword(&self, keyword: Kw) -> Error {
+        let plain = matches!(self.peek(), Tok::Word(None) | Tok::Quoted);
+        let follows = match keyword {
+            Kw::CACHE | Kw::STATISTICS | Kw::FUNCTIONS => self.at_end(),
+            Kw::FROM | Kw::TABLE | Kw::TO | Kw::JOIN | Kw::EXISTS => plain,
+            Kw::IMMEDIATE => matches!(self.peek(), Tok::Str),
+            Kw::AND => self.at_end(),
+            _ => false,
+        };
+        match follows {
+            true => self.syntax_error_at(self.token(0), &format!(": missing '{}'", keyword.text())),
+            false => self.syntax_error(),
+        }
     }
 
     pub fn expect_kws(&mut self, keywords: &[Kw]) -> Result<()> {

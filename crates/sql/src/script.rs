@@ -113,6 +113,11 @@ impl Parser<'_> {
             self.nested(|p| p.body_item(scope, &mut block, is_block))?;
             self.expect_sym(";")?;
         }
+        if !is_block && block.statements.is_empty() {
+            // Only a block may be empty, so the word that ends this one begins a statement.
+            self.advance();
+            return Err(self.syntax_error());
+        }
         Ok(block)
     }
 

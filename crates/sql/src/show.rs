@@ -110,6 +110,9 @@ impl Parser<'_> {
         let mut scope = "ALL".to_string();
         if !self.at_kw(Kw::FUNCTIONS) {
             scope = self.identifier()?.to_uppercase();
+            if self.at_end() {
+                return Err(self.missing_keyword(Kw::FUNCTIONS));
+            }
         }
         self.expect_kw(Kw::FUNCTIONS)?;
         if !matches!(scope.as_str(), "ALL" | "USER" | "SYSTEM") {

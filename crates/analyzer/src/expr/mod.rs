@@ -71,7 +71,7 @@ impl Analyzer<'_> {
                 let parsed = self.parse_expression(text)?;
                 self.resolve(&parsed, scope)
             }
-            Expr::Parameter(parameter) => self.parameter(parameter),
+            Expr::Parameter(parameter) => self.parameter(parameter, scope),
             Expr::NamedArgument { value, .. } => self.resolve(value, scope),
             Expr::SortOrder(order) => self.resolve(&order.child, scope),
             Expr::Identifier { name, args } => self.identifier(name, args.as_deref(), scope),
@@ -86,7 +86,7 @@ impl Analyzer<'_> {
                 .param("prettyName", operator_of(scope.clause))
                 .with_message("A star stands for several columns and cannot be used here.")
                 .at(scope.origin.as_ref())),
-            Expr::Lambda { .. } => Err(Error::analysis("UNSUPPORTED_FEATURE.LAMBDA_FUNCTION_WITH_PYTHON_UDF")
+            Expr::Lambda { .. } => Err(Error::analysis("INVALID_LAMBDA_FUNCTION_CALL.NON_HIGHER_ORDER_FUNCTION")
                 .with_message("A lambda can only be an argument of a higher-order function.")),
             Expr::Default => Err(Error::analysis("DEFAULT_PLACEMENT_INVALID")
                 .with_message("DEFAULT can only stand alone as a value to insert or assign.")),
@@ -141,7 +141,7 @@ impl Analyzer<'_> {
         Some(Typed::new(expr, variable.ty.clone(), variable.nullable, variable.printed.clone()))
     }
 
-    fn parameter(&mut self, parameter: &Parameter) -> Result<Typed> {
+    fn parameter(&mut self, parameter: &Parameter, scope: &Scope) -> Result<Typed> {
         let found = self.parameters.iter().rev().find_map(|p| match parameter {
             Parameter::Named(name) => p.named.get(name).cloned(),
             Parameter::Positional(i) => p.positional.get(*i).cloned(),
@@ -149,7 +149,11 @@ impl Analyzer<'_> {
         found.ok_or_else(|| {
             let name = match parameter {
                 Parameter::Named(name) => name.clone(),
-                Parameter::Positional(i) => format!("_{i}"),
+                // Spark names a question mark by its place in the text.
+                Parameter::Positional(i) => match scope.origin.as_deref() {
+                    Some(Origin::Sql(origin)) => format!("_{}", origin.start),
+                    _ => format!("_{i}"),
+                },
             };
             Error::analysis("UNBOUND_SQL_PARAMETER").param("name", &name)
         })

@@ -34,6 +34,15 @@ impl Order {
         let nulls = if self.nulls_first { "FIRST" } else { "LAST" };
         format!("{} {direction} NULLS {nulls}", self.typed.name)
     }
+
+    /// As Spark prints it in plans, where columns show their ids.
+    fn name_with_id(&self) -> String {
+        let printed = self.name();
+        let DfExpr::Column(column) = &self.typed.expr else { return printed };
+        let suffix = if self.typed.ty == DataType::Long { "L" } else { "" };
+        let name = &self.typed.name;
+        printed.replacen(name.as_str(), &format!("{name}{}{suffix}", column.name), 1)
+    }
 }
 
 impl Analyzer<'_> {
@@ -107,6 +116,9 @@ impl Analyzer<'_> {
             ..p
         };
         let expr = over(typed.expr.clone(), &params)?;
+        if scope.clause == "SELECT" && !self.outer.is_empty() {
+            refuse_outer(&expr, &name, &partition, &order)?;
+        }
         if !contains_window(&expr) {
             return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_WINDOW")
                 .param("sqlExpr", format!("\"{}\"", typed.name))
@@ -213,11 +225,6 @@ impl Analyzer<'_> {
         let units = if frame.is_rows { WindowFrameUnits::Rows } else { WindowFrameUnits::Range };
         let printed = self.printed_frame(frame, order, scope)?;
         self.check_bounds(frame, &printed, order, scope)?;
-        if is_empty_frame(frame) {
-            // No row is in such a frame.
-            let never = WindowFrameBound::Following(ScalarValue::UInt64(Some(1 << 62)));
-            return Ok((DfFrame::new_bounds(WindowFrameUnits::Rows, never.clone(), never), printed));
-        }
         let unbounded = matches!(frame.lower, FrameBound::UnboundedPreceding)
             && matches!(frame.upper, FrameBound::UnboundedFollowing);
         if !frame.is_rows && !unbounded {
@@ -225,6 +232,11 @@ impl Analyzer<'_> {
         }
         let start = self.bound_of(&frame.lower, frame.is_rows, order, scope)?;
         let end = self.bound_of(&frame.upper, frame.is_rows, order, scope)?;
+        if is_empty_frame(&start, &end) {
+            // No row is in such a frame.
+            let never = WindowFrameBound::Following(ScalarValue::UInt64(Some(1 << 62)));
+            return Ok((DfFrame::new_bounds(WindowFrameUnits::Rows, never.clone(), never), printed));
+        }
         let mut frame = DfFrame::new_bounds(units, start, end);
         if order.is_empty() && units == WindowFrameUnits::Range {
             frame = DfFrame::new_bounds(
@@ -267,11 +279,7 @@ impl Analyzer<'_> {
                 if !typed.foldable() {
                     return Ok(format!("{} FOLLOWING", typed.name));
                 }
-                let scalar = fold::evaluate(&typed)?;
-                match is_negative(&scalar) {
-                    true => format!("{} PRECEDING", scalar.arithmetic_negate().map_err(from_datafusion)?),
-                    false => format!("{scalar} FOLLOWING"),
-                }
+                format!("{} FOLLOWING", fold::evaluate(&typed)?)
             }
         })
     }
@@ -320,10 +328,8 @@ impl Analyzer<'_> {
             });
             values.push(number.map(|n| if negate { -n } else { n }));
         }
-        let invalid = match (&frame.lower, &frame.upper) {
-            (FrameBound::UnboundedFollowing, _) | (_, FrameBound::UnboundedPreceding) => true,
-            _ => false,
-        };
+        let invalid = matches!(frame.lower, FrameBound::UnboundedFollowing)
+            || matches!(frame.upper, FrameBound::UnboundedPreceding);
         if invalid {
             return Err(Error::analysis("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_INVALID_BOUND")
                 .param("sqlExpr", format!("\"{printed}\""))
@@ -434,7 +440,7 @@ impl Analyzer<'_> {
             },
             _ if bounds.is_empty() => Ok(()),
             many => Err(error("RANGE_FRAME_MULTI_ORDER")
-                .param("orderSpec", many.iter().map(Order::name).collect::<Vec<_>>().join(","))),
+                .param("orderSpec", many.iter().map(Order::name_with_id).collect::<Vec<_>>().join(","))),
         }
     }
 
@@ -457,6 +463,9 @@ impl Analyzer<'_> {
         let negative = is_negative(&scalar);
         let magnitude = if negative { scalar.arithmetic_negate().map_err(from_datafusion)? } else { scalar };
         let magnitude = if is_rows { to_u64(&magnitude) } else { magnitude };
+        if is_zero(&magnitude) {
+            return Ok(WindowFrameBound::CurrentRow);
+        }
         Ok(match negative != negate {
             true => WindowFrameBound::Preceding(magnitude),
             false => WindowFrameBound::Following(magnitude),
@@ -493,11 +502,26 @@ impl Analyzer<'_> {
     }
 }
 
-/// True for a frame that ends before it begins, without two values that would be refused.
-fn is_empty_frame(frame: &WindowFrame) -> bool {
+/// A window inside a subquery has no columns of the enclosing query.
+fn refuse_outer(expr: &DfExpr, name: &str, partition: &[Typed], order: &[Order]) -> Result<()> {
+    use crate::decorrelate::{mentions_outer, without_outer};
+    if !mentions_outer(expr) {
+        return Ok(());
+    }
+    let mut shown = vec![format!("\"{} AS {}\"", without_outer(name), spark::types::quote_if_needed(name))];
+    let keys = partition.iter().filter(|t| mentions_outer(&t.expr)).map(|t| t.name.clone());
+    let orders = order.iter().filter(|o| mentions_outer(&o.typed.expr)).map(Order::name);
+    shown.extend(keys.chain(orders).map(|n| format!("\"{}\"", without_outer(&n))));
+    Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.CORRELATED_REFERENCE")
+        .param("sqlExprs", shown.join(",")))
+}
+
+/// True for a frame that ends before it begins; two values of which that can be said were refused before.
+fn is_empty_frame(start: &WindowFrameBound, end: &WindowFrameBound) -> bool {
     matches!(
-        (&frame.lower, &frame.upper),
-        (FrameBound::CurrentRow, FrameBound::Preceding(_)) | (FrameBound::Following(_), FrameBound::CurrentRow)
+        (start, end),
+        (WindowFrameBound::CurrentRow, WindowFrameBound::Preceding(_))
+            | (WindowFrameBound::Following(_), WindowFrameBound::CurrentRow)
     )
 }
 
@@ -586,10 +610,24 @@ fn refuse_window_of(function: &Typed, order: &[Order], frame: Option<&WindowFram
     });
     if whole && (!order.is_empty() || framed) {
         return Err(Error::analysis("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC")
-            .param("aggFunc", format!("\"{}\"", function.name))
+            .param("aggFunc", format!("\"{}\"", ordered_last(&function.name)))
             .with_message(format!("{} is over all rows of a partition: no ORDER BY and no frame.", function.name)));
     }
     Ok(())
+}
+
+/// `f(args) WITHIN GROUP (ORDER BY …)` as a call of which the ordering is an argument.
+fn ordered_last(printed: &str) -> String {
+    let parts = printed.split_once(") WITHIN GROUP (ORDER BY ");
+    let Some(((name, args), orders)) =
+        parts.and_then(|(call, orders)| Some((call.split_once('(')?, orders.strip_suffix(')').unwrap_or(orders))))
+    else {
+        return printed.to_string();
+    };
+    match name {
+        "listagg" | "string_agg" => format!("{name}({args}, {orders})"),
+        _ => format!("{name}({}, {args})", orders.split(" ASC").next().unwrap_or(orders)),
+    }
 }
 
 /// Distinct aggregates have no windows.
@@ -731,6 +769,10 @@ fn ranks_rows(expr: &DfExpr) -> bool {
 fn is_negative(value: &ScalarValue) -> bool {
     let zero = ScalarValue::new_zero(&value.data_type());
     matches!(zero.map(|z| value.partial_cmp(&z)), Ok(Some(std::cmp::Ordering::Less)))
+}
+
+fn is_zero(value: &ScalarValue) -> bool {
+    ScalarValue::new_zero(&value.data_type()).is_ok_and(|zero| zero == *value)
 }
 
 fn to_u64(value: &ScalarValue) -> ScalarValue {

@@ -49,6 +49,7 @@ impl Analyzer<'_> {
                 used: Default::default(),
                 max_recursion: cte.max_recursion,
                 working: Default::default(),
+                active: Default::default(),
             };
             scope.insert(key, Rc::new(def));
         }
@@ -81,6 +82,9 @@ impl Analyzer<'_> {
         if let Some(working) = working {
             return self.working_table(&working, &def).map(Some);
         }
+        if def.active.get() {
+            return Err(not_anchored(&def));
+        }
         let rel = self.define(&def)?;
         self.alias_rel(&rel, std::slice::from_ref(&def.name), &[]).map(Some)
     }
@@ -94,12 +98,13 @@ impl Analyzer<'_> {
         self.ctes.push(scope);
         let boundary = std::mem::replace(&mut self.cte_boundary, self.ctes.len());
         self.defining.push(self.cte_key(&def.name));
+        let active = def.active.replace(true);
         let rel = match recursive_union(def) {
             Some((plan, names, op)) => self.recursive(def, &plan, &names, &op),
-            None if def.recursive && mentions(&def.plan, &def.name) => Err(Error::analysis("INVALID_RECURSIVE_CTE")
-                .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name))),
+            None if def.recursive && mentions(&def.plan, &def.name) => Err(not_anchored(def)),
             None => self.relation(&def.plan),
         };
+        def.active.set(active);
         self.defining.pop();
         self.cte_boundary = boundary;
         self.ctes.truncate(def.visible);
@@ -236,6 +241,11 @@ impl Analyzer<'_> {
         let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
         Ok(Rel::new(plan, output, Made::Opaque, &[]))
     }
+}
+
+fn not_anchored(def: &CteDef) -> Error {
+    Error::analysis("INVALID_RECURSIVE_CTE")
+        .with_message(format!("The recursion {} is not an anchor and a step joined by UNION ALL.", def.name))
 }
 
 /// The parts of a recursive definition: anchor, column names given inside, the union.

@@ -281,7 +281,9 @@ impl Analyzer<'_> {
         let scope = Scope::new(&left, "LATERAL");
         let (mut right, used) = self.inner(&join.right, &scope)?;
         self.refuse_correlated(&left, &right, join.join_type).map_err(|e| e.at(scope.origin.as_ref()))?;
-        let volatile = right.plan.exists(|p| Ok(p.expressions().iter().any(DfExpr::is_volatile))).unwrap_or(false);
+        let draws = |e: &DfExpr| e.exists(|e| Ok(functions::families::sample::draws(e))).unwrap_or(false);
+        let by_chance = |e: &DfExpr| e.is_volatile() && !draws(e);
+        let volatile = right.plan.exists(|p| Ok(p.expressions().iter().any(by_chance))).unwrap_or(false);
         let recursive = right.plan.exists(|p| Ok(matches!(p, LogicalPlan::RecursiveQuery(_)))).unwrap_or(false);
         if volatile && !recursive && !matches!(left.plan, LogicalPlan::EmptyRelation(_)) {
             return Err(Error::analysis(
@@ -328,6 +330,7 @@ impl Analyzer<'_> {
         let (rel, mut columns) = self.generate(left, generator, names)?;
         for column in &mut columns {
             column.qualifier = alias.to_vec();
+            column.nullable |= join.join_type == JoinType::LeftOuter;
         }
         let mut output = left.output.clone();
         output.extend(columns);

@@ -55,9 +55,7 @@ impl Analyzer<'_> {
         refuse_subqueries(&orders)?;
         self.refuse_outer_orders(&orders)?;
         if let Some(order) = orders.iter().find(|o| contains_window(&o.typed.expr)) {
-            return Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
-                .param("operator", "Sort")
-                .param("invalidExprSqls", crate::relation::group_check::windows_printed(&order.typed.name)));
+            return Err(window_in_sort(&order.typed.name));
         }
         Ok(sorted(&source, rel, &orders))
     }
@@ -94,6 +92,11 @@ impl Analyzer<'_> {
             _ => {}
         }
         let mut orders = self.over_selected(&grouped, "ORDER BY", |this, scope| this.orders(keys, scope))?;
+        // Named by its alias a window is selected; written out it would have to be computed for the sort.
+        let written = |key: &SortOrder| matches!(key.child.unpositioned(), Expr::Window { .. });
+        if let Some((_, order)) = keys.iter().zip(&orders).find(|(key, _)| written(key)) {
+            return Err(window_in_sort(&order.typed.name));
+        }
         let first = grouped.values.len();
         for order in &orders {
             let mut typed = order.typed.clone();
@@ -171,6 +174,12 @@ fn refuse_subqueries(orders: &[Order]) -> Result<()> {
         Some(sub) => Err(Error::analysis(format!("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.{sub}"))
             .with_message("Rows cannot be sorted by such a subquery; select it and sort by its name.")),
     }
+}
+
+fn window_in_sort(printed: &str) -> Error {
+    Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+        .param("operator", "Sort")
+        .param("invalidExprSqls", crate::relation::group_check::windows_printed(printed))
 }
 
 /// `source` sorted, showing the columns of `shown`.

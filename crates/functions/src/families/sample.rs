@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Float64Array, Int32Array};
 use datafusion::common::Result as DfResult;
-use datafusion::logical_expr::{ColumnarValue, cast, lit};
+use datafusion::logical_expr::{ColumnarValue, Expr, cast, lit};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use spark::types::DataType;
@@ -72,6 +72,11 @@ impl Sampler {
         let options = Options::default().with_extra(extra);
         Ok(Typed::new(KernelUdf::call(kernel, to_arrow(&ty), options, Vec::new()), ty, false, kernel.name))
     }
+}
+
+/// True for what the plans of samples run: chance that Spark does not count among functions of chance.
+pub fn draws(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(f) if KERNELS.iter().any(|k| k.name == f.func.name()))
 }
 
 /// For each row a number from 0 to 1, by which a sample without replacement decides.

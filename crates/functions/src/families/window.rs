@@ -81,11 +81,28 @@ fn constant(call: &Call, i: usize, name: &str, required: &DataType) -> Result<i6
             .mismatch("NON_FOLDABLE_INPUT")
             .param("inputName", spark::types::quote_identifier(name))
             .param("inputType", format!("\"{}\"", required.sql()))
-            .param("inputExpr", format!("\"{}\"", arg.name)));
+            .param(
+                "inputExpr",
+                if call.name == "lag" { format!("\"(- {})\"", arg.name) } else { format!("\"{}\"", arg.name) },
+            ));
     }
-    fold::integer(arg).ok_or_else(|| {
-        call.mismatch("UNEXPECTED_NULL").param("exprName", name).with_message(format!("{name} must not be null."))
-    })
+    fold::integer(arg).ok_or_else(|| without_constant(call, i, required))
+}
+
+/// What Spark says of a constant that is null: each function finds it out in its own way.
+fn without_constant(call: &Call, i: usize, required: &DataType) -> Error {
+    match call.name.as_str() {
+        "ntile" => call
+            .mismatch("UNEXPECTED_INPUT_TYPE")
+            .param("paramIndex", "first")
+            .param("requiredType", format!("\"{}\"", required.sql()))
+            .param("inputSql", format!("\"{}\"", call.args[i].name))
+            .param("inputType", "\"VOID\""),
+        "nth_value" => out_of_range(call, "offset", "(0, 9223372036854775807]", "0L".into()),
+        name => Error::analysis("_LEGACY_ERROR_TEMP_1035")
+            .param("prettyName", name)
+            .with_message(format!("{name} takes no offset of null.")),
+    }
 }
 
 fn out_of_range(call: &Call, name: &str, range: &str, value: String) -> Error {

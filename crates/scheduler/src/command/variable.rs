@@ -35,7 +35,7 @@ pub async fn declare(
         Some(to) => Expr::Cast { child: Box::new(expr), to: to.clone(), mode: CastMode::Session },
         None => expr,
     };
-    let (evaluated_type, value) = one_value(session, expr).await?;
+    let (evaluated_type, value) = default_value(session, expr).await?;
     let default = if default_text.is_empty() { "null".to_string() } else { default_text };
     let mut seen = HashSet::new();
     for name in &names {
@@ -59,6 +59,22 @@ pub async fn declare(
         held.variables.insert(key.clone(), (key, variable));
     }
     Ok(Table::empty())
+}
+
+/// The value of a variable's default, which is computed from no rows.
+async fn default_value(session: &Arc<Session>, expr: Expr) -> Result<(DataType, Literal)> {
+    let inner = match &expr {
+        Expr::Cast { child, .. } => (**child).clone(),
+        other => other.clone(),
+    };
+    let constant = constant(session, expr).await?;
+    if constant.is_constant || constant.is_random {
+        return Ok((constant.data_type, constant.value));
+    }
+    let printed = self::constant(session, inner).await?.printed;
+    Err(Error::analysis("UNSUPPORTED_EXPR_FOR_OPERATOR")
+        .param("operator", "CreateVariable")
+        .param("invalidExprSqls", format!("\"{printed}\"")))
 }
 
 fn has_subquery(expr: &Expr) -> bool {
@@ -147,6 +163,10 @@ pub async fn set(session: &Arc<Session>, assignments: Vec<(Vec<String>, Expr)>) 
         if targets.contains(&key) {
             return Err(duplicate(&key));
         }
+        if mentions_default(&expr) {
+            return Err(Error::analysis("DEFAULT_PLACEMENT_INVALID")
+                .with_message("DEFAULT can only stand alone as a value to assign."));
+        }
         let expr = match expr.unpositioned() {
             Expr::Default => Expr::Text(variable.default.clone().unwrap_or_else(|| "null".into())),
             _ => expr,
@@ -157,6 +177,19 @@ pub async fn set(session: &Arc<Session>, assignments: Vec<(Vec<String>, Expr)>) 
     let values = values(session, exprs).await?;
     assign(session, &targets, values);
     Ok(Table::empty())
+}
+
+/// True if the word `DEFAULT` stands inside the expression.
+fn mentions_default(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.clone().visit_mut(&mut |e| found |= is_default_word(e));
+    found && !matches!(expr.unpositioned(), Expr::Default)
+}
+
+/// `DEFAULT` where it was read as a name.
+fn is_default_word(expr: &Expr) -> bool {
+    let Expr::Attribute(a) = expr else { return false };
+    a.plan_id.is_none() && matches!(a.parts.as_slice(), [only] if only.eq_ignore_ascii_case("default"))
 }
 
 fn duplicate(key: &str) -> Error {
@@ -220,14 +253,8 @@ pub async fn set_from(session: &Arc<Session>, names: &[Vec<String>], query: &Pla
 fn put_defaults(plan: &mut Plan, defaults: &[String]) {
     let replace = |exprs: &mut Vec<Expr>| {
         for (expr, default) in exprs.iter_mut().zip(defaults) {
-            let is_default = match expr.unpositioned() {
-                Expr::Default => true,
-                Expr::Attribute(a) => {
-                    a.plan_id.is_none() && matches!(a.parts.as_slice(), [only] if only.eq_ignore_ascii_case("default"))
-                }
-                _ => false,
-            };
-            if is_default {
+            let value = expr.unpositioned();
+            if matches!(value, Expr::Default) || is_default_word(value) {
                 *expr = Expr::Text(default.clone());
             }
         }
@@ -261,8 +288,55 @@ async fn typed_values(session: &Arc<Session>, exprs: Vec<Expr>) -> Result<Vec<(D
     fields.map(|(f, &c)| Ok((f.data_type.clone(), literals::literal(batch.column(c), 0, &f.data_type)?))).collect()
 }
 
-async fn one_value(session: &Arc<Session>, expr: Expr) -> Result<(DataType, Literal)> {
-    typed_values(session, vec![expr]).await?.pop().ok_or_else(|| Error::internal("a constant is missing"))
+/// An expression that refers to no rows, with its value and how it came by it.
+struct Constant {
+    data_type: DataType,
+    value: Literal,
+    /// As Spark prints the expression.
+    printed: String,
+    /// Neither aggregates, windows, generators, subqueries nor chance.
+    is_constant: bool,
+    is_random: bool,
+}
+
+async fn constant(session: &Arc<Session>, expr: Expr) -> Result<Constant> {
+    use datafusion::common::tree_node::TreeNode;
+    use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan};
+    let plan = Plan::from(Node::Project { input: Plan::boxed(Node::OneRow), exprs: vec![expr] });
+    let (analyzed, batches) = session.collect(&plan, session.settings(), 1).await?;
+    let ([field], [column], Some(batch)) =
+        (analyzed.schema.fields.as_slice(), analyzed.columns.as_slice(), batches.iter().find(|b| b.num_rows() > 0))
+    else {
+        return Err(Error::internal("a constant is missing"));
+    };
+    let plain = |p: &LogicalPlan| matches!(p, LogicalPlan::Projection(_) | LogicalPlan::EmptyRelation(_));
+    let asks = |e: &DfExpr| matches!(e, DfExpr::ScalarSubquery(_) | DfExpr::Exists(_) | DfExpr::InSubquery(_));
+    let is = |test: &dyn Fn(&LogicalPlan) -> bool| analyzed.plan.exists(|p| Ok(test(p))).unwrap_or(true);
+    let uses_rows = is(&|p| !plain(p) || p.expressions().iter().any(|e| e.exists(|e| Ok(asks(e))).unwrap_or(true)));
+    let is_random = is(&|p| p.expressions().iter().any(DfExpr::is_volatile));
+    Ok(Constant {
+        data_type: field.data_type.clone(),
+        value: literals::literal(batch.column(*column), 0, &field.data_type)?,
+        printed: field.name.clone(),
+        is_constant: !uses_rows && !is_random,
+        is_random: is_random && !uses_rows,
+    })
+}
+
+/// An argument of `EXECUTE IMMEDIATE`, or its text: a constant.
+async fn parameter(session: &Arc<Session>, expr: Expr) -> Result<Constant> {
+    let origin = match &expr {
+        Expr::At { origin, .. } => Some(origin.clone()),
+        _ => None,
+    };
+    let found = constant(session, expr).await?;
+    match found.is_constant {
+        true => Ok(found),
+        false => Err(Error::analysis("UNSUPPORTED_EXPR_FOR_PARAMETER")
+            .param("invalidExprSql", format!("\"{}\"", found.printed))
+            .with_message(format!("{} is no constant, as a parameter must be.", found.printed))
+            .at(origin.as_ref())),
+    }
 }
 
 /// `EXECUTE IMMEDIATE`.
@@ -273,12 +347,13 @@ pub async fn execute_immediate(
     using: Vec<Expr>,
     op: &crate::operation::OperationContext,
 ) -> Result<Table> {
-    let (text_type, value) = one_value(session, text).await?;
-    let text = match value {
+    let found = parameter(session, text).await?;
+    let text_type = found.data_type;
+    let text = match found.value {
         Literal::String(text) => text,
         Literal::Null(_) if text_type.is_string() => {
             return Err(Error::analysis("NULL_QUERY_STRING_EXECUTE_IMMEDIATE")
-                .param("varName", "")
+                .param("varName", quote_identifier(&found.printed))
                 .with_message("The statement to execute is null."));
         }
         _ => {
@@ -287,13 +362,30 @@ pub async fn execute_immediate(
                 .with_message("The statement to execute must be a string."));
         }
     };
+    let parsed = sql::parse_statement(&text, &sql::ParseOptions::from(&session.settings()));
+    if let Err(e) = parsed
+        && e.condition() == "PARSE_SYNTAX_ERROR"
+    {
+        return Err(e.at(Some(&whole(&text))));
+    }
     let begins = text.trim_start().get(..5).is_some_and(|w| w.eq_ignore_ascii_case("BEGIN"));
     if begins && sql::parse_statement(&text, &sql::ParseOptions::from(&session.settings())).is_ok() {
         return Err(Error::analysis("SQL_SCRIPT_IN_EXECUTE_IMMEDIATE")
             .param("sqlString", &text)
             .with_message("EXECUTE IMMEDIATE runs one statement, not a script."));
     }
-    let (named, positional) = arguments(session, &text, using)?;
+    let (mut named, mut positional) = arguments(session, &text, using)?;
+    for argument in named.iter_mut().map(|(_, e)| e).chain(&mut positional) {
+        let value = parameter(session, argument.clone()).await?.value;
+        *argument = Expr::Literal(value);
+    }
+    for name in &into {
+        find(session, name).map_err(|_| {
+            Error::analysis("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION")
+                .param("objectName", crate::catalog::shown(name))
+                .with_message(format!("There is no variable {}.", crate::catalog::shown(name)))
+        })?;
+    }
     let shown = text.to_uppercase();
     let plan = Plan::from(Node::Sql { text, named_args: named, positional_args: positional });
     if into.is_empty() {
@@ -305,6 +397,20 @@ pub async fn execute_immediate(
             .with_message("INTO takes the row of a query."));
     }
     set_from(session, &into, &plan).await
+}
+
+/// A whole text as the place of an error.
+fn whole(text: &str) -> Arc<spark::Origin> {
+    let units = u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX);
+    Arc::new(spark::Origin::Sql(spark::SqlOrigin {
+        text: text.into(),
+        start: 0,
+        stop: units.saturating_sub(1),
+        line: 1,
+        column: 0,
+        object_type: "".into(),
+        object_name: "".into(),
+    }))
 }
 
 /// The arguments as the statement's markers want them: a variable is named after itself.
