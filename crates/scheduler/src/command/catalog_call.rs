@@ -150,7 +150,7 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
             table::drop(session, &parts(session, &name)?, if_exists, false)
         }
         Call::DropView { view, if_exists } => table::drop(session, &parts(session, &view)?, if_exists, true),
-        Call::TruncateTable { table: name } => table::truncate(session, &parts(session, &name)?),
+        Call::TruncateTable { table: name } => table::truncate(session, &parts(session, &name)?).await,
         Call::AnalyzeTable { table: name, no_scan } => {
             let scope = spark::command::AnalyzeScope::Table { no_scan };
             super::statistics::analyze(session, &parts(session, &name)?, &Vec::new(), scope).await

@@ -36,7 +36,7 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
         return Err(Error::analysis("UNSUPPORTED_INSERT_WITH_SCHEMA_EVOLUTION")
             .with_message("Tables of files do not take new columns from an INSERT."));
     }
-    check_partition_spec(&insert, &place, &entry)?;
+    check_partition_spec(&insert, &entry)?;
     let settings = session.settings();
     super::partition::select(session, &place, &entry, &insert.partition).await?;
     let query = with_defaults(&insert, &entry)?;
@@ -55,10 +55,13 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     let target =
         Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
+    check_partitions_named(&insert, &place, &entry)?;
     if let Some(location) = super::partition::own_location(session, &place, &entry, &insert.partition).await? {
         let mode = if overwrite { SaveMode::Overwrite } else { SaveMode::Append };
         let alone = TableEntry { location, partition_columns: Vec::new(), ..entry.clone() };
-        return into_entry(session, &alone, &without(rows, &entry.partition_columns), mode, op).await;
+        let done = into_entry(session, &alone, &without(rows, &entry.partition_columns), mode, op).await?;
+        super::statistics::changed(session, &place, &entry).await?;
+        return Ok(done);
     }
     let replaces = overwrite && !target.fixed.is_empty() && !dynamic(&settings, &[]);
     let before = match replaces {
@@ -75,6 +78,7 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     if let Some(before) = before {
         before.remove_untouched()?;
     }
+    super::statistics::changed(session, &place, &entry).await?;
     Ok(done)
 }
 
@@ -96,28 +100,20 @@ fn without(rows: Analyzed, names: &[String]) -> Analyzed {
 }
 
 /// Checks which partition columns an insert gives, and how.
-fn check_partition_spec(insert: &Insert, place: &Place, entry: &TableEntry) -> Result<()> {
+fn check_partition_spec(insert: &Insert, entry: &TableEntry) -> Result<()> {
     let spec = &insert.partition;
     if spec.is_empty() {
         return Ok(());
     }
     let is_fixed = |name: &str| spec.iter().any(|(n, v)| n.eq_ignore_ascii_case(name) && v.is_some());
-    let names: Vec<&str> = spec.iter().map(|(n, _)| n.as_str()).collect();
     if spec.iter().any(|(_, v)| v.as_ref().is_some_and(is_default)) {
         return Err(
             Error::parse("REF_DEFAULT_VALUE_IS_NOT_ALLOWED_IN_PARTITION").with_message("PARTITION takes no DEFAULT.")
         );
     }
-    let known = |n: &&str| entry.partition_columns.iter().any(|c| c.eq_ignore_ascii_case(n));
-    if names.iter().all(known) && names.len() < entry.partition_columns.len() {
-        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1169")
-            .param("tableName", shown(&place.parts()))
-            .param("normalizedPartSpec", names.join(","))
-            .param("partColNames", entry.partition_columns.join(","))
-            .with_message("PARTITION names all partition columns."));
-    }
     let first_dynamic = entry.partition_columns.iter().position(|c| !is_fixed(c));
     if let Some(at) = first_dynamic
+        && spec.len() >= entry.partition_columns.len()
         && entry.partition_columns[at..].iter().any(|c| is_fixed(c))
     {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1147")
@@ -125,6 +121,19 @@ fn check_partition_spec(insert: &Insert, place: &Place, entry: &TableEntry) -> R
             .with_message("Partition columns with a value come before those without."));
     }
     Ok(())
+}
+
+/// An insert that names partition columns names all of them.
+fn check_partitions_named(insert: &Insert, place: &Place, entry: &TableEntry) -> Result<()> {
+    let names: Vec<&str> = insert.partition.iter().map(|(n, _)| n.as_str()).collect();
+    if names.is_empty() || names.len() >= entry.partition_columns.len() {
+        return Ok(());
+    }
+    Err(Error::analysis("_LEGACY_ERROR_TEMP_1169")
+        .param("tableName", shown(&place.parts()))
+        .param("normalizedPartSpec", names.join(","))
+        .param("partColNames", entry.partition_columns.join(","))
+        .with_message("PARTITION names all partition columns."))
 }
 
 /// True if a plan scans the files of the table.

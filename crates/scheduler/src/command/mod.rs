@@ -134,7 +134,7 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         }
         C::AlterTable { name, action } => table::alter(session, &name, action, false).await,
         C::AlterView { name, action } => table::alter(session, &name, action, true).await,
-        C::TruncateTable { name, partition } if partition.is_empty() => table::truncate(session, &name),
+        C::TruncateTable { name, partition } if partition.is_empty() => table::truncate(session, &name).await,
         C::TruncateTable { name, partition } => {
             let (place, entry) = session.table_entry(&name, "TRUNCATE TABLE")?;
             partition::truncate(session, &place, &entry, &partition).await?;

@@ -87,7 +87,9 @@ async fn append(
     let target = Target { place, entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
     insert::refuse_located(entry)?;
-    insert::into_entry(session, entry, &rows, SaveMode::Append, op).await
+    let done = insert::into_entry(session, entry, &rows, SaveMode::Append, op).await?;
+    super::statistics::changed(session, place, entry).await?;
+    Ok(done)
 }
 
 /// A provider by the name of its class in Spark.
@@ -174,7 +176,9 @@ async fn into(
     let target = Target { place, entry, columns: Vec::new(), by_name, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
     insert::refuse_located(entry)?;
-    insert::into_entry(session, entry, &rows, mode, op).await
+    let done = insert::into_entry(session, entry, &rows, mode, op).await?;
+    super::statistics::changed(session, place, entry).await?;
+    Ok(done)
 }
 
 /// `df.write.insertInto`: by position.

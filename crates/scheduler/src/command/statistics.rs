@@ -63,6 +63,33 @@ pub async fn analyze_all(session: &Arc<Session>, namespace: Option<Vec<String>>,
     Ok(Table::empty())
 }
 
+/// What is known of a table after its rows changed: nothing, or with `spark.sql.statistics.size.autoUpdate.enabled`
+/// its size.
+///
+/// # Errors
+/// If the table's files cannot be listed.
+pub async fn changed(session: &Arc<Session>, place: &Place, entry: &TableEntry) -> Result<()> {
+    let settings = session.settings();
+    let updates = settings.conf.get_bool("spark.sql.statistics.size.autoUpdate.enabled", false);
+    if !updates && entry.statistics.is_none() && entry.column_statistics.is_empty() {
+        return Ok(());
+    }
+    let size = match updates {
+        true => {
+            let request = crate::names::table_request(entry, &Vec::new(), &settings)?;
+            let opened = planner::source::open(&session.engine().shared().state, request).await?;
+            // Spark knows no rows then, and prints none as zero.
+            Some((opened.table.total_bytes(), Some(0)))
+        }
+        false => None,
+    };
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.statistics = size;
+        t.column_statistics.clear();
+        Ok(())
+    })
+}
+
 /// Bytes, and rows unless it may not scan.
 async fn table(session: &Arc<Session>, place: &Place, entry: &TableEntry, no_scan: bool) -> Result<()> {
     let settings = session.settings();

@@ -770,7 +770,7 @@ fn rename(session: &Session, place: &Place, to: &[String]) -> Result<Table> {
 }
 
 /// `TRUNCATE TABLE`.
-pub fn truncate(session: &Session, name: &[String]) -> Result<Table> {
+pub async fn truncate(session: &Arc<Session>, name: &[String]) -> Result<Table> {
     let (place, entry) = session.table_entry(name, "TRUNCATE TABLE")?;
     if entry.kind == Kind::External {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1266")
@@ -778,5 +778,6 @@ pub fn truncate(session: &Session, name: &[String]) -> Result<Table> {
             .with_message("An external table cannot be truncated."));
     }
     folders::empty(session, &place.namespace, &entry)?;
+    super::statistics::changed(session, &place, &entry).await?;
     Ok(Table::empty())
 }
