@@ -34,12 +34,20 @@ const PROGRESS_INTERVAL_MS: i64 = 2000;
 struct Options {
     reattachable: bool,
     chunk_bytes: Option<usize>,
+    /// The schema goes with the first batch and the metrics with the last response, instead of each in
+    /// a response of its own as Spark sends them.
+    terse: bool,
 }
 
+/// How the clients that are known to take a response apart field by field call themselves. They also
+/// release every response with a call of its own, which costs them more than a small result does.
+const FIELD_BY_FIELD: &str = "_SPARK_CONNECT_PYTHON";
+
 impl Options {
-    fn read(options: &[pb::execute_plan_request::RequestOption]) -> Options {
-        let mut out = Options::default();
-        for option in options {
+    fn read(request: &pb::ExecutePlanRequest) -> Options {
+        let terse = request.client_type.as_deref().is_some_and(|client| client.contains(FIELD_BY_FIELD));
+        let mut out = Options { terse, ..Options::default() };
+        for option in &request.request_options {
             match &option.request_option {
                 Some(RequestOption::ReattachOptions(o)) => out.reattachable = o.reattachable,
                 Some(RequestOption::ResultChunkingOptions(o)) => {
@@ -59,6 +67,7 @@ pub fn start(holder: &Arc<SessionHolder>, request: pb::ExecutePlanRequest) -> Re
     for tag in &request.tags {
         check_tag(tag)?;
     }
+    let options = Options::read(&request);
     let id = match request.operation_id {
         Some(id) => {
             check_uuid(&id)?;
@@ -66,7 +75,6 @@ pub fn start(holder: &Arc<SessionHolder>, request: pb::ExecutePlanRequest) -> Re
         }
         None => Uuid::new_v4().to_string(),
     };
-    let options = Options::read(&request.request_options);
     let plan = Pending::open(request.plan)?;
     let operation = Operation::new(id, request.tags, options.reattachable);
     holder.add_operation(operation.clone())?;
@@ -116,9 +124,13 @@ impl Execution {
             () = cancel.cancelled() => Err(cancelled()),
             end = self.produce(plan) => end,
         };
-        if end.is_ok() && self.options.reattachable {
-            self.send(Some(ResponseType::ResultComplete(wire::ResultComplete {})), |_| {}).await;
-        }
+        let end = match end {
+            Ok(metrics) if self.options.reattachable => {
+                self.send(Some(ResponseType::ResultComplete(wire::ResultComplete {})), |r| r.metrics = metrics).await;
+                Ok(())
+            }
+            end => end.map(drop),
+        };
         self.operation.finish(end.map_err(|error| {
             let failure = Failure::from(error);
             tracing::debug!(operation = %self.operation.id, error = %failure.message(), "operation failed");
@@ -127,7 +139,8 @@ impl Execution {
         }));
     }
 
-    async fn produce(&self, plan: Pending) -> Result<()> {
+    /// Sends all responses but the last, and returns the metrics that go with that one.
+    async fn produce(&self, plan: Pending) -> Result<Option<wire::Metrics>> {
         let (progress, watched) = watch::channel(Progress::default());
         let context = OperationContext {
             operation_id: self.operation.id.clone(),
@@ -146,39 +159,54 @@ impl Execution {
         })?;
         match work {
             Work::Query(plan) => self.query(plan, &context, &mut reporter).await,
-            Work::Command(command) => self.command(command, echo, &context, &mut reporter).await,
+            Work::Command(command) => self.command(command, echo, &context, &mut reporter).await.map(|()| None),
         }
     }
 
-    async fn query(&self, plan: Plan, context: &OperationContext, reporter: &mut Reporter) -> Result<()> {
+    async fn query(
+        &self,
+        plan: Plan,
+        context: &OperationContext,
+        reporter: &mut Reporter,
+    ) -> Result<Option<wire::Metrics>> {
         let QueryResult { schema, arrow_schema, mut stream, finished } =
             reporter.during(self, self.holder.session.execute(plan, context)).await?;
-        let message = data_type::schema(&schema);
-        self.send(None, |r| r.schema = Some(message)).await;
+        let mut schema = Some(data_type::schema(&schema));
+        if !self.options.terse {
+            let schema = schema.take();
+            self.send(None, |r| r.schema = schema).await;
+        }
         let mut encoder = BatchEncoder::new(self.options.chunk_bytes);
         while let Some(batch) = reporter.during(self, stream.next()).await {
             for message in encoder.encode(&batch?)? {
-                self.send(Some(ResponseType::ArrowBatch(message)), |_| {}).await;
+                let schema = schema.take();
+                self.send(Some(ResponseType::ArrowBatch(message)), |r| r.schema = schema).await;
             }
         }
         if !encoder.any_sent() {
             // A result without rows still has one batch, which tells its schema.
             for message in encoder.encode(&RecordBatch::new_empty(arrow_schema))? {
-                self.send(Some(ResponseType::ArrowBatch(message)), |_| {}).await;
+                let schema = schema.take();
+                self.send(Some(ResponseType::ArrowBatch(message)), |r| r.schema = schema).await;
             }
         }
         drop(stream);
-        self.finish_query(self.flushing(finished).await).await;
-        Ok(())
+        Ok(self.finish_query(self.flushing(finished).await).await)
     }
 
-    async fn finish_query(&self, finished: Finished) {
+    /// Tells what was measured and observed; metrics that can go with the last response are returned.
+    async fn finish_query(&self, finished: Finished) -> Option<wire::Metrics> {
         let metrics = finished.metrics.into_iter().map(metric_object).collect();
-        self.send(None, |r| r.metrics = Some(wire::Metrics { metrics })).await;
+        let mut metrics = Some(wire::Metrics { metrics });
+        if !(self.options.terse && self.options.reattachable) {
+            let metrics = metrics.take();
+            self.send(None, |r| r.metrics = metrics).await;
+        }
         if !finished.observed.is_empty() {
             let observed = finished.observed.into_iter().map(observed_metrics).collect();
             self.send(None, |r| r.observed_metrics = observed).await;
         }
+        metrics
     }
 
     async fn command(
