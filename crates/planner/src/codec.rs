@@ -60,6 +60,7 @@ static NODES: &[&NodeCodec] = &[
     &range_scan::RANGE_SCAN,
     &row_scan::ROW_SCAN,
     &guarded_scan::GUARDED_SCAN,
+    &crate::arrival::ARRIVAL,
     &crate::probe_side::PROBE_SIDE,
     &crate::row_position::ROW_POSITION,
     &crate::cluster_rules::OWN_STAGE,

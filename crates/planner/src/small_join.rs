@@ -2,6 +2,8 @@
 //!
 //! Spark collects the smaller side of such a join and reads the other row by row, and of equal ones the
 //! left one; DataFusion reads the right one then, and the rows of a cross join come by the other side.
+//! Of an outer join Spark reads the side whose rows are all kept, and rows without a match stay where
+//! they are; DataFusion has them come last.
 
 use std::sync::Arc;
 
@@ -11,9 +13,11 @@ use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinType, Result};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+
+use crate::arrival::ArrivalExec;
 
 /// Rows of a side up to which the order is worth more than the choice of the side to collect.
 const MAX_ROWS: usize = 20_000;
@@ -44,6 +48,7 @@ impl PhysicalOptimizerRule for SmallJoin {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let turned = match (node.downcast_ref::<HashJoinExec>(), node.downcast_ref::<CrossJoinExec>()) {
+                (Some(join), _) if join.join_type().is_outer() => turned_outer_join(&node, join)?,
                 (Some(join), _) => turned_hash_join(join)?,
                 (_, Some(join)) => turned_cross_join(join)?,
                 _ => None,
@@ -71,6 +76,46 @@ fn turned_hash_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>
         join.swap_inputs(PartitionMode::CollectLeft).map(Some)
     } else {
         Ok(None)
+    }
+}
+
+/// An outer join whose other side is small reads the side of which it keeps every row.
+fn turned_outer_join(node: &Arc<dyn ExecutionPlan>, join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if *join.partition_mode() != PartitionMode::CollectLeft {
+        return Ok(None);
+    }
+    match join.join_type() {
+        JoinType::Left if size(join.right()).is_some() && is_one(join.right()) => {
+            let children = vec![in_order(join.left()), Arc::clone(join.right())];
+            let marked = over(node, children)?;
+            match marked.downcast_ref::<HashJoinExec>() {
+                Some(marked) => marked.swap_inputs(PartitionMode::CollectLeft).map(Some),
+                None => Ok(None),
+            }
+        }
+        JoinType::Right if size(join.left()).is_some() && join.right().output_ordering().is_none() => {
+            let children = vec![Arc::clone(join.left()), in_order(join.right())];
+            over(node, children).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The join over other children.
+fn over(join: &Arc<dyn ExecutionPlan>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    Arc::clone(join).replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}
+
+/// Whether a plan is in one piece, as the side that is collected must be.
+fn is_one(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.output_partitioning().partition_count() == 1
+}
+
+/// `plan` with an order that a join keeps.
+fn in_order(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match plan.output_ordering() {
+        Some(_) => Arc::clone(plan),
+        None => Arc::new(ArrivalExec::new(Arc::clone(plan))),
     }
 }
 
@@ -143,6 +188,25 @@ mod tests {
         let seen: Vec<i32> =
             batches.iter().flat_map(|b| b.column(0).as_primitive::<Int32Type>().values().to_vec()).collect();
         assert_eq!(seen, [3, 1, 2]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn rows_without_a_match_stay_where_they_are() -> Result<()> {
+        for (join_type, left, right, expect) in [
+            (JoinType::Left, table(&[3, 7, 1, 8])?, table(&[1, 3])?, vec![Some(3), None, Some(1), None]),
+            (JoinType::Right, table(&[1, 3])?, table(&[3, 7, 1, 8])?, vec![Some(3), Some(7), Some(1), Some(8)]),
+        ] {
+            let on = vec![(Arc::new(Column::new("n", 0)) as _, Arc::new(Column::new("n", 0)) as _)];
+            let mode = PartitionMode::CollectLeft;
+            let nulls = NullEquality::NullEqualsNothing;
+            let join = HashJoinExec::try_new(left, right, on, None, &join_type, None, mode, nulls, false)?;
+            let plan = SmallJoin.optimize(Arc::new(join), &ConfigOptions::default())?;
+            let batches = collect(plan, Arc::new(TaskContext::default())).await?;
+            let rows: Vec<Option<i32>> =
+                batches.iter().flat_map(|b| b.column(1).as_primitive::<Int32Type>().iter()).collect();
+            assert_eq!(rows, expect, "{join_type}");
+        }
         Ok(())
     }
 }

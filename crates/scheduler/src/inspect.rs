@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::physical_plan::ExecutionPlan;
 use spark::{Node, Plan, Result, canonical};
 
@@ -93,11 +95,25 @@ impl Session {
             let analyzed = session.analyze(&plan, session.settings()).await?;
             let columns: Vec<String> =
                 analyzed.columns.iter().map(|&i| analyzed.plan.schema().field(i).name().clone()).collect();
-            let steps = format!("{}\n{}", analyzed.plan.display_indent(), columns.join(" "));
+            let computed = without_idle_projections(analyzed.plan)?;
+            let steps = format!("{}\n{}", computed.display_indent(), columns.join(" "));
             Ok((sources(&plan), renumbered(&steps)))
         })
         .await
     }
+}
+
+/// The plan without projections that hand on all columns as they are.
+fn without_idle_projections(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let idle = |p: &Projection| {
+        let below = p.input.schema().columns();
+        p.expr.len() == below.len() && p.expr.iter().zip(&below).all(|(e, c)| matches!(e, Expr::Column(same) if same == c))
+    };
+    let kept = plan.transform_up(|node| match node {
+        LogicalPlan::Projection(p) if idle(&p) => Ok(Transformed::yes(Arc::unwrap_or_clone(p.input))),
+        other => Ok(Transformed::no(other)),
+    });
+    kept.map(|t| t.data).map_err(functions::error::from_datafusion)
 }
 
 /// The leaves of a plan.

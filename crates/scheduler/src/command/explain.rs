@@ -87,9 +87,33 @@ fn statistics(plan: &Arc<dyn ExecutionPlan>) -> String {
     format!("Statistics({})", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
-/// The first words of a plan's debug text: what kind of node it is.
+/// A plan as it was written: the kind of each node, above those that it reads.
 fn parsed(plan: &Plan) -> String {
-    let debug = format!("{:?}", plan.node);
-    let end = debug.char_indices().nth(200).map_or(debug.len(), |(i, _)| i);
-    debug[..end].to_string()
+    let mut out = String::new();
+    parsed_below(&mut plan.clone(), 0, &mut out);
+    out.trim_end().to_string()
+}
+
+fn parsed_below(plan: &mut Plan, depth: usize, out: &mut String) {
+    if let Some(above) = depth.checked_sub(1) {
+        out.push_str(&"   ".repeat(above));
+        out.push_str("+- ");
+    }
+    let mut kind = Kind(String::new());
+    // The writer refuses what follows the name, so that no data is printed.
+    let _ = std::fmt::write(&mut kind, format_args!("{:?}", plan.node));
+    out.push_str(&kind.0);
+    out.push('\n');
+    plan.for_each_child_mut(&mut |child| parsed_below(child, depth + 1, out));
+}
+
+/// The first word of what is written.
+struct Kind(String);
+
+impl std::fmt::Write for Kind {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+        self.0.push_str(&text[..end]);
+        if end < text.len() { Err(std::fmt::Error) } else { Ok(()) }
+    }
 }
