@@ -116,7 +116,8 @@ fn to_wire_type(data_type: &DataType, tz: &str) -> Arrow {
             Arrow::Map(Arc::new(Field::new("entries", entries, false)), false)
         }
         DataType::Struct(s) => {
-            Arrow::Struct(s.fields.iter().map(|f| to_wire_field(&f.name, &f.data_type, f.nullable, tz)).collect())
+            let fields = s.fields.iter().zip(distinct_names(s));
+            Arrow::Struct(fields.map(|(f, name)| to_wire_field(&name, &f.data_type, f.nullable, tz)).collect())
         }
         DataType::Variant => Arrow::Struct(
             vec![
@@ -129,6 +130,21 @@ fn to_wire_type(data_type: &DataType, tz: &str) -> Arrow {
         DataType::Udt { sql_type, .. } => to_wire_type(sql_type, tz),
         other => to_arrow(other),
     }
+}
+
+/// The names of a nested struct's fields; those that share a name are numbered, as Arrow's readers ask.
+fn distinct_names(fields: &StructType) -> Vec<String> {
+    let of_name = |name: &str, among: &[StructField]| among.iter().filter(|f| f.name == name).count();
+    let all = &fields.fields;
+    let distinct: std::collections::HashSet<&str> = all.iter().map(|f| f.name.as_str()).collect();
+    if distinct.len() == all.len() {
+        return all.iter().map(|f| f.name.clone()).collect();
+    }
+    let numbered = |(i, f): (usize, &StructField)| match of_name(&f.name, all) {
+        0 | 1 => f.name.clone(),
+        _ => format!("{}_{}", f.name, of_name(&f.name, &all[..i])),
+    };
+    all.iter().enumerate().map(numbered).collect()
 }
 
 /// What an Arrow field of a file or a client means in Spark.

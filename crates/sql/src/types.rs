@@ -337,8 +337,27 @@ fn with_collations(
     }
 }
 
+/// `geometry(SRID:0)`, `geography(OGC:CRS84, SPHERICAL)` and the like.
+fn spatial_type(name: &str) -> Option<DataType> {
+    let (kind, reference) = name.strip_suffix(')')?.split_once('(')?;
+    let reference = reference.split(',').next()?.trim();
+    let srid = match reference.to_ascii_uppercase().as_str() {
+        "ANY" => None,
+        "OGC:CRS84" => Some(4326),
+        other => Some(other.rsplit(':').next()?.parse().ok()?),
+    };
+    match kind {
+        "geometry" => Some(DataType::Geometry(srid)),
+        "geography" => Some(DataType::Geography(srid)),
+        _ => None,
+    }
+}
+
 /// A type by the name that Spark's JSON uses.
 fn named_type(name: &str) -> Option<DataType> {
+    if let Some(spatial) = spatial_type(name) {
+        return Some(spatial);
+    }
     let simple = match name {
         "null" => "void",
         "interval" => return Some(DataType::CalendarInterval),

@@ -121,7 +121,13 @@ impl Analyzer<'_> {
             Some(v) => format!("update_fields({}, {op}({}))", base.name, v.name),
             None => format!("update_fields({}, {op}())", base.name),
         };
-        Ok(self.update_path(base, &parts, value)?.named(name))
+        let updated = self.update_path(base, &parts, value).map_err(|e| match e.condition() {
+            "DATATYPE_MISMATCH.CANNOT_DROP_ALL_FIELDS" => {
+                e.param("sqlExpr", format!("\"{name}\"")).at(scope.origin.as_ref())
+            }
+            _ => e,
+        })?;
+        Ok(updated.named(name))
     }
 
     fn update_path(&mut self, base: Typed, path: &[String], value: Option<Typed>) -> Result<Typed> {

@@ -37,7 +37,10 @@ impl Analyzer<'_> {
                     typed.ty.simple_string()
                 )));
             }
+            // What is no number is left out.
             let column = as_double(self.bound(Bound { typed, attr: None }));
+            let missing = Expr::Literal(Literal::Null(DataType::Double));
+            let column = Expr::call("nanvl", vec![column, missing]);
             let accuracy = Expr::Literal(Literal::Integer(accuracy.min(f64::from(i32::MAX)) as i32));
             let found = Expr::call("percentile_approx", vec![column, Expr::Literal(wanted.clone()), accuracy]);
             quantiles.push(Expr::call("coalesce", vec![found, Expr::Literal(none.clone())]));

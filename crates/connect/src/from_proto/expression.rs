@@ -33,8 +33,15 @@ impl Reader {
                     | ExprType::CallFunction(_)
                     | ExprType::UnresolvedAttribute(_)
                     | ExprType::Cast(_)
+                    | ExprType::UnresolvedExtractValue(_)
+                    | ExprType::UpdateFields(_)
             );
-            let expr = self.expr_kind(kind)?;
+            let mut expr = self.expr_kind(kind)?;
+            if let Expr::Window { window, .. } = &mut expr
+                && let WindowRef::Spec(spec) = window.as_mut()
+            {
+                spec.origin = origin.clone().map(Arc::new);
+            }
             Ok(match origin.filter(|_| positioned) {
                 Some(origin) => Expr::At { child: Box::new(expr), origin: Arc::new(origin) },
                 None => expr,

@@ -122,6 +122,9 @@ fn shift(mut call: Call, kernel: &'static Kernel) -> Result<Typed> {
 
 fn bit_count(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    if call.args[0].ty.is_string() {
+        return Err(call.unexpected_type(0, "(\"INTEGRAL\" or \"BOOLEAN\")"));
+    }
     call.expect(0, Expected::OneOf(vec![Expected::Integral, Expected::Type(DataType::Boolean)]))?;
     let nullable = call.any_nullable();
     Ok(call.kernel(&BIT_COUNT, DataType::Integer, nullable))

@@ -59,6 +59,12 @@ fn count_distinct(mut call: Call) -> Result<Typed> {
 
 /// The second argument, which is then dropped.
 fn deviation(call: &mut Call) -> Result<f64> {
+    let literal = |arg: &Typed| matches!(arg.ty, DataType::Double | DataType::Decimal { .. }) && arg.literal().is_some();
+    if !literal(&call.args[1]) {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1104")
+            .with_message("The relative error of approx_count_distinct is a fractional constant.")
+            .at(call.origin.as_ref()));
+    }
     call.expect(1, Expected::Type(DataType::Double))?;
     match fold::evaluate(&call.args[1])? {
         ScalarValue::Float64(Some(v)) if v > 0.0 && v <= 0.39 => {

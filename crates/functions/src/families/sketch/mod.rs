@@ -140,7 +140,7 @@ pub(crate) fn integer_argument(
             .param("max", range.end().to_string())
             .param("value", found.map_or("null".into(), |v| v.to_string()))
             .with_message(format!("{name} must be between {} and {}.", range.start(), range.end()))
-            .at(call.origin.as_ref())),
+            .nowhere()),
     }
 }
 

@@ -78,7 +78,7 @@ fn positive(call: &mut Call, i: usize, name: &str, default: i32) -> Result<i64> 
     }
     let problem = |condition: &str| Error::runtime(condition).param("argName", format!("`{name}`"));
     match fold::integer(&call.args[i]) {
-        None => Err(problem("APPROX_TOP_K_NULL_ARG").at(call.origin.as_ref())),
+        None => Err(problem("APPROX_TOP_K_NULL_ARG").nowhere()),
         Some(v) if v <= 0 => Err(problem("APPROX_TOP_K_NON_POSITIVE_ARG").param("argValue", v.to_string()).nowhere()),
         Some(v) if name == "maxItemsTracked" && v > 1_000_000 => {
             Err(Error::runtime("APPROX_TOP_K_MAX_ITEMS_TRACKED_EXCEEDS_LIMIT")
@@ -123,7 +123,7 @@ fn top_k(mut call: Call) -> Result<Typed> {
         return Err(Error::runtime("APPROX_TOP_K_MAX_ITEMS_TRACKED_LESS_THAN_K")
             .param("maxItemsTracked", tracked.to_string())
             .param("k", k.to_string())
-            .at(call.origin.as_ref()));
+            .nowhere());
     }
     let name = call.display_name();
     let ty = result_type(&call.args[0].ty);
