@@ -107,7 +107,8 @@ impl Session {
 fn without_idle_projections(plan: LogicalPlan) -> Result<LogicalPlan> {
     let idle = |p: &Projection| {
         let below = p.input.schema().columns();
-        p.expr.len() == below.len() && p.expr.iter().zip(&below).all(|(e, c)| matches!(e, Expr::Column(same) if same == c))
+        p.expr.len() == below.len()
+            && p.expr.iter().zip(&below).all(|(e, c)| matches!(e, Expr::Column(same) if same == c))
     };
     let kept = plan.transform_up(|node| match node {
         LogicalPlan::Projection(p) if idle(&p) => Ok(Transformed::yes(Arc::unwrap_or_clone(p.input))),

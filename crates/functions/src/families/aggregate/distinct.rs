@@ -59,7 +59,8 @@ fn count_distinct(mut call: Call) -> Result<Typed> {
 
 /// The second argument, which is then dropped.
 fn deviation(call: &mut Call) -> Result<f64> {
-    let literal = |arg: &Typed| matches!(arg.ty, DataType::Double | DataType::Decimal { .. }) && arg.literal().is_some();
+    let literal =
+        |arg: &Typed| matches!(arg.ty, DataType::Double | DataType::Decimal { .. }) && arg.literal().is_some();
     if !literal(&call.args[1]) {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1104")
             .with_message("The relative error of approx_count_distinct is a fractional constant.")

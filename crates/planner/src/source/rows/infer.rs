@@ -238,7 +238,8 @@ fn token_type(token: &str, format: &RowFormat, csv: &Csv) -> DataType {
     if csv.prefer_date && dashed && exact_date && format.readers.date(token).is_some() {
         return DataType::Date;
     }
-    let timed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.has_format("timestampFormat");
+    let timed =
+        token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.has_format("timestampFormat");
     if timed && format.readers.timestamp(token).is_some() {
         return DataType::Timestamp;
     }
