@@ -298,3 +298,12 @@ def test_watermarks_and_batches(spark):
 def test_columns_are_named_by_their_path(spark):
     frame = spark.sql("select named_struct('a', named_struct('b', 1)) r")
     assert frame.select(sf.col("r").a.b, sf.col("r.a").b, sf.col("r.a.b")).columns == ["r.a.b", "r.a.b", "b"]
+
+
+def test_fields_of_a_struct_may_share_a_name(spark):
+    frame = spark.sql("select named_struct('a', 1, 'a', 2) s, array(named_struct('b', 1, 'b', id, 'c', 3)) t from range(2)")
+    rows = frame.collect()
+    assert [tuple(row.s) for row in rows] == [(1, 2), (1, 2)]
+    assert [tuple(row.t[0]) for row in rows] == [(1, 0, 3), (1, 1, 3)]
+    assert frame.where("false").collect() == []
+    assert frame.schema["s"].dataType.names == ["a", "a"]

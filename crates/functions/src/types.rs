@@ -133,7 +133,7 @@ fn to_wire_type(data_type: &DataType, tz: &str) -> Arrow {
 }
 
 /// The names of a nested struct's fields; those that share a name are numbered, as Arrow's readers ask.
-fn distinct_names(fields: &StructType) -> Vec<String> {
+pub fn distinct_names(fields: &StructType) -> Vec<String> {
     let of_name = |name: &str, among: &[StructField]| among.iter().filter(|f| f.name == name).count();
     let all = &fields.fields;
     let distinct: std::collections::HashSet<&str> = all.iter().map(|f| f.name.as_str()).collect();

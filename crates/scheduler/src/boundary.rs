@@ -11,7 +11,7 @@ use arrow::datatypes::{
     DataType as Arrow, Field, Fields, Int32Type, Int64Type, IntervalMonthDayNano, Schema, SchemaRef,
     TimestampMicrosecondType,
 };
-use functions::types::{to_arrow, to_wire_field};
+use functions::types::{distinct_names, to_arrow, to_wire_field};
 use spark::types::{DataType, StructType};
 use spark::{Error, Result};
 
@@ -197,15 +197,16 @@ fn structure(array: &ArrayRef, ty: &StructType, tz: &str) -> Result<ArrayRef> {
     let fields: Fields = ty
         .fields
         .iter()
+        .zip(distinct_names(ty))
         .zip(&columns)
-        .map(|(f, c)| {
+        .map(|((f, name), c)| {
             // Nulls below a null struct are no nulls of the field.
             let masked = match (parts.nulls(), c.logical_nulls()) {
                 (_, None) => true,
                 (Some(outer), Some(inner)) => inner.iter().zip(outer.iter()).all(|(valid, outer)| valid || !outer),
                 (None, Some(inner)) => inner.null_count() == 0,
             };
-            child_field(&f.name, &f.data_type, f.nullable, tz, c, masked)
+            child_field(&name, &f.data_type, f.nullable, tz, c, masked)
         })
         .collect::<Vec<_>>()
         .into();
