@@ -16,7 +16,7 @@ impl Parser<'_> {
         let body = self.mark();
         let special = match self.keyword_at(0) {
             Some(Kw::VARIABLE | Kw::VAR) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => self.set_variable(),
-            Some(Kw::PATH) if self.sym_at(1, "=") => return self.set_path(mark),
+            Some(Kw::PATH) if self.sym_at(1, "=") => return self.set_path(),
             Some(Kw::CATALOG) if self.name_at(1) || self.string_at(1) => self.set_catalog(),
             Some(Kw::TIME) if self.keyword_at(1) == Some(Kw::ZONE) => return self.set_time_zone(mark),
             Some(Kw::ROLE) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => {
@@ -37,15 +37,14 @@ impl Parser<'_> {
     }
 
     /// `SET PATH = …`, which an engine of one catalog does not take.
-    fn set_path(&mut self, mark: usize) -> Result<Command> {
+    fn set_path(&mut self) -> Result<Command> {
         self.expect_kw(Kw::PATH)?;
         self.expect_sym("=")?;
         if self.at_end() {
             return Err(self.syntax_error());
         }
         self.rest_of_text();
-        Err(self
-            .error(mark, "UNSUPPORTED_FEATURE.SET_PATH_WHEN_DISABLED")
+        Err(Error::parse("UNSUPPORTED_FEATURE.SET_PATH_WHEN_DISABLED")
             .param("config", "spark.sql.path.enabled")
             .with_message("The search path cannot be set"))
     }

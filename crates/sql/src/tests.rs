@@ -223,16 +223,39 @@ fn refusals() {
         ("values (1, 2), (3)", "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH"),
         ("with a as (select 1), a as (select 2) table a", "DUPLICATED_CTE_NAMES"),
         ("select * from t, lateral u", "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC"),
+        ("select * from t, lateral values (1)", "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC"),
         ("select 1 order by 1 |> where a", "PARSE_SYNTAX_ERROR"),
         ("select date '2020' '-01-01'", "PARSE_SYNTAX_ERROR"),
         ("comment on table t is :c", "UNEXPECTED_USE_OF_PARAMETER_MARKER"),
         ("declare x", "INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED"),
         ("set x y", "INVALID_SET_SYNTAX"),
         ("create table t (a int) comment 'x' comment 'y'", "DUPLICATE_CLAUSES"),
+        ("set path = a.b", "UNSUPPORTED_FEATURE.SET_PATH_WHEN_DISABLED"),
+        ("begin if true then end if; end", "PARSE_SYNTAX_ERROR"),
+        ("begin while true do end while; end", "PARSE_SYNTAX_ERROR"),
         ("begin leave x; end", "INVALID_LABEL_USAGE.DOES_NOT_EXIST"),
         ("begin a: loop leave a; end loop b; end", "LABELS_MISMATCH"),
     ] {
         check_error(text, condition);
+    }
+}
+
+#[test]
+fn hints_at_missing_words() {
+    for (text, hint) in [
+        ("truncate t", ": missing 'TABLE'"),
+        ("delete t", ": missing 'FROM'"),
+        ("clear", ": missing 'CACHE'"),
+        ("alter table t rename column a b", ": missing 'TO'"),
+        ("analyze table t compute", ": missing 'STATISTICS'"),
+        ("execute 'select 1'", ": missing 'IMMEDIATE'"),
+        ("show foo", ": missing 'FUNCTIONS'"),
+        ("select * from t order a", ""),
+    ] {
+        let error = crate::parse_statement(text, &crate::ParseOptions::default()).expect_err(text);
+        let found = error.data().parameters.get("hint").cloned();
+        let trimmed = found.as_deref().map(|h| if h.starts_with(": extra") { "" } else { h });
+        assert_eq!(trimmed, Some(hint), "{text}");
     }
 }
 

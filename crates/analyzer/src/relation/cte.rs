@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
@@ -142,6 +143,9 @@ impl Analyzer<'_> {
             // The name on the right is that of another definition: nothing recurs.
             return self.relation(&def.plan);
         }
+        if readers(&step.plan, &table) > 1 {
+            return Err(Error::unsupported("a step of a recursion that reads the round before twice"));
+        }
         let (step, next) = self.next_level(step, seen, def.max_recursion)?;
         if step.output.len() != output.len() {
             return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
@@ -241,6 +245,18 @@ impl Analyzer<'_> {
         let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
         Ok(Rel::new(plan, output, Made::Opaque, &[]))
     }
+}
+
+/// How often a plan reads a table, also inside subqueries.
+fn readers(plan: &LogicalPlan, table: &str) -> usize {
+    let mut count = 0;
+    let _ = plan.apply_with_subqueries(|p| {
+        if let LogicalPlan::TableScan(scan) = p {
+            count += usize::from(scan.table_name.table() == table);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    count
 }
 
 fn not_anchored(def: &CteDef) -> Error {

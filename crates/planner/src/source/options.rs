@@ -10,7 +10,7 @@ use spark::{Error, Result, Settings};
 pub struct Options(Vec<(String, String)>);
 
 /// The option by which the session's datetime policy reaches a format; no client sets it.
-const TIME_PARSER: &str = "firesteel.timeParser";
+const TIME_PARSER: &str = "session time parser";
 
 impl Options {
     pub fn new(pairs: &[(String, String)]) -> Self {
