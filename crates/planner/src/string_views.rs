@@ -253,23 +253,20 @@ fn lift_projection(plan: &Arc<dyn ExecutionPlan>, projection: &ProjectionExec, k
     Ok(Lifted { plan: projected, without })
 }
 
-/// A join moves views of the columns that it only hands on.
+/// A join moves views of the columns that it only hands on, of the rows that stream through it. The rows
+/// it holds keep plain strings: a view keeps its whole page, and every batch of a page counts all of it
+/// against the memory that there is.
 fn lift_join(plan: &Arc<dyn ExecutionPlan>, join: &HashJoinExec, keys: Keys) -> Result<Lifted> {
     let below = if *join.partition_mode() == PartitionMode::Partitioned { Keys::Shared } else { keys };
-    let (mut left, mut right) = (HashSet::new(), HashSet::new());
-    for (l, r) in join.on() {
-        left.extend(collect_columns(l).iter().map(Column::index));
-        right.extend(collect_columns(r).iter().map(Column::index));
+    let mut read: HashSet<usize> = HashSet::new();
+    for (_, right) in join.on() {
+        read.extend(collect_columns(right).iter().map(Column::index));
     }
-    for column in join.filter().iter().flat_map(|f| f.column_indices()) {
-        match column.side {
-            JoinSide::Left => left.insert(column.index),
-            _ => right.insert(column.index),
-        };
-    }
-    let left = lift(join.left(), below)?.plain_where(join.left(), &left)?;
-    let right = lift(join.right(), below)?.plain_where(join.right(), &right)?;
-    Ok(Lifted::gained(with_children(plan, vec![left.plan, right.plan])?, plan))
+    let filtered = join.filter().into_iter().flat_map(|f| f.column_indices()).filter(|c| c.side == JoinSide::Right);
+    read.extend(filtered.map(|c| c.index));
+    let left = lift(join.left(), below)?.plain(join.left())?;
+    let right = lift(join.right(), below)?.plain_where(join.right(), &read)?;
+    Ok(Lifted::gained(with_children(plan, vec![left, right.plan])?, plan))
 }
 
 /// An aggregate groups by views; what it computes, it computes of plain strings.
@@ -309,19 +306,18 @@ fn lift_aggregate(plan: &Arc<dyn ExecutionPlan>, aggregate: &AggregateExec, keys
     Ok(Lifted::gained(grouped, plan))
 }
 
+/// Rows that are dealt out wait in memory, where views count too much (see [`lift_join`]); groups that
+/// were made already are few, and have pages of their own.
 fn lift_repartition(plan: &Arc<dyn ExecutionPlan>, repartition: &RepartitionExec, keys: Keys) -> Result<Lifted> {
     let input = lift(repartition.input(), keys)?;
-    let dealt: HashSet<usize> = match repartition.partitioning() {
-        Partitioning::Hash(exprs, _) if keys == Keys::Shared => {
-            exprs.iter().flat_map(collect_columns).map(|c| c.index()).collect()
-        }
-        // Rows that are equal stay together, whatever is hashed, if it is a column.
-        Partitioning::Hash(exprs, _) => {
-            exprs.iter().filter(|e| !e.is::<Column>()).flat_map(collect_columns).map(|c| c.index()).collect()
-        }
-        _ => HashSet::new(),
+    let by_columns = match repartition.partitioning() {
+        Partitioning::Hash(exprs, _) => exprs.iter().all(|e| e.is::<Column>()),
+        _ => true,
     };
-    over(plan, input.plain_where(repartition.input(), &dealt)?)
+    if keys == Keys::OfOneInput && by_columns && repartition.input().is::<AggregateExec>() {
+        return over(plan, input);
+    }
+    with_children(plan, vec![input.plain(repartition.input())?]).map(Lifted::same)
 }
 
 #[cfg(test)]
@@ -385,7 +381,8 @@ mod tests {
             ("SELECT t.b, u.b FROM t JOIN u ON t.a = u.a WHERE t.k < 50", true),
             ("SELECT t.a, u.b FROM t LEFT JOIN u ON t.k = u.k AND t.b < u.b", false),
             ("SELECT t.a, u.b FROM t LEFT JOIN u ON t.k = u.k AND t.b < u.b WHERE t.k < 90", true),
-            ("SELECT u.a, count(*) FROM t JOIN u ON t.k = u.k WHERE t.b <> 'x' GROUP BY u.a", true),
+            ("SELECT u.a, count(*) FROM t JOIN u ON t.k = u.k WHERE t.b <> 'x' GROUP BY u.a", false),
+            ("SELECT t.a, count(*) FROM t JOIN u ON t.k = u.k WHERE t.b <> 'x' GROUP BY t.a", true),
             ("SELECT x.a, y.n FROM u x JOIN (SELECT a, count(*) AS n FROM t GROUP BY a) y ON x.a = y.a", false),
             ("SELECT a FROM t UNION ALL SELECT b FROM u WHERE k > 3", true),
             ("SELECT a, row_number() OVER (PARTITION BY a ORDER BY k) FROM t WHERE k < 40", true),
