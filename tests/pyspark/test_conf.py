@@ -45,7 +45,15 @@ def test_a_key_is_honoured(spark, key, value, statement, expected):
         spark.conf.unset(f"spark.sql.{key}")
 
 
-@pytest.mark.parametrize("key", ["path.enabled", "preserveCharVarcharTypeInfo", "legacy.allowNegativeScaleOfDecimal"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "path.enabled",
+        "preserveCharVarcharTypeInfo",
+        "legacy.allowNegativeScaleOfDecimal",
+        "timestampNanosTypes.enabled",
+    ],
+)
 def test_what_is_not_honoured_is_refused(spark, key):
     assert answer(spark, f"SET spark.sql.{key}=true") == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
     assert answer(spark, f"SET spark.sql.{key}=false") == [(f"spark.sql.{key}", "false")]

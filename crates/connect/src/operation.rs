@@ -108,7 +108,7 @@ impl Operation {
     pub async fn push(&self, mut response: ExecutePlanResponse) {
         response.operation_id.clone_from(&self.id);
         let mut changed = None;
-        loop {
+        let worth_telling = loop {
             {
                 let mut state = self.state.lock();
                 if state.log.has_room() {
@@ -117,7 +117,7 @@ impl Operation {
                     let bytes = response.encoded_len();
                     state.log.push(response, bytes);
                     state.untold += bytes.max(1);
-                    break;
+                    break state.untold > UNTOLD_BYTES;
                 }
                 changed.get_or_insert_with(|| self.changed.subscribe()).borrow_and_update();
             }
@@ -127,8 +127,8 @@ impl Operation {
             {
                 return;
             }
-        }
-        if self.state.lock().untold > UNTOLD_BYTES {
+        };
+        if worth_telling {
             self.flush();
         }
     }

@@ -19,20 +19,11 @@ use functions::operators::JoinStrategy;
 
 use crate::cluster_rules::sort_merge;
 use crate::exchange::JoinHintExec;
-
-type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+use crate::small_join::{Rule, behind_join_selection};
 
 /// `rules` with this pass behind the one that chooses the sides of joins.
 pub fn with_hinted_join(rules: Vec<Rule>) -> Vec<Rule> {
-    let mut all = Vec::with_capacity(rules.len() + 1);
-    for rule in rules {
-        let chooses = rule.name() == "join_selection";
-        all.push(rule);
-        if chooses {
-            all.push(Arc::new(HintedJoin));
-        }
-    }
-    all
+    behind_join_selection(rules, Arc::new(HintedJoin))
 }
 
 /// The pass; see the module.

@@ -7,7 +7,7 @@
 /// The first closure is the operator over another input, the second the expressions it evaluates; an
 /// operator without the second evaluates none.
 ///
-/// ```ignore
+/// ```text
 /// impl ExecutionPlan for LimitExec {
 ///     one_input!(LimitExec, |this, input| LimitExec::new(input, this.rows));
 ///     …

@@ -27,19 +27,22 @@ const MAX_ROWS: usize = 20_000;
 /// What Spark counts for a row beside its columns.
 const ROW_OVERHEAD: usize = 8;
 
-type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+pub(crate) type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// `rules` with this pass behind the one that chooses the sides of joins.
 pub fn with_small_join(rules: Vec<Rule>) -> Vec<Rule> {
-    let mut all = Vec::with_capacity(rules.len() + 1);
-    for rule in rules {
-        let chooses = rule.name() == "join_selection";
-        all.push(rule);
-        if chooses {
-            all.push(Arc::new(SmallJoin));
-        }
-    }
-    all
+    behind_join_selection(rules, Arc::new(SmallJoin))
+}
+
+/// `rules` with `pass` behind the one that chooses the sides of joins.
+pub(crate) fn behind_join_selection(rules: Vec<Rule>, pass: Rule) -> Vec<Rule> {
+    rules
+        .into_iter()
+        .flat_map(|rule| {
+            let next = (rule.name() == "join_selection").then(|| Arc::clone(&pass));
+            std::iter::once(rule).chain(next)
+        })
+        .collect()
 }
 
 /// The pass; see the module.

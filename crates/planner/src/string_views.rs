@@ -1,9 +1,10 @@
 //! Carries strings as views from the files to where something wants them plain.
 //!
 //! A dictionary page becomes an array of views without a byte being copied, most comparisons are decided
-//! by the four bytes a view holds, and joins and groups move sixteen bytes a string. Spark's strings are
-//! plain arrays everywhere else here, so a view is copied into one where an expression, an aggregate, a
-//! sort or the result wants it: for the rows that are left by then.
+//! by the four bytes a view holds, and rows that stream through a join or into groups move sixteen bytes a
+//! string. Spark's strings are plain arrays everywhere else here, so a view is copied into one where an
+//! expression, an aggregate, a sort or the result wants it, or where rows wait in memory: for the rows
+//! that are left by then.
 
 mod expr;
 mod scan;
