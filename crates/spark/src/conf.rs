@@ -107,7 +107,7 @@ const REMOVED: [(&str, &str, &str, &str); 4] = [
 
 /// Keys whose other values would change answers in ways that this server does not have: each may only be
 /// set to one of what is given here.
-const ONLY: [(&str, &str); 22] = [
+const ONLY: [(&str, &str); 21] = [
     ("spark.sql.csv.parser.columnPruning.enabled", "true"),
     ("spark.sql.defaultCatalog", "spark_catalog"),
     ("spark.sql.defaultPath", ""),
@@ -129,8 +129,6 @@ const ONLY: [(&str, &str); 22] = [
     ("spark.sql.statistics.histogram.enabled", "false"),
     ("spark.sql.xml.variant.respectInferSchema", "true"),
     ("spark.sql.streaming.checkpointLocation", ""),
-    // Instants are kept in microseconds: nothing finer would come back.
-    ("spark.sql.timestampNanosTypes.enabled", "false"),
 ];
 
 /// The known entries by key.
