@@ -11,6 +11,7 @@ use arrow::datatypes::{
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
+use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
 use spark::Error;
 
 use crate::aggregate::{AggregateArgs, AggregateKernel};
@@ -21,7 +22,7 @@ pub const KERNELS: &[AggregateKernel] = &[
     AggregateKernel {
         name: "sum",
         accumulator: |a| single(a, false),
-        state: state_types,
+        state: |a| if never_overflows(a) { vec![a.return_type.clone()] } else { state_types(a) },
         groups: Some(|a| groups(a, false)),
     },
     AggregateKernel {
@@ -36,12 +37,32 @@ fn state_types(_: &AggregateArgs) -> Vec<Arrow> {
     vec![Arrow::Decimal128(38, 0), Arrow::Int64]
 }
 
+/// True for a sum of decimals so short that 128 bits hold more of them than there can be rows: nothing needs to
+/// be watched while it adds up, and the sum so far is all the state there is.
+fn never_overflows(args: &AggregateArgs) -> bool {
+    matches!(args.arg_types.first(), Some(Arrow::Decimal128(p, _)) if *p <= 18)
+        && matches!(args.return_type, Arrow::Decimal128(..))
+}
+
 fn single(args: &AggregateArgs, average: bool) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(ExactSum::new(args, average)?))
+    let exact = ExactSum::new(args, average)?;
+    if !average && never_overflows(args) {
+        return Ok(Box::new(ShortSum { exact }));
+    }
+    Ok(Box::new(exact))
 }
 
 fn groups(args: &AggregateArgs, average: bool) -> Result<Box<dyn GroupsAccumulator>> {
-    Ok(Box::new(ExactSum::new(args, average)?))
+    let exact = ExactSum::new(args, average)?;
+    if !average && never_overflows(args) {
+        return Ok(Box::new(ShortSums {
+            sums: PrimitiveGroupsAccumulator::new(args.return_type, |sum: &mut i128, value: i128| {
+                *sum = sum.wrapping_add(value)
+            }),
+            exact,
+        }));
+    }
+    Ok(Box::new(exact))
 }
 
 /// What a group's sum has come to.
@@ -361,6 +382,90 @@ impl GroupsAccumulator for ExactSum {
     }
 }
 
+/// One sum of short decimals ([`never_overflows`]); its state is the sum.
+#[derive(Debug)]
+struct ShortSum {
+    exact: ExactSum,
+}
+
+impl Accumulator for ShortSum {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        Accumulator::update_batch(&mut self.exact, values)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Accumulator::evaluate(&mut self.exact)
+    }
+
+    fn size(&self) -> usize {
+        Accumulator::size(&self.exact)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![Accumulator::evaluate(self)?])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        // Sums are added like values: what their count is matters to nobody.
+        Accumulator::update_batch(self, states)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.exact.retract_batch(values)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+}
+
+/// The sums of groups of short decimals ([`never_overflows`]): DataFusion's own, with Spark's check of the result.
+struct ShortSums<F: Fn(&mut i128, i128) + Send + Sync + 'static> {
+    sums: PrimitiveGroupsAccumulator<Decimal128Type, F>,
+    /// Says what does not fit, and how.
+    exact: ExactSum,
+}
+
+impl<F: Fn(&mut i128, i128) + Send + Sync + 'static> GroupsAccumulator for ShortSums<F> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        self.sums.update_batch(values, group_indices, filter, total)
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let sums = self.sums.evaluate(emit_to)?;
+        let values = sums.as_primitive::<Decimal128Type>();
+        let (least, most) = values.values().iter().fold((0, 0), |(l, m), v| (l.min(*v), m.max(*v)));
+        if self.exact.fits(least) && self.exact.fits(most) {
+            return Ok(sums);
+        }
+        let cells: Vec<Cell> =
+            values.iter().map(|v| Cell { sum: v.unwrap_or_default(), count: i64::from(v.is_some()) }).collect();
+        self.exact.results(&cells)
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.sums.state(emit_to)
+    }
+
+    fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total: usize) -> Result<()> {
+        self.sums.merge_batch(values, group_indices, total)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        self.sums.convert_to_state(values, filter)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.sums.size()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,6 +481,46 @@ mod tests {
     fn places_the_point() {
         for (unscaled, scale, expect) in [("12345", 2, "123.45"), ("-5", 2, "-0.05"), ("7", 0, "7")] {
             assert_eq!(point(unscaled, scale), expect);
+        }
+    }
+
+    /// Sums of short and of long decimals agree, in one step and through their states; a group of nulls is null.
+    #[test]
+    fn sums_of_groups_are_the_same_through_states() {
+        let options = crate::kernel::Options::default();
+        for (precision, state_columns) in [(18, 1), (19, 2)] {
+            let input = Arrow::Decimal128(precision, 2);
+            let output = Arrow::Decimal128(precision + 10, 2);
+            let args = AggregateArgs {
+                arg_types: vec![input.clone()],
+                return_type: &output,
+                options: &options,
+                distinct: false,
+            };
+            let values = Decimal128Array::from(vec![Some(150), None, Some(-25), Some(7), None])
+                .with_precision_and_scale(precision, 2)
+                .expect("valid");
+            let values: Vec<ArrayRef> = vec![Arc::new(values)];
+            let of_groups = [0, 0, 1, 0, 2];
+            let mut partial = groups(&args, false).expect("made");
+            partial.update_batch(&values, &of_groups, None, 3).expect("added");
+            let states = partial.state(EmitTo::All).expect("state");
+            assert_eq!(states.iter().map(|s| s.data_type().clone()).collect::<Vec<_>>(), (KERNELS[0].state)(&args));
+            assert_eq!(states.len(), state_columns, "precision {precision}");
+            let mut whole = groups(&args, false).expect("made");
+            whole.merge_batch(&states, &[2, 1, 0], 3).expect("merged");
+            whole.merge_batch(&whole.convert_to_state(&values, None).expect("states"), &of_groups, 3).expect("merged");
+            let sums = whole.evaluate(EmitTo::All).expect("sums");
+            assert_eq!(sums.data_type(), &output);
+            let sums: Vec<_> = sums.as_primitive::<Decimal128Type>().iter().collect();
+            assert_eq!(sums, [Some(157), Some(-50), Some(157)], "precision {precision}");
+
+            let mut one = single(&args, false).expect("made");
+            one.update_batch(&values).expect("added");
+            let state = one.state().expect("state");
+            let state: Vec<ArrayRef> = state.iter().map(|s| s.to_array().expect("array")).collect();
+            one.merge_batch(&state).expect("merged");
+            assert_eq!(one.evaluate().expect("sum"), ScalarValue::Decimal128(Some(264), precision + 10, 2));
         }
     }
 }
