@@ -22,6 +22,10 @@ pub(crate) fn literal(literal: &Literal, settings: &Settings) -> String {
         Literal::Date(_) => format!("DATE '{}'", text(literal, settings)),
         Literal::Timestamp(_) => format!("TIMESTAMP '{}'", text(literal, settings)),
         Literal::TimestampNtz(_) => format!("TIMESTAMP_NTZ '{}'", text(literal, settings)),
+        Literal::TimestampNanos { ltz, precision, .. } => {
+            let (name, text) = (if *ltz { "LTZ" } else { "NTZ" }, text(literal, settings));
+            format!("TIMESTAMP_{name} '{}'", with_digits(&text, usize::from(*precision)))
+        }
         Literal::Time { .. } => format!("TIME '{}'", text(literal, settings)),
         Literal::Array { values, .. } => {
             let values: Vec<String> = values.iter().map(|v| self::literal(v, settings)).collect();
@@ -61,6 +65,12 @@ pub(crate) fn literal_sql(value: &Literal, settings: &Settings) -> String {
         Literal::Array { values, .. } => format!("ARRAY({})", all(values)),
         _ => literal(value, settings),
     }
+}
+
+/// The text of a timestamp with that many digits after the second.
+fn with_digits(text: &str, digits: usize) -> String {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    format!("{seconds}.{fraction:0<digits$}")
 }
 
 /// The literal cast to a string.

@@ -51,6 +51,9 @@ pub fn to_canonical(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> 
             structure(Arrow::Struct(variant_fields()), columns, source)
         }
         (DataType::Udt { sql_type, .. }, _) => to_canonical(array, sql_type),
+        (DataType::TimestampNanos { ltz, precision }, Arrow::Timestamp(..)) => {
+            crate::nanos::from_arrow_timestamps(array, *ltz, *precision).map_err(crate::error::from_datafusion)
+        }
         _ => cast(array, &target).map_err(|e| Error::internal(format!("cannot read {}: {e}", array.data_type()))),
     }
 }

@@ -137,6 +137,8 @@ fn implicit_to_type(from: &DataType, target: &DataType, ansi: bool) -> Option<Da
         (f, t) if t.is_string() && becomes_string(f, ansi) => Some(target.clone()),
         (DataType::Date, DataType::Timestamp | DataType::TimestampNtz) => Some(target.clone()),
         (DataType::TimestampNtz, DataType::Timestamp) => Some(target.clone()),
+        (f, DataType::TimestampNanos { .. }) if f.is_datetime() => Some(target.clone()),
+        (DataType::TimestampNanos { .. }, DataType::Date) => Some(DataType::Date),
         (DataType::Timestamp, DataType::TimestampNtz) if !ansi => Some(target.clone()),
         (f, DataType::Date) if f.is_datetime() && !ansi => Some(DataType::Date),
         (DataType::Array { element: a, contains_null }, DataType::Array { element: b, contains_null: to_null }) => {
@@ -224,6 +226,7 @@ pub fn tightest_type(a: &DataType, b: &DataType, settings: &Settings) -> Option<
         }
         (a, b) if a.is_numeric() && b.is_numeric() => wider_number(a, b, settings.ansi),
         (a, b) if a.is_datetime() && b.is_datetime() => Some(wider_datetime(a, b)),
+        (n @ T::TimestampNanos { .. }, t) | (t, n @ T::TimestampNanos { .. }) => wider_nanos(n, t),
         (T::Time(p), T::Time(q)) => Some(T::Time(*p.max(q))),
         (T::YearMonthInterval { start: s1, end: e1 }, T::YearMonthInterval { start: s2, end: e2 }) => {
             Some(T::YearMonthInterval { start: *s1.min(s2), end: *e1.max(e2) })
@@ -270,6 +273,19 @@ fn wider_datetime(a: &DataType, b: &DataType) -> DataType {
         (DataType::TimestampNtz, _) | (_, DataType::TimestampNtz) => DataType::TimestampNtz,
         _ => DataType::Date,
     }
+}
+
+/// The type that holds the values of a timestamp with digits below the microsecond and of another type: as
+/// many digits as the one with most, and with a zone if one has it.
+fn wider_nanos(nanos: &DataType, other: &DataType) -> Option<DataType> {
+    let DataType::TimestampNanos { ltz, precision } = nanos else { return None };
+    let (other_ltz, other_precision) = match other {
+        DataType::TimestampNanos { ltz, precision } => (*ltz, *precision),
+        DataType::Timestamp => (true, 6),
+        DataType::TimestampNtz | DataType::Date => (false, 6),
+        _ => return None,
+    };
+    Some(DataType::TimestampNanos { ltz: *ltz || other_ltz, precision: *precision.max(&other_precision) })
 }
 
 /// The decimal type that holds every value of an integral or boolean type, a double's or a float's

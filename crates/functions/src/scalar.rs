@@ -41,6 +41,10 @@ pub fn to_scalar(literal: &Literal) -> Result<ScalarValue> {
         Literal::Date(v) => ScalarValue::Date32(Some(*v)),
         Literal::Timestamp(v) => ScalarValue::TimestampMicrosecond(Some(*v), Some(crate::types::UTC.into())),
         Literal::TimestampNtz(v) => ScalarValue::TimestampMicrosecond(Some(*v), None),
+        Literal::TimestampNanos { nanos, ltz, precision } => match crate::nanos::storage(*ltz, *precision) {
+            Arrow::Decimal128(width, scale) => ScalarValue::Decimal128(Some(*nanos), width, scale),
+            other => return Err(Error::internal(format!("{other} holds no nanoseconds"))),
+        },
         Literal::Time { nanos, .. } => ScalarValue::Time64Nanosecond(Some(*nanos)),
         Literal::YearMonthInterval { months, .. } => ScalarValue::IntervalYearMonth(Some(*months)),
         Literal::DayTimeInterval { micros, .. } => ScalarValue::DurationMicrosecond(Some(*micros)),

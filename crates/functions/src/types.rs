@@ -2,7 +2,7 @@
 //!
 //! - *inside plans* ([`to_arrow`]): one canonical Arrow type for each Spark type, everything nullable,
 //!   so that two expressions of one Spark type always have the same Arrow type. Timestamps are
-//!   microseconds UTC; calendar intervals a struct of months, days and microseconds (Arrow's own holds
+//!   microseconds UTC, those with more digits counts of nanoseconds ([`crate::nanos`]); calendar intervals a struct of months, days and microseconds (Arrow's own holds
 //!   too small a range); variants a struct of their two buffers.
 //! - *on the wire* ([`to_wire_field`]): what Spark Connect clients expect, with the analyzer's
 //!   nullability and the session's time zone.
@@ -17,6 +17,9 @@ use spark::{Error, Result};
 
 /// The zone of every instant inside a plan.
 pub const UTC: &str = "UTC";
+
+/// Where a wire field says how many digits its timestamps of nanoseconds have.
+const NANOS_PRECISION: &str = "SPARK::timestampNanos::precision";
 
 /// The canonical Arrow type inside plans.
 pub fn to_arrow(data_type: &DataType) -> Arrow {
@@ -35,6 +38,7 @@ pub fn to_arrow(data_type: &DataType) -> Arrow {
         DataType::Date => Arrow::Date32,
         DataType::Timestamp => Arrow::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
         DataType::TimestampNtz => Arrow::Timestamp(TimeUnit::Microsecond, None),
+        DataType::TimestampNanos { ltz, precision } => crate::nanos::storage(*ltz, *precision),
         DataType::Time(_) => Arrow::Time64(TimeUnit::Nanosecond),
         DataType::CalendarInterval => Arrow::Struct(calendar_interval_fields()),
         DataType::YearMonthInterval { .. } => Arrow::Interval(IntervalUnit::YearMonth),
@@ -97,6 +101,9 @@ pub fn to_wire_field(name: &str, data_type: &DataType, nullable: bool, time_zone
         DataType::Time(p) => {
             field.with_metadata(HashMap::from([("SPARK::time::precision".to_string(), p.to_string())]))
         }
+        DataType::TimestampNanos { precision, .. } => {
+            field.with_metadata(HashMap::from([(NANOS_PRECISION.to_string(), precision.to_string())]))
+        }
         _ => field,
     }
 }
@@ -104,6 +111,9 @@ pub fn to_wire_field(name: &str, data_type: &DataType, nullable: bool, time_zone
 fn to_wire_type(data_type: &DataType, tz: &str) -> Arrow {
     match data_type {
         DataType::Timestamp => Arrow::Timestamp(TimeUnit::Microsecond, Some(tz.into())),
+        DataType::TimestampNanos { ltz, .. } => {
+            Arrow::Timestamp(TimeUnit::Nanosecond, if *ltz { Some(tz.into()) } else { None })
+        }
         DataType::CalendarInterval => Arrow::Interval(IntervalUnit::MonthDayNano),
         DataType::Array { element, contains_null } => {
             Arrow::List(Arc::new(to_wire_field("element", element, *contains_null, tz)))
@@ -162,6 +172,9 @@ pub fn from_arrow(arrow: &Arrow) -> Result<DataType> {
         Arrow::UInt64 => DataType::decimal(20, 0),
         Arrow::Float16 | Arrow::Float32 => DataType::Float,
         Arrow::Float64 => DataType::Double,
+        decimal if crate::nanos::of_storage(decimal).is_some() => {
+            crate::nanos::of_storage(decimal).unwrap_or(DataType::Null)
+        }
         Arrow::Decimal32(p, s) | Arrow::Decimal64(p, s) | Arrow::Decimal128(p, s) => DataType::decimal(*p, *s),
         Arrow::Utf8 | Arrow::LargeUtf8 | Arrow::Utf8View => DataType::STRING,
         Arrow::Binary | Arrow::LargeBinary | Arrow::BinaryView | Arrow::FixedSizeBinary(_) => DataType::Binary,
@@ -214,6 +227,11 @@ pub fn field_from_arrow(field: &Field) -> Result<StructField> {
     let mut data_type = from_arrow(field.data_type())?;
     if let (DataType::Time(_), Some(p)) = (&data_type, field.metadata().get("SPARK::time::precision")) {
         data_type = DataType::Time(p.parse().unwrap_or(6));
+    }
+    if let (Arrow::Timestamp(TimeUnit::Nanosecond, zone), Some(p)) =
+        (field.data_type(), field.metadata().get(NANOS_PRECISION).and_then(|p| p.parse().ok()))
+    {
+        data_type = DataType::TimestampNanos { ltz: zone.is_some(), precision: p };
     }
     Ok(StructField {
         name: field.name().clone(),

@@ -5,6 +5,7 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
+use functions::cast::format;
 use functions::families::datetime::zone;
 use functions::families::variant::cast::json_at;
 use spark::types::DataType;
@@ -53,6 +54,10 @@ impl Printer {
             DataType::Date => date_text(array.as_primitive::<Date32Type>().value(row).into()),
             DataType::Timestamp => self.instant_text(array.as_primitive::<TimestampMicrosecondType>().value(row)),
             DataType::TimestampNtz => timestamp_text(array.as_primitive::<TimestampMicrosecondType>().value(row)),
+            DataType::TimestampNanos { ltz, .. } => {
+                let count = array.as_primitive::<Decimal128Type>().value(row);
+                format::timestamp_nanos_to_string(count, ltz.then_some(self.kernels))
+            }
             DataType::Time(_) => time_text(array.as_primitive::<Time64NanosecondType>().value(row)),
             DataType::YearMonthInterval { start, end } => {
                 year_month_text(array.as_primitive::<IntervalYearMonthType>().value(row), *start, *end)

@@ -78,6 +78,9 @@ pub fn to_wire(array: &ArrayRef, ty: &DataType, tz: &str) -> Result<ArrayRef> {
             let instants = primitive::<TimestampMicrosecondArray>(&array)?;
             Ok(Arc::new(instants.clone().with_timezone(tz)))
         }
+        DataType::TimestampNanos { ltz, .. } => {
+            functions::nanos::to_arrow_nanos(&array, *ltz, ltz.then_some(tz)).map_err(functions::error::from_datafusion)
+        }
         DataType::CalendarInterval => calendar_interval(&array),
         DataType::Variant => variant(&array),
         DataType::Array { element, contains_null } => list(&array, element, *contains_null, tz),
@@ -221,6 +224,7 @@ pub fn from_wire(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef> {
             let instants = instants.ok_or_else(|| Error::internal("a timestamp column is none"))?;
             Ok(Arc::new(instants.clone().with_timezone(functions::types::UTC)))
         }
+        DataType::TimestampNanos { .. } => functions::canonical::to_canonical(array, ty),
         _ => convert(array, &to_arrow(ty)),
     }
 }

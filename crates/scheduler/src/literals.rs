@@ -45,6 +45,11 @@ pub fn literal(array: &ArrayRef, row: usize, ty: &DataType) -> Result<Literal> {
         DataType::Date => Literal::Date(array.as_primitive::<Date32Type>().value(row)),
         DataType::Timestamp => Literal::Timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row)),
         DataType::TimestampNtz => Literal::TimestampNtz(array.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::TimestampNanos { ltz, precision } => Literal::TimestampNanos {
+            nanos: array.as_primitive::<Decimal128Type>().value(row),
+            ltz: *ltz,
+            precision: *precision,
+        },
         DataType::Time(precision) => {
             Literal::Time { nanos: array.as_primitive::<Time64NanosecondType>().value(row), precision: *precision }
         }

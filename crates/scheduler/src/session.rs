@@ -75,11 +75,13 @@ impl Session {
         let flag = |key: &str, default: bool| view.get_bool(key, default);
         let text = |key: &str, default: &str| -> Arc<str> { view.get(key).unwrap_or(default).into() };
         let names = self.names.lock();
+        let now = chrono::Utc::now();
         Settings {
             ansi: flag("spark.sql.ansi.enabled", true),
             time_zone: self.time_zone(),
             case_sensitive: flag("spark.sql.caseSensitive", false),
             timestamp_ntz: text("spark.sql.timestampType", "TIMESTAMP_LTZ").eq_ignore_ascii_case("TIMESTAMP_NTZ"),
+            timestamp_nanos: flag("spark.sql.timestampNanosTypes.enabled", false),
             time_type: flag("spark.sql.timeType.enabled", false),
             time_parser_policy: text("spark.sql.legacy.timeParserPolicy", "CORRECTED").to_uppercase().into(),
             store_assignment: text("spark.sql.storeAssignmentPolicy", "ANSI").to_uppercase().into(),
@@ -89,7 +91,8 @@ impl Session {
             map_keys_last_win: text("spark.sql.mapKeyDedupPolicy", "EXCEPTION").eq_ignore_ascii_case("LAST_WIN"),
             cross_join: flag("spark.sql.crossJoin.enabled", true),
             default_collation: view.get("spark.sql.session.collation.default").map(Arc::from),
-            now_micros: chrono::Utc::now().timestamp_micros(),
+            now_micros: now.timestamp_micros(),
+            now_nanos: i64::from(now.timestamp_subsec_nanos() % 1000),
             seed: rand::random(),
             parallelism: usize::try_from(view.get_int("spark.sql.leafNodeDefaultParallelism", 0))
                 .ok()
@@ -154,7 +157,11 @@ impl Session {
     pub(crate) async fn run_query(self: &Arc<Self>, plan: &Plan, op: &OperationContext) -> Result<QueryResult> {
         let settings = self.settings();
         let zone = Arc::clone(&settings.time_zone);
+        let has_time = settings.time_type;
         let analyzed = self.analyze(plan, settings).await?;
+        if !has_time && analyzed.schema.fields.iter().any(|f| f.data_type.any(&|t| matches!(t, DataType::Time(_)))) {
+            return Err(functions::cast::time_switched_off());
+        }
         query::run(&self.engine, analyzed, zone, self.wish()?, op).await
     }
 
@@ -327,9 +334,10 @@ impl Session {
 
     /// A user's function; none is built in here.
     pub(crate) fn find_function(&self, name: &[String]) -> Result<Answer> {
-        Ok(match crate::command::user_function(self, name)? {
-            Some(function) => Answer::SqlFunction(function),
-            None => Answer::NotFound,
+        Ok(match crate::command::user_function(self, name) {
+            Ok(Some(function)) => Answer::SqlFunction(function),
+            Ok(None) => Answer::NotFound,
+            Err(error) => Answer::Failed(error),
         })
     }
 }

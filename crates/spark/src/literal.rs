@@ -27,6 +27,12 @@ pub enum Literal {
     Date(i32),
     Timestamp(i64),
     TimestampNtz(i64),
+    /// Nanoseconds since 1970-01-01, of UTC or of a wall clock.
+    TimestampNanos {
+        nanos: i128,
+        ltz: bool,
+        precision: u8,
+    },
     Time {
         nanos: i64,
         precision: u8,
@@ -79,6 +85,9 @@ impl Literal {
             Literal::Date(_) => DataType::Date,
             Literal::Timestamp(_) => DataType::Timestamp,
             Literal::TimestampNtz(_) => DataType::TimestampNtz,
+            Literal::TimestampNanos { ltz, precision, .. } => {
+                DataType::TimestampNanos { ltz: *ltz, precision: *precision }
+            }
             Literal::Time { precision, .. } => DataType::Time(*precision),
             Literal::CalendarInterval { .. } => DataType::CalendarInterval,
             Literal::YearMonthInterval { start, end, .. } => DataType::YearMonthInterval { start: *start, end: *end },

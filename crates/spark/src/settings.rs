@@ -13,6 +13,8 @@ pub struct Settings {
     pub case_sensitive: bool,
     /// `spark.sql.timestampType` is `TIMESTAMP_NTZ`.
     pub timestamp_ntz: bool,
+    /// `spark.sql.timestampNanosTypes.enabled`.
+    pub timestamp_nanos: bool,
     /// `spark.sql.timeType.enabled`.
     pub time_type: bool,
     /// `spark.sql.legacy.timeParserPolicy`.
@@ -32,6 +34,8 @@ pub struct Settings {
     pub default_collation: Option<Arc<str>>,
     /// Microseconds since the epoch: the query's `current_timestamp`.
     pub now_micros: i64,
+    /// Nanoseconds since that microsecond.
+    pub now_nanos: i64,
     /// Source of seeds for unseeded `rand`, `uuid`, `shuffle` of this query.
     pub seed: i64,
     /// Partitions that rows are spread over where nothing else decides.
@@ -51,6 +55,7 @@ impl Default for Settings {
             time_zone: "UTC".into(),
             case_sensitive: false,
             timestamp_ntz: false,
+            timestamp_nanos: false,
             time_type: false,
             time_parser_policy: "CORRECTED".into(),
             store_assignment: "ANSI".into(),
@@ -61,6 +66,7 @@ impl Default for Settings {
             cross_join: true,
             default_collation: None,
             now_micros: 0,
+            now_nanos: 0,
             seed: 0,
             parallelism: 1,
             current_catalog: "spark_catalog".into(),

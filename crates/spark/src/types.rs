@@ -41,6 +41,11 @@ pub enum DataType {
     Timestamp,
     /// Wall clock time without a zone, microseconds.
     TimestampNtz,
+    /// `TIMESTAMP_LTZ(7..9)` or `TIMESTAMP_NTZ(7..9)`: digits below the microsecond.
+    TimestampNanos {
+        ltz: bool,
+        precision: u8,
+    },
     /// Time of day with the given number of fractional digits (0 to 6).
     Time(u8),
     /// The legacy `INTERVAL` of months, days and microseconds.
@@ -207,6 +212,12 @@ impl DataType {
         matches!(self, DataType::Date | DataType::Timestamp | DataType::TimestampNtz)
     }
 
+    /// A timestamp with digits below the microsecond. It is none of [`DataType::is_datetime`]: most functions
+    /// that take those refuse it.
+    pub fn is_timestamp_nanos(&self) -> bool {
+        matches!(self, DataType::TimestampNanos { .. })
+    }
+
     /// Year-month or day-time interval.
     pub fn is_ansi_interval(&self) -> bool {
         matches!(self, DataType::YearMonthInterval { .. } | DataType::DayTimeInterval { .. })
@@ -300,6 +311,8 @@ impl DataType {
             DataType::Date => "date".into(),
             DataType::Timestamp => "timestamp".into(),
             DataType::TimestampNtz => "timestamp_ntz".into(),
+            DataType::TimestampNanos { ltz: true, precision } => format!("timestamp_ltz({precision})"),
+            DataType::TimestampNanos { ltz: false, precision } => format!("timestamp_ntz({precision})"),
             DataType::Time(p) => format!("time({p})"),
             DataType::CalendarInterval => "interval".into(),
             DataType::YearMonthInterval { start, end } => interval_name(&YM_FIELDS, *start, *end),

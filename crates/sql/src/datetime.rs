@@ -235,36 +235,49 @@ pub fn parse_date(text: &str) -> Option<i32> {
     i32::try_from(days).ok()
 }
 
-/// `h:m[:s[.f]]`: microseconds of the day.
-fn time_part(cursor: &mut Cursor<'_>) -> Option<i64> {
+/// A time of day.
+#[derive(Debug, Default)]
+struct Clock {
+    micros: i64,
+    /// Nanoseconds below the microsecond.
+    nanos: i64,
+}
+
+/// `h:m[:s[.f]]`.
+fn time_part(cursor: &mut Cursor<'_>) -> Option<Clock> {
     let hour = cursor.digits(1, 2)?;
     if !cursor.eat(':') {
-        return (hour < 24).then_some(hour * 3600 * MICROS_PER_SECOND);
+        return (hour < 24).then_some(Clock { micros: hour * 3600 * MICROS_PER_SECOND, nanos: 0 });
     }
     let minute = cursor.digits(1, 2)?;
-    let (mut second, mut micros) = (0, 0);
+    let (mut second, mut below) = (0, 0);
     if cursor.eat(':') {
         second = cursor.digits(1, 2)?;
         if cursor.eat('.') {
-            micros = fraction(cursor);
+            below = fraction(cursor);
         }
     }
-    (hour < 24 && minute < 60 && second < 60)
-        .then_some(((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros)
+    let seconds = (hour * 60 + minute) * 60 + second;
+    (hour < 24 && minute < 60 && second < 60).then_some(Clock {
+        micros: seconds * MICROS_PER_SECOND + below / NANOS_PER_MICRO,
+        nanos: below % NANOS_PER_MICRO,
+    })
 }
 
-/// Digits after the point as microseconds; further ones are dropped.
+/// Digits after the point as nanoseconds; further ones are dropped.
 fn fraction(cursor: &mut Cursor<'_>) -> i64 {
     let len = cursor.rest.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, rest) = cursor.rest.split_at(len);
     cursor.rest = rest;
-    digits.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |sum, d| sum * 10 + (d - b'0') as i64)
+    digits.bytes().chain(std::iter::repeat(b'0')).take(9).fold(0, |sum, d| sum * 10 + (d - b'0') as i64)
 }
 
 /// A timestamp's local microseconds and the zone written after it.
 #[derive(Debug, PartialEq)]
 pub struct LocalTimestamp {
     pub micros: i64,
+    /// Nanoseconds below the microsecond.
+    pub nanos: i64,
     pub zone: Option<Zone>,
     /// No date was written: the time is of the current day.
     pub time_only: bool,
@@ -281,23 +294,24 @@ pub fn parse_timestamp(text: &str) -> Option<LocalTimestamp> {
     } else {
         date_part(&mut cursor)?
     };
-    let mut micros = 0;
+    let mut clock = Clock::default();
     let mut zone = None;
     if !cursor.rest.is_empty() {
         if !(time_only || cursor.eat('T') || cursor.eat(' ')) {
             return None;
         }
         if !time_only && cursor.rest.is_empty() {
-            return Some(LocalTimestamp { micros: days.checked_mul(MICROS_PER_DAY)?, zone, time_only });
+            return Some(LocalTimestamp { micros: days.checked_mul(MICROS_PER_DAY)?, nanos: 0, zone, time_only });
         }
-        micros = time_part(&mut cursor)?;
+        clock = time_part(&mut cursor)?;
         if !cursor.rest.is_empty() {
             zone = Some(Zone::parse(cursor.rest)?);
         }
     } else if time_only {
         return None;
     }
-    Some(LocalTimestamp { micros: days.checked_mul(MICROS_PER_DAY)?.checked_add(micros)?, zone, time_only })
+    let micros = days.checked_mul(MICROS_PER_DAY)?.checked_add(clock.micros)?;
+    Some(LocalTimestamp { micros, nanos: clock.nanos, zone, time_only })
 }
 
 /// `h:m[:s[.f]]` of a `TIME`: nanoseconds and the number of digits after the point.
@@ -313,7 +327,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if !cursor.rest.contains(':') {
         return None;
     }
-    let mut micros = time_part(&mut cursor)?;
+    let mut micros = time_part(&mut cursor)?.micros;
     if !cursor.rest.is_empty() {
         return None;
     }

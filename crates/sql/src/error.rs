@@ -46,6 +46,23 @@ pub fn invalid_typed_literal(value_type: &str, shown: &str) -> Error {
         .with_message(format!("{shown} is no valid {} literal", value_type.to_uppercase()))
 }
 
+/// The types with digits below the microsecond are switched off.
+pub fn timestamp_nanos_disabled() -> Error {
+    Error::new(spark::ErrorKind::Spark, "FEATURE_NOT_ENABLED")
+        .param("featureName", "Nanosecond-precision timestamp types")
+        .param("configKey", "spark.sql.timestampNanosTypes.enabled")
+        .param("configValue", "true")
+        .with_message("Timestamps with more than 6 digits after the second are switched off.")
+}
+
+/// A timestamp type with a number of digits that there is not.
+pub fn timestamp_precision(type_name: &str, precision: i64) -> Error {
+    Error::new(spark::ErrorKind::Spark, "INVALID_TIMESTAMP_PRECISION")
+        .param("precision", precision.to_string())
+        .param("type", type_name)
+        .with_message(format!("{type_name} has 6 to 9 digits after the second, not {precision}."))
+}
+
 /// A clause that Spark reads and refuses.
 pub fn refusal(operation: &str) -> Error {
     Error::parse("INVALID_STATEMENT_OR_CLAUSE")

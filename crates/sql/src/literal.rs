@@ -123,6 +123,13 @@ impl Parser<'_> {
         let name = self.text_of(word).to_string();
         let value = self.single_string()?;
         let upper = name.to_ascii_uppercase();
+        if upper.starts_with("TIMESTAMP") && self.options.timestamp_nanos && fraction_digits(&value) > 9 {
+            let shown = quote_value(&value);
+            return Err(self
+                .error(mark, "INVALID_TIMESTAMP_LITERAL_PRECISION")
+                .param("value", &shown)
+                .with_message(format!("{shown} has more than 9 digits after the second")));
+        }
         let literal = match upper.as_str() {
             "DATE" => self.date(&value).map(Literal::Date),
             "TIMESTAMP_NTZ" => self.timestamp_ntz(&value),
@@ -159,7 +166,18 @@ impl Parser<'_> {
         let parsed = datetime::parse_timestamp(value)?;
         let zone = parsed.zone.unwrap_or(self.zone());
         let day = if parsed.time_only { datetime::local_midnight(zone, self.options.now_micros)? } else { 0 };
-        zone.to_utc(parsed.micros.checked_add(day)?).map(Literal::Timestamp)
+        let micros = zone.to_utc(parsed.micros.checked_add(day)?)?;
+        Some(self.nanos(value, true, micros, parsed.nanos).unwrap_or(Literal::Timestamp(micros)))
+    }
+
+    /// The timestamp as written with more than six digits after the second, if it is and they count.
+    fn nanos(&self, value: &str, ltz: bool, micros: i64, below: i64) -> Option<Literal> {
+        let precision = u8::try_from(fraction_digits(value)).ok().filter(|p| (7..=9).contains(p))?;
+        self.options.timestamp_nanos.then(|| Literal::TimestampNanos {
+            nanos: i128::from(micros) * 1000 + i128::from(below),
+            ltz,
+            precision,
+        })
     }
 
     fn timestamp_ntz(&self, value: &str) -> Option<Literal> {
@@ -169,7 +187,11 @@ impl Parser<'_> {
             return Some(Literal::TimestampNtz(if is_epoch { 0 } else { micros + offset }));
         }
         let parsed = datetime::parse_timestamp(value)?;
-        (!parsed.time_only).then_some(Literal::TimestampNtz(parsed.micros))
+        let wall_clock = || {
+            let nanos = self.nanos(value, false, parsed.micros, parsed.nanos);
+            nanos.unwrap_or(Literal::TimestampNtz(parsed.micros))
+        };
+        (!parsed.time_only).then(wall_clock)
     }
 
     /// `TIMESTAMP '…'`: by the session's timestamp type, but with a zone always an instant.
@@ -454,6 +476,11 @@ fn surrogate_aware(code: u32, chars: &mut std::iter::Peekable<std::str::Chars<'_
     let decoded = char::from_u32(value).unwrap_or('?');
     *chars = ahead;
     Some(decoded)
+}
+
+/// Digits after the point of a timestamp's text.
+fn fraction_digits(text: &str) -> usize {
+    text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count())
 }
 
 /// `X'…'`: an odd number of digits has a zero before it.

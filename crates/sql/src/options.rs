@@ -37,6 +37,8 @@ pub struct ParseOptions {
     pub time_zone: Arc<str>,
     /// `spark.sql.timestampType` is `TIMESTAMP_NTZ`.
     pub timestamp_ntz: bool,
+    /// `spark.sql.timestampNanosTypes.enabled`: timestamps may have 7 to 9 digits after the second.
+    pub timestamp_nanos: bool,
     /// `spark.sql.caseSensitive`.
     pub case_sensitive: bool,
     /// `spark.sql.ansi.enforceReservedKeywords` (with ANSI): some keywords are no names.
@@ -105,6 +107,7 @@ impl From<&Settings> for ParseOptions {
             ansi: settings.ansi,
             time_zone: settings.time_zone.clone(),
             timestamp_ntz: settings.timestamp_ntz,
+            timestamp_nanos: settings.timestamp_nanos,
             case_sensitive: settings.case_sensitive,
             reserved_keywords: settings.ansi && flag("spark.sql.ansi.enforceReservedKeywords"),
             ansi_relation_precedence: settings.ansi && flag("spark.sql.ansi.relationPrecedence"),

@@ -3,6 +3,7 @@
 use spark::types::{Metadata, StructField, StructType};
 use spark::{DataType, Error, Result};
 
+use crate::error;
 use crate::interval;
 use crate::keywords::Kw;
 use crate::lexer::Tok;
@@ -43,7 +44,7 @@ impl Parser<'_> {
             Some(Kw::INTERVAL) => self.interval_type(mark),
             Some(Kw::TIMESTAMP) => {
                 self.advance();
-                Ok(self.timestamp_zone())
+                self.timestamp_zone(mark)
             }
             _ => self.primitive(mark),
         }
@@ -110,15 +111,34 @@ impl Parser<'_> {
         interval::interval_type(&start, &start).ok_or_else(|| self.unsupported_type(mark))
     }
 
-    /// After `TIMESTAMP`: which of the two it is.
-    fn timestamp_zone(&mut self) -> DataType {
-        if self.eat_kws(&[Kw::WITH, Kw::LOCAL, Kw::TIME, Kw::ZONE]) {
-            return DataType::Timestamp;
+    /// After `TIMESTAMP`: which of the two it is, and with how many digits.
+    fn timestamp_zone(&mut self, mark: usize) -> Result<DataType> {
+        let args = self.type_arguments()?;
+        let ltz = if self.eat_kws(&[Kw::WITH, Kw::LOCAL, Kw::TIME, Kw::ZONE]) {
+            true
+        } else if self.eat_kws(&[Kw::WITHOUT, Kw::TIME, Kw::ZONE]) {
+            false
+        } else {
+            !self.options.timestamp_ntz
+        };
+        match args.as_slice() {
+            [] => self.timestamp_type(ltz, 6),
+            [TypeArg::Number(precision)] => self.timestamp_type(ltz, *precision),
+            _ => Err(self.unsupported_type(mark)),
         }
-        if self.eat_kws(&[Kw::WITHOUT, Kw::TIME, Kw::ZONE]) {
-            return DataType::TimestampNtz;
+    }
+
+    /// A timestamp with `precision` digits after the second.
+    fn timestamp_type(&self, ltz: bool, precision: i64) -> Result<DataType> {
+        match (precision, ltz) {
+            (6, true) => Ok(DataType::Timestamp),
+            (6, false) => Ok(DataType::TimestampNtz),
+            (7..=9, _) if self.options.timestamp_nanos => {
+                Ok(DataType::TimestampNanos { ltz, precision: precision as u8 })
+            }
+            (7..=9, _) => Err(error::timestamp_nanos_disabled()),
+            _ => Err(error::timestamp_precision(if ltz { "TIMESTAMP_LTZ" } else { "TIMESTAMP_NTZ" }, precision)),
         }
-        if self.options.timestamp_ntz { DataType::TimestampNtz } else { DataType::Timestamp }
     }
 
     fn primitive(&mut self, mark: usize) -> Result<DataType> {
@@ -137,6 +157,8 @@ impl Parser<'_> {
             ("date", []) => simple(DataType::Date),
             ("timestamp_ntz", []) => simple(DataType::TimestampNtz),
             ("timestamp_ltz", []) => simple(DataType::Timestamp),
+            ("timestamp_ntz", [TypeArg::Number(p)]) => return self.timestamp_type(false, *p),
+            ("timestamp_ltz", [TypeArg::Number(p)]) => return self.timestamp_type(true, *p),
             ("binary", []) => simple(DataType::Binary),
             ("void", []) => simple(DataType::Null),
             ("variant", []) => simple(DataType::Variant),
@@ -195,11 +217,11 @@ impl Parser<'_> {
     fn time_type(&self, mark: usize, args: &[TypeArg]) -> Result<DataType> {
         match args {
             [] => Ok(DataType::Time(6)),
-            [TypeArg::Number(p @ 0..=6)] => Ok(DataType::Time(*p as u8)),
+            [TypeArg::Number(p @ 0..=9)] => Ok(DataType::Time(*p as u8)),
             [TypeArg::Number(p)] => Err(self
                 .error(mark, "UNSUPPORTED_TIME_PRECISION")
                 .param("precision", p.to_string())
-                .with_message(format!("TIME has 0 to 6 digits after the second, not {p}"))),
+                .with_message(format!("TIME has 0 to 9 digits after the second, not {p}"))),
             _ => Err(self.unsupported_type(mark)),
         }
     }
@@ -364,7 +386,7 @@ fn named_type(name: &str) -> Option<DataType> {
         "timestamp" => return Some(DataType::Timestamp),
         other => other,
     };
-    let options = crate::ParseOptions::default();
+    let options = crate::ParseOptions { timestamp_nanos: true, ..Default::default() };
     let mut parser = Parser::new(simple, &options).ok()?;
     let data_type = parser.data_type().ok()?;
     parser.expect_end().ok().map(|()| data_type)

@@ -76,8 +76,8 @@ impl Reader {
             Some(Kind::Geography(g)) => DataType::Geography(srid(g.srid)),
             Some(Kind::Udt(udt)) => self.udt(udt)?,
             Some(Kind::Unparsed(text)) => self.text.data_type(&text.data_type_string)?,
-            Some(Kind::TimestampNtzNanos(_)) => return Err(unsupported("TIMESTAMP_NTZ_NANOS")),
-            Some(Kind::TimestampLtzNanos(_)) => return Err(unsupported("TIMESTAMP_LTZ_NANOS")),
+            Some(Kind::TimestampNtzNanos(t)) => self.text.timestamp_nanos(false, t.precision)?,
+            Some(Kind::TimestampLtzNanos(t)) => self.text.timestamp_nanos(true, t.precision)?,
         })
     }
 

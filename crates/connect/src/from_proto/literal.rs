@@ -50,9 +50,22 @@ impl Reader {
             Some(LiteralType::Struct(s)) => self.structure(s, data_type)?,
             Some(LiteralType::SpecializedArray(a)) => specialized(a)?,
             Some(LiteralType::Time(t)) => time(&t)?,
-            Some(LiteralType::TimestampNtzNanos(_)) => return Err(Error::unsupported("TIMESTAMP_NTZ_NANOS literal")),
-            Some(LiteralType::TimestampLtzNanos(_)) => return Err(Error::unsupported("TIMESTAMP_LTZ_NANOS literal")),
+            Some(LiteralType::TimestampNtzNanos(t)) => {
+                self.timestamp_nanos(false, t.epoch_micros, t.nanos_within_micro, t.precision)?
+            }
+            Some(LiteralType::TimestampLtzNanos(t)) => {
+                self.timestamp_nanos(true, t.epoch_micros, t.nanos_within_micro, t.precision)?
+            }
         })
+    }
+
+    fn timestamp_nanos(&self, ltz: bool, micros: i64, below: i32, precision: Option<i32>) -> Result<Literal> {
+        let DataType::TimestampNanos { precision, .. } = self.text.timestamp_nanos(ltz, precision)? else {
+            return Err(Error::internal("a timestamp of nanoseconds has digits below the microsecond"));
+        };
+        let nanos = i128::from(micros) * 1000 + i128::from(below);
+        let unit = 10_i128.pow(9 - u32::from(precision));
+        Ok(Literal::TimestampNanos { nanos: nanos - nanos.rem_euclid(unit), ltz, precision })
     }
 
     fn array(&self, message: literal::Array, data_type: Option<DataType>) -> Result<Literal> {

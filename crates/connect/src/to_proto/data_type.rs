@@ -32,6 +32,14 @@ pub fn data_type(t: &DataType) -> pb::DataType {
         DataType::Date => Kind::Date(m::Date::default()),
         DataType::Timestamp => Kind::Timestamp(m::Timestamp::default()),
         DataType::TimestampNtz => Kind::TimestampNtz(m::TimestampNtz::default()),
+        DataType::TimestampNanos { ltz: true, precision } => Kind::TimestampLtzNanos(m::TimestampLtzNanos {
+            precision: Some(i32::from(*precision)),
+            ..Default::default()
+        }),
+        DataType::TimestampNanos { ltz: false, precision } => Kind::TimestampNtzNanos(m::TimestampNtzNanos {
+            precision: Some(i32::from(*precision)),
+            ..Default::default()
+        }),
         DataType::Time(p) => Kind::Time(m::Time { precision: Some(i32::from(*p)), ..Default::default() }),
         DataType::CalendarInterval => Kind::CalendarInterval(m::CalendarInterval::default()),
         DataType::YearMonthInterval { start, end } => Kind::YearMonthInterval(m::YearMonthInterval {

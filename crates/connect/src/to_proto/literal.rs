@@ -33,6 +33,24 @@ fn kind(value: &Literal) -> LiteralType {
         Literal::Date(days) => LiteralType::Date(*days),
         Literal::Timestamp(micros) => LiteralType::Timestamp(*micros),
         Literal::TimestampNtz(micros) => LiteralType::TimestampNtz(*micros),
+        Literal::TimestampNanos { nanos, ltz, precision } => {
+            let epoch_micros = nanos.div_euclid(1000) as i64;
+            let nanos_within_micro = nanos.rem_euclid(1000) as i32;
+            let precision = Some(i32::from(*precision));
+            if *ltz {
+                LiteralType::TimestampLtzNanos(literal::TimestampLtzNanos {
+                    epoch_micros,
+                    nanos_within_micro,
+                    precision,
+                })
+            } else {
+                LiteralType::TimestampNtzNanos(literal::TimestampNtzNanos {
+                    epoch_micros,
+                    nanos_within_micro,
+                    precision,
+                })
+            }
+        }
         Literal::Time { nanos, precision } => {
             LiteralType::Time(literal::Time { nano: *nanos, precision: Some(i32::from(*precision)) })
         }

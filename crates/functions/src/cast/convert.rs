@@ -47,8 +47,9 @@ pub struct Spec {
 impl Spec {
     /// The cast between two types under these settings.
     pub fn new(from: &DataType, to: &DataType, mode: Mode, settings: &Settings) -> Self {
+        let has_zone = |ty: &DataType| matches!(ty, DataType::Timestamp | DataType::TimestampNanos { ltz: true, .. });
         let has_clock = |ty: &DataType| matches!(ty, DataType::Time(_));
-        let reads_clock = (from.is_string() && *to == DataType::Timestamp) || from.any(&has_clock);
+        let reads_clock = (from.is_string() && has_zone(to)) || from.any(&has_clock);
         let nested_text = from.is_complex() && to.is_string();
         Spec {
             from: from.clone(),
@@ -159,6 +160,7 @@ pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Conte
         (f, T::Binary) if f.is_string() || f.is_integral() => binary::convert(array, from),
         (f, _) if f.is_string() => parse::convert(array, to, context),
         (f, t) if f.is_ansi_interval() || t.is_ansi_interval() => interval::convert(array, from, to, context),
+        (f, t) if f.is_timestamp_nanos() || t.is_timestamp_nanos() => datetime::nanos(array, from, to, context),
         (f, t) if f.is_datetime() || t.is_datetime() || matches!(f, T::Time(_)) || matches!(t, T::Time(_)) => {
             datetime::convert(array, from, to, context)
         }

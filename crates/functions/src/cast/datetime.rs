@@ -44,13 +44,13 @@ pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Conte
             Ok(Arc::new(times.collect::<Time64NanosecondArray>()))
         }
         // A time of day is one of today's.
-        (T::Time(_), T::TimestampNtz) => Ok(wall_clocks(nanos(array).map(|t| t.map(|t| today(context) + t / 1000)))),
+        (T::Time(_), T::TimestampNtz) => Ok(wall_clocks(times(array).map(|t| t.map(|t| today(context) + t / 1000)))),
         (T::Time(_), T::Timestamp) => {
-            let local = nanos(array).map(|t| t.map(|t| today(context) + t / 1000));
+            let local = times(array).map(|t| t.map(|t| today(context) + t / 1000));
             Ok(instants(local.map(|t| t.and_then(|t| context.zone.to_utc(t)))))
         }
         (T::Time(_), T::Time(p)) => {
-            let times = nanos(array).map(|t| t.map(|t| truncate_time(t, *p)));
+            let times = times(array).map(|t| t.map(|t| truncate_time(t, *p)));
             Ok(Arc::new(times.collect::<Time64NanosecondArray>()))
         }
         (T::Time(_), t) if t.is_numeric() => time_to_number(array, to, context),
@@ -60,6 +60,37 @@ pub fn convert(array: &ArrayRef, from: &DataType, to: &DataType, context: &Conte
         (f, T::Timestamp) if f.is_numeric() => number_to_timestamp(array, from, to, context),
         // Outside ANSI mode these casts exist and never have a value.
         (T::Date, _) => Ok(new_null_array(&to_arrow(to), array.len())),
+        _ => no_such_cast(from, to),
+    }
+}
+
+/// Timestamps with digits below the microsecond as `to`, or temporal values as such timestamps.
+///
+/// # Errors
+/// As [`convert`].
+pub fn nanos(array: &ArrayRef, from: &DataType, to: &DataType, context: &Context) -> Result<ArrayRef> {
+    use DataType as T;
+    let in_micros = |ltz: bool| if ltz { T::Timestamp } else { T::TimestampNtz };
+    match (from, to) {
+        (T::TimestampNanos { ltz: f, .. }, T::TimestampNanos { ltz: t, precision }) => {
+            let shift = |count: i128| {
+                let (micros, below) = crate::nanos::split(count);
+                let shifted = match (f, t) {
+                    (true, false) => Some(context.zone.to_local(micros)),
+                    (false, true) => context.zone.to_utc(micros),
+                    _ => Some(micros),
+                };
+                shifted.map(|m| i128::from(m) * crate::nanos::PER_MICRO + i128::from(below))
+            };
+            crate::nanos::array(crate::nanos::counts(array).map(|c| c.and_then(shift)), *t, *precision)
+        }
+        (T::TimestampNanos { ltz, .. }, _) => {
+            super::convert::convert(&crate::nanos::to_micros(array, *ltz), &in_micros(*ltz), to, context)
+        }
+        (_, T::TimestampNanos { ltz, precision }) => {
+            let micros = super::convert::convert(array, from, &in_micros(*ltz), context)?;
+            crate::nanos::from_arrow_timestamps(&micros, *ltz, *precision)
+        }
         _ => no_such_cast(from, to),
     }
 }
@@ -77,7 +108,7 @@ fn micros(array: &ArrayRef) -> impl Iterator<Item = Option<i64>> {
     array.as_primitive::<TimestampMicrosecondType>().iter()
 }
 
-fn nanos(array: &ArrayRef) -> impl Iterator<Item = Option<i64>> {
+fn times(array: &ArrayRef) -> impl Iterator<Item = Option<i64>> {
     array.as_primitive::<Time64NanosecondType>().iter()
 }
 
@@ -180,7 +211,7 @@ fn number_to_timestamp(array: &ArrayRef, from: &DataType, to: &DataType, context
 fn time_to_number(array: &ArrayRef, to: &DataType, context: &Context) -> Result<ArrayRef> {
     if let DataType::Decimal { precision, scale } = to {
         let mut out = Decimal128Array::builder(array.len());
-        for t in nanos(array) {
+        for t in times(array) {
             let fitted = match t {
                 None => None,
                 Some(t) => fit(&Decimal { unscaled: BigInt::from(t), scale: 9 }, *precision, *scale, context)?,
@@ -189,6 +220,6 @@ fn time_to_number(array: &ArrayRef, to: &DataType, context: &Context) -> Result<
         }
         return Ok(Arc::new(out.finish().with_precision_and_scale(*precision, *scale)?));
     }
-    let seconds: Int64Array = nanos(array).map(|t| t.map(|t| t.rem_euclid(NANOS_PER_DAY) / 1_000_000_000)).collect();
+    let seconds: Int64Array = times(array).map(|t| t.map(|t| t.rem_euclid(NANOS_PER_DAY) / 1_000_000_000)).collect();
     numeric::convert(&(Arc::new(seconds) as ArrayRef), &DataType::Long, to, context)
 }

@@ -160,6 +160,8 @@ enum Kind<'a> {
     Date,
     Timestamp,
     TimestampNtz,
+    /// Instants, or wall clocks, with digits below the microsecond.
+    TimestampNanos(bool),
     Time,
     YearMonth(u8, u8),
     DayTime(u8, u8),
@@ -185,6 +187,7 @@ impl<'a> Writer<'a> {
             T::Date => Kind::Date,
             T::Timestamp => Kind::Timestamp,
             T::TimestampNtz => Kind::TimestampNtz,
+            T::TimestampNanos { ltz, .. } => Kind::TimestampNanos(*ltz),
             T::Time(_) => Kind::Time,
             T::YearMonthInterval { start, end } => Kind::YearMonth(*start, *end),
             T::DayTimeInterval { start, end } => Kind::DayTime(*start, *end),
@@ -249,6 +252,10 @@ impl<'a> Writer<'a> {
                 write_timestamp(self.style.zone.to_local(a.as_primitive::<TimestampMicrosecondType>().value(row)), out);
             }
             Kind::TimestampNtz => write_timestamp(a.as_primitive::<TimestampMicrosecondType>().value(row), out),
+            Kind::TimestampNanos(ltz) => {
+                let count = a.as_primitive::<Decimal128Type>().value(row);
+                write_timestamp_nanos(count, ltz.then_some(self.style.zone), out);
+            }
             Kind::Time => write_time(a.as_primitive::<Time64NanosecondType>().value(row), out),
             Kind::YearMonth(start, end) => {
                 out.push_str(&year_month_string(a.as_primitive::<IntervalYearMonthType>().value(row), *start, *end));
@@ -449,6 +456,21 @@ fn write_timestamp(local: i64, out: &mut String) {
     write_date(local.div_euclid(MICROS_PER_DAY), out);
     out.push(' ');
     write_time(local.rem_euclid(MICROS_PER_DAY) * 1000, out);
+}
+
+/// A count of nanoseconds, on the clock of `zone` if it is an instant, as `yyyy-MM-dd HH:mm:ss[.fffffffff]`.
+pub fn timestamp_nanos_to_string(count: i128, zone: Option<Zone>) -> String {
+    let mut out = String::with_capacity(29);
+    write_timestamp_nanos(count, zone, &mut out);
+    out
+}
+
+fn write_timestamp_nanos(count: i128, zone: Option<Zone>, out: &mut String) {
+    let (micros, below) = crate::nanos::split(count);
+    let local = zone.map_or(micros, |zone| zone.to_local(micros));
+    write_date(local.div_euclid(MICROS_PER_DAY), out);
+    out.push(' ');
+    write_time(local.rem_euclid(MICROS_PER_DAY) * 1000 + below, out);
 }
 
 /// Nanoseconds since midnight as `HH:mm:ss[.ffffff]`.

@@ -60,6 +60,13 @@ pub fn convert(array: &ArrayRef, to: &DataType, context: &Context) -> Result<Arr
             let values = each(text, to, ErrorKind::DateTime, context, timestamp_ntz)?;
             Arc::new(values.into_iter().collect::<TimestampMicrosecondArray>())
         }
+        T::TimestampNanos { ltz, precision } => {
+            let values = each(text, to, ErrorKind::DateTime, context, |s| {
+                let zone = ltz.then_some((context.zone, context.now));
+                timestamp_nanos(s, zone)
+            })?;
+            crate::nanos::array(values.into_iter(), *ltz, *precision)?
+        }
         T::Time(p) => {
             let values = each(text, to, ErrorKind::DateTime, context, |s| time(s).map(|t| truncate_time(t, *p)))?;
             Arc::new(values.into_iter().collect::<Time64NanosecondArray>())
@@ -294,26 +301,27 @@ pub fn date(s: &str) -> Option<i32> {
 struct Stamp<'a> {
     /// Days since the epoch; `None` if there is only a time of day.
     day: Option<i64>,
-    micros: i64,
+    /// Since midnight.
+    nanos: i64,
     zone: Option<&'a str>,
 }
 
 fn stamp(s: &str) -> Option<Stamp<'_>> {
     let s = trim(s);
     if let Some(rest) = s.strip_prefix('T') {
-        return clock(rest).map(|(micros, zone)| Stamp { day: None, micros, zone });
+        return clock(rest).map(|(nanos, zone)| Stamp { day: None, nanos, zone });
     }
     let only_time = s.find(':').is_some_and(|at| at <= 2);
     if only_time {
-        return clock(s).map(|(micros, zone)| Stamp { day: None, micros, zone });
+        return clock(s).map(|(nanos, zone)| Stamp { day: None, nanos, zone });
     }
     let (parts, rest) = date_parts(s);
     let day = date_of(&parts, 6)?;
-    let (micros, zone) = rest.map_or(Some((0, None)), clock)?;
-    Some(Stamp { day: Some(day), micros, zone })
+    let (nanos, zone) = rest.map_or(Some((0, None)), clock)?;
+    Some(Stamp { day: Some(day), nanos, zone })
 }
 
-/// `h`, `h:m`, `h:m:s[.fraction][zone]` as microseconds of the day and the zone.
+/// `h`, `h:m`, `h:m:s[.fraction][zone]` as nanoseconds of the day and the zone.
 fn clock(s: &str) -> Option<(i64, Option<&str>)> {
     let mut rest = s;
     let mut fields = [0i64; 3];
@@ -328,21 +336,21 @@ fn clock(s: &str) -> Option<(i64, Option<&str>)> {
             _ => return None,
         }
     }
-    let mut micros = 0;
+    let mut below = 0;
     if let Some(fraction) = rest.strip_prefix('.') {
         let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-        for place in 0..6 {
+        for place in 0..9 {
             let digit = fraction.as_bytes().get(place).filter(|_| place < digits).map_or(0, |b| i64::from(b - b'0'));
-            micros = micros * 10 + digit;
+            below = below * 10 + digit;
         }
         rest = &fraction[digits..];
     }
     let zone = trim(rest);
-    Some((in_day(fields, micros)?, (!rest.is_empty()).then_some(zone)))
+    Some((in_day(fields, below)?, (!rest.is_empty()).then_some(zone)))
 }
 
-fn in_day([h, m, s]: [i64; 3], micros: i64) -> Option<i64> {
-    (h < 24 && m < 60 && s < 60).then_some(((h * 60 + m) * 60 + s) * 1_000_000 + micros)
+fn in_day([h, m, s]: [i64; 3], nanos: i64) -> Option<i64> {
+    (h < 24 && m < 60 && s < 60).then_some(((h * 60 + m) * 60 + s) * 1_000_000_000 + nanos)
 }
 
 /// Microseconds since the epoch of a timestamp string, in `zone` unless it says otherwise.
@@ -353,7 +361,17 @@ pub fn timestamp(s: &str, zone: Zone, now: i64) -> Option<i64> {
         None => zone,
     };
     let day = stamp.day.unwrap_or_else(|| zone.to_local(now).div_euclid(MICROS_PER_DAY));
-    zone.to_utc(day.checked_mul(MICROS_PER_DAY)?.checked_add(stamp.micros)?)
+    zone.to_utc(day.checked_mul(MICROS_PER_DAY)?.checked_add(stamp.nanos / 1000)?)
+}
+
+/// Nanoseconds since the epoch of a timestamp string: of an instant in a zone, with the query's time, or of
+/// a wall clock.
+pub fn timestamp_nanos(s: &str, zone: Option<(Zone, i64)>) -> Option<i128> {
+    let micros = match zone {
+        Some((zone, now)) => timestamp(s, zone, now)?,
+        None => timestamp_ntz(s)?,
+    };
+    Some(i128::from(micros) * crate::nanos::PER_MICRO + i128::from(stamp(s)?.nanos % 1000))
 }
 
 /// Microseconds of a wall clock; a zone is read and ignored, a date must be there.
@@ -362,7 +380,7 @@ pub fn timestamp_ntz(s: &str) -> Option<i64> {
     if let Some(text) = stamp.zone {
         Zone::parse(text)?;
     }
-    stamp.day?.checked_mul(MICROS_PER_DAY)?.checked_add(stamp.micros)
+    stamp.day?.checked_mul(MICROS_PER_DAY)?.checked_add(stamp.nanos / 1000)
 }
 
 /// Nanoseconds since midnight of `h:m[:s[.fraction]]`, optionally with `AM` or `PM`.
@@ -378,7 +396,8 @@ pub fn time(s: &str) -> Option<i64> {
         None
     };
     let digits = if half.is_some() { trim(&s[..s.len() - 2]) } else { s };
-    let (micros, zone) = clock(digits)?;
+    let (nanos, zone) = clock(digits)?;
+    let micros = nanos / 1000;
     if zone.is_some() || !digits.contains(':') {
         return None;
     }

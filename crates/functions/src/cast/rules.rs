@@ -28,6 +28,9 @@ pub fn can_ansi_cast(from: &DataType, to: &DataType) -> bool {
         (T::Timestamp | T::TimestampNtz, T::Time(_)) | (T::Time(_), T::Time(_) | T::Timestamp | T::TimestampNtz) => {
             true
         }
+        (f @ T::TimestampNanos { .. }, t) | (t, f @ T::TimestampNanos { .. }) => {
+            t.is_datetime() || t.is_timestamp_nanos() && f.is_timestamp_nanos() || matches!(t, T::Time(_))
+        }
         (f, T::Timestamp) => f.is_numeric() || f.is_datetime(),
         (T::Timestamp, t) if t.is_numeric() => true,
         (f, t) if f.is_datetime() && t.is_datetime() => true,
@@ -117,6 +120,7 @@ fn to_variant(from: &DataType) -> bool {
         DataType::CalendarInterval
         | DataType::YearMonthInterval { .. }
         | DataType::DayTimeInterval { .. }
+        | DataType::TimestampNanos { .. }
         | DataType::Time(_)
         | DataType::Geometry(_)
         | DataType::Geography(_)

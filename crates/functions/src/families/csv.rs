@@ -366,6 +366,7 @@ pub fn write_simple(cells: &Cells, row: usize, stamps: &Stamps, out: &mut String
         Cells::Date(a) => stamps.write_date(a.value(row), out),
         Cells::Timestamp(a) => stamps.write_timestamp(a.value(row), out),
         Cells::TimestampNtz(a) => stamps.write_timestamp_ntz(a.value(row), out),
+        Cells::TimestampNanos(a, ltz) => stamps.write_nanos(a.value(row), *ltz, out),
         Cells::Null => {}
         other => out.push_str(&scalars::text(other, row)?),
     }

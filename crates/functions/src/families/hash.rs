@@ -280,6 +280,10 @@ fn hasher<'a, H: RowHash + 'a>(array: &'a ArrayRef) -> DfResult<RowHasher<'a, H:
         Arrow::Int64 => primitive!(Int64Type, |v, seed| H::long(v, seed)),
         Arrow::Float32 => primitive!(Float32Type, |v, seed| H::int(float_bits(v), seed)),
         Arrow::Float64 => primitive!(Float64Type, |v, seed| H::long(double_bits(v), seed)),
+        nanos if crate::nanos::of_storage(nanos).is_some() => primitive!(Decimal128Type, |v, seed| {
+            let (micros, below) = crate::nanos::split(v);
+            H::int(below as i32, H::long(micros, seed))
+        }),
         Arrow::Decimal128(p, _) if *p <= 18 => primitive!(Decimal128Type, |v, seed| H::long(v as i64, seed)),
         Arrow::Decimal128(..) => primitive!(Decimal128Type, |v, seed| H::bytes(&big_integer_bytes(v), seed)),
         Arrow::Date32 => primitive!(Date32Type, |v, seed| H::int(v, seed)),

@@ -26,7 +26,6 @@ pub mod operators;
 pub mod placement;
 pub mod predicate;
 pub mod random;
-pub mod recursion;
 pub mod reflect;
 pub mod regex;
 pub mod rows;
@@ -147,7 +146,6 @@ pub const FUNCTIONS: &[&[Function]] = &[
 /// All scalar kernels.
 pub const KERNELS: &[&[Kernel]] = &[
     one_row::KERNELS,
-    recursion::KERNELS,
     crate::cast::KERNELS,
     string::base::KERNELS,
     string::case::KERNELS,
@@ -219,6 +217,7 @@ pub const KERNELS: &[&[Kernel]] = &[
     lambda::KERNELS,
     datetime::text::KERNELS,
     datetime::make::KERNELS,
+    crate::nanos::KERNELS,
     datetime::time::KERNELS,
     datetime::bucket::KERNELS,
     sketch::theta_functions::KERNELS,

@@ -75,6 +75,7 @@ fn is_plain(ty: &DataType) -> bool {
                 | DataType::Date
                 | DataType::Timestamp
                 | DataType::TimestampNtz
+                | DataType::TimestampNanos { .. }
                 | DataType::Array { .. }
                 | DataType::Map { .. }
         )

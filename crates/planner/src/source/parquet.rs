@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::Session;
-use datafusion::common::Statistics;
 use datafusion::common::config::TableParquetOptions;
+use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
@@ -24,7 +24,7 @@ use spark::{Error, Result};
 
 use super::bad_files::bad_footer;
 use super::guarded::GuardedSource;
-use super::table::{Mismatches, Spellings, Told, arrow_schema, cannot_infer};
+use super::table::{Mismatches, Spellings, Told, arrow_schema, cannot_infer, stored_schema};
 use super::{BadFiles, ReadRequest, file_columns, mismatch, same_name};
 
 /// Footers read at a time.
@@ -254,9 +254,18 @@ async fn known(
         ),
         Err(_) => (Mismatches::new(), Spellings::new()),
     };
-    let statistics =
-        DFParquetMetadata::statistics_from_parquet_metadata(&footer, &respelled(&asked.schema, &spellings))
-            .map_err(functions::error::from_datafusion)?;
+    let stored = stored_schema(&asked.schema);
+    let as_read = respelled(stored.as_ref().unwrap_or(&asked.schema), &spellings);
+    let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &as_read)
+        .map_err(functions::error::from_datafusion)?;
+    for (column, (of_file, of_table)) in
+        statistics.column_statistics.iter_mut().zip(as_read.fields().iter().zip(asked.schema.fields()))
+    {
+        // Bounds in the form of the files say nothing to a plan.
+        if of_file.data_type() != of_table.data_type() {
+            *column = ColumnStatistics::new_unknown();
+        }
+    }
     let computed = Arc::new(Known { statistics: Arc::new(statistics), mismatches, spellings });
     let mut cache = KNOWN.lock();
     if cache.len() >= MAX_CACHED_STATISTICS {

@@ -260,9 +260,13 @@ fn wider(a: DataType, b: DataType) -> DataType {
 fn value(text: Option<&str>, ty: &DataType) -> Result<ScalarValue> {
     let arrow = functions::types::to_arrow(ty);
     let null = || ScalarValue::try_from(&arrow).map_err(functions::error::from_datafusion);
+    let parsed = |text: &str| match ty {
+        DataType::TimestampNanos { .. } => timestamp_nanos(text, ty),
+        _ => ScalarValue::try_from_string(text.to_string(), &arrow).ok(),
+    };
     match text {
         None => null(),
-        Some(text) => ScalarValue::try_from_string(text.to_string(), &arrow).map_err(|_| {
+        Some(text) => parsed(text).ok_or_else(|| {
             Error::runtime("CAST_INVALID_INPUT")
                 .param("expression", format!("'{text}'"))
                 .param("sourceType", "\"STRING\"")
@@ -271,6 +275,13 @@ fn value(text: Option<&str>, ty: &DataType) -> Result<ScalarValue> {
                 .with_message(format!("The folder value '{text}' is not a {}.", ty.sql()))
         }),
     }
+}
+
+/// A folder's value as a timestamp with digits below the microsecond.
+fn timestamp_nanos(text: &str, ty: &DataType) -> Option<ScalarValue> {
+    let datum = functions::families::text_data::scalars::cast_text(text, ty, functions::types::UTC)?;
+    let array = functions::families::text_data::datum::build(&[&datum], ty).ok()?;
+    ScalarValue::try_from_array(&array, 0).ok()
 }
 
 /// A path made of the parts of another, for the base of a single file.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, Statistics};
+use datafusion::config::ConfigOptions;
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
@@ -15,9 +16,10 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::SessionState;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, ScalarUDF, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::projection::ProjectionExpr;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -206,13 +208,18 @@ impl FileTable {
     ) -> Self {
         let partition_fields = arrow_fields(partitions);
         let behind = partition_fields.iter().cloned().chain(file_columns::fields()).collect::<Vec<_>>();
-        let table_schema = TableSchema::builder(arrow_schema(data)).with_table_partition_cols(behind).build();
+        let table_schema = TableSchema::builder(arrow_schema(data)).with_table_partition_cols(behind.clone()).build();
+        let stored = match format {
+            Format::Parquet(_) => stored_schema(table_schema.file_schema()),
+            Format::Rows(_) => None,
+        };
+        let file_schema = stored.map(|s| TableSchema::builder(s).with_table_partition_cols(behind).build());
         FileTable {
             store,
             files,
             format,
             table_schema,
-            file_schema: None,
+            file_schema,
             partition_schema: Arc::new(Schema::new(partition_fields)),
             partitions: partitions.to_vec(),
             mismatches: Mismatches::new(),
@@ -233,13 +240,14 @@ impl FileTable {
             Some((_, spelled)) => Arc::new(f.as_ref().clone().with_name(spelled)),
             None => Arc::clone(f),
         };
-        let fields: Vec<_> = self.table_schema.file_schema().fields().iter().map(own).collect();
+        let as_read = self.file_schema.as_ref().unwrap_or(&self.table_schema);
+        let fields: Vec<_> = as_read.file_schema().fields().iter().map(own).collect();
         let behind = self.table_schema.table_partition_cols().clone();
         let file_schema = TableSchema::builder(Arc::new(Schema::new(fields))).with_table_partition_cols(behind).build();
         FileTable { file_schema: Some(file_schema), ..self }
     }
 
-    /// Gives columns that the files spell differently the table's names.
+    /// Gives columns that the files spell or store differently the table's names and types.
     fn renamed(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -254,12 +262,19 @@ impl FileTable {
         };
         let as_read = plan.schema();
         let columns = as_read.fields().iter().zip(schema.fields()).enumerate();
-        let columns: Vec<_> = columns
-            .map(|(i, (from, to))| ProjectionExpr {
-                expr: Arc::new(Column::new(from.name(), i)),
-                alias: to.name().clone(),
+        let columns = columns
+            .map(|(i, (from, to))| {
+                let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(from.name(), i));
+                let alias = to.name().clone();
+                if from.data_type() == to.data_type() {
+                    return Ok(ProjectionExpr { expr: column, alias });
+                }
+                let convert = Arc::new(ScalarUDF::new_from_impl(functions::nanos::of_files(to.data_type().clone())));
+                let options = Arc::new(ConfigOptions::default());
+                let expr = Arc::new(ScalarFunctionExpr::try_new(convert, vec![column], &as_read, options)?);
+                Ok(ProjectionExpr { expr, alias })
             })
-            .collect();
+            .collect::<DfResult<Vec<_>>>()?;
         Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
     }
 
@@ -371,6 +386,15 @@ impl FileTable {
     }
 }
 
+/// The schema of the files of a table, where it is not the table's: timestamps with digits below the
+/// microsecond have a form of their own in files.
+pub(super) fn stored_schema(schema: &SchemaRef) -> Option<SchemaRef> {
+    let stored = |f: &Arc<Field>| f.as_ref().clone().with_data_type(functions::nanos::in_files(f.data_type()));
+    let fields: Vec<Field> = schema.fields().iter().map(stored).collect();
+    let differs = schema.fields().iter().zip(&fields).any(|(a, b)| a.data_type() != b.data_type());
+    differs.then(|| Arc::new(Schema::new(fields)))
+}
+
 /// The canonical Arrow schema of a Spark schema.
 pub fn arrow_schema(schema: &StructType) -> SchemaRef {
     Arc::new(Schema::new(
@@ -392,6 +416,13 @@ fn unqualify(expr: Expr) -> DfResult<Expr> {
         })
     })
     .data()
+}
+
+/// About as many files in each of `partitions`, in their order: [`FileGroup::split_files`] would sort
+/// them by name first.
+fn in_turn(files: &[PartitionedFile], partitions: usize) -> Vec<FileGroup> {
+    let each = files.len().div_ceil(partitions.max(1)).max(1);
+    files.chunks(each).map(|files| FileGroup::new(files.to_vec())).collect()
 }
 
 #[async_trait]
@@ -441,7 +472,7 @@ impl TableProvider for FileTable {
         let statistics = self.statistics(&files)?;
         let as_read = self.file_schema.as_ref().unwrap_or(&self.table_schema);
         let source = self.format.source(state, &self.store, as_read.clone(), &files)?;
-        let groups = FileGroup::new(files).split_files(state.config().target_partitions().max(1));
+        let groups = in_turn(&files, state.config().target_partitions());
         let config = FileScanConfigBuilder::new(self.store.clone(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)

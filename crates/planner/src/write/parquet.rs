@@ -123,7 +123,7 @@ fn stored_type(ty: &Arrow) -> Arrow {
     match ty {
         Arrow::Duration(_) => Arrow::Int64,
         Arrow::Interval(_) => Arrow::Int32,
-        other => other.clone(),
+        other => functions::nanos::in_files(other),
     }
 }
 
@@ -132,6 +132,11 @@ fn stored(column: &ArrayRef, ty: &Arrow) -> Result<ArrayRef> {
         Ok(Arc::clone(column))
     } else if let Some(months) = column.as_any().downcast_ref::<IntervalYearMonthArray>() {
         Ok(Arc::new(months.reinterpret_cast::<Int32Type>()))
+    } else if functions::nanos::in_files(column.data_type()) == *ty {
+        functions::nanos::in_form(column, ty).map_err(|e| {
+            let why = functions::error::from_datafusion(e);
+            failed(datafusion::parquet::errors::ParquetError::External(Box::new(why)))
+        })
     } else {
         cast(column, ty).map_err(|e| Error::internal(e.to_string()))
     }

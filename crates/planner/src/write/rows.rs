@@ -10,7 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::xml::{self, XmlForm};
 use super::{WriteSpec, unsupported_type};
-use crate::source::rows::Encoding;
+use crate::source::rows::{Encoding, csv_separator};
 use crate::text::Printer;
 
 /// Bytes gathered before they go to the file.
@@ -78,7 +78,7 @@ impl RowFile {
 
     pub fn create(file: BufWriter, schema: &StructType, spec: &WriteSpec) -> Result<Self> {
         let out = compression(spec)?.0.convert_async_writer(file).map_err(functions::error::from_datafusion)?;
-        let line_separator = spec.options.get("lineSep").unwrap_or("\n").to_string();
+        let line_separator = spec.options.line_separator(&spec.format)?.unwrap_or_else(|| "\n".to_string());
         let form = match spec.format.as_str() {
             "csv" => Form::Csv(CsvForm::new(spec, line_separator)?),
             "json" => Form::Json { values: JsonForm::new(spec)?, line_separator },
@@ -195,10 +195,10 @@ impl CsvForm {
     fn new(spec: &WriteSpec, line_separator: String) -> Result<Self> {
         let o = &spec.options;
         Ok(CsvForm {
-            separator: o.any(&["sep", "delimiter"]).unwrap_or(",").replace("\\t", "\t"),
+            separator: csv_separator(o)?,
             line_separator,
-            quote: o.char("quote", Some('"'))?,
-            escape: o.char("escape", Some('\\'))?,
+            quote: o.csv_char("quote", Some('"'))?,
+            escape: o.csv_char("escape", Some('\\'))?,
             header: o.csv_bool("header", false)?,
             quote_all: o.csv_bool("quoteAll", false)?,
             escape_quotes: o.csv_bool("escapeQuotes", true)?,
@@ -268,7 +268,7 @@ impl FilePrinter {
     }
 
     fn cell(&self, column: &ArrayRef, row: usize, ty: &DataType) -> String {
-        use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+        use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};
         let mut out = String::new();
         match ty {
             DataType::Timestamp => {
@@ -276,6 +276,9 @@ impl FilePrinter {
             }
             DataType::TimestampNtz => {
                 self.stamps.write_timestamp_ntz(column.as_primitive::<TimestampMicrosecondType>().value(row), &mut out);
+            }
+            DataType::TimestampNanos { ltz, .. } => {
+                self.stamps.write_nanos(column.as_primitive::<Decimal128Type>().value(row), *ltz, &mut out);
             }
             DataType::Date => self.stamps.write_date(column.as_primitive::<Date32Type>().value(row), &mut out),
             _ => return self.printer.cell(column, row, ty),

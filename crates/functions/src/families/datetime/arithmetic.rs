@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, AsArray, StructArray};
 use arrow::datatypes::{Int32Type, Int64Type};
-use datafusion::common::Result as DfResult;
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use spark::types::DataType;
 use spark::{Error, ErrorKind, Origin, Result, Settings};
@@ -47,6 +47,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("subtract_times", eval_subtract_times),
     Kernel::new("timestampadd", eval_timestamp_add),
     Kernel::new("timestampdiff", eval_timestamp_diff),
+    Kernel::new("below_micros", eval_below_micros),
 ];
 
 const INT_TYPES: &str = "(\"INT\" or \"SMALLINT\" or \"TINYINT\")";
@@ -77,6 +78,8 @@ pub fn add(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Option<R
         }
         (D::Timestamp | D::TimestampNtz, t) if is_interval(t) => Ok(timestamp_interval(a, b, false, settings, origin)),
         (t, D::Timestamp | D::TimestampNtz) if is_interval(t) => Ok(timestamp_interval(b, a, false, settings, origin)),
+        (D::TimestampNanos { .. }, t) if is_interval(t) => nanos_interval(a, b, false, settings, origin),
+        (t, D::TimestampNanos { .. }) if is_interval(t) => nanos_interval(b, a, false, settings, origin),
         (D::Time(_), D::DayTimeInterval { .. }) => Ok(time_interval(a, b, false, settings, origin)),
         (D::DayTimeInterval { .. }, D::Time(_)) => Ok(time_interval(b, a, false, settings, origin)),
         (t, D::CalendarInterval | D::DayTimeInterval { .. }) => {
@@ -111,6 +114,8 @@ pub fn subtract(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Opt
             Ok(same_intervals(a, null, true, settings, origin))
         }
         (D::Timestamp | D::TimestampNtz, t) if is_interval(t) => Ok(timestamp_interval(a, b, true, settings, origin)),
+        (D::TimestampNanos { .. }, t) if is_interval(t) => nanos_interval(a, b, true, settings, origin),
+        (D::TimestampNanos { .. }, _) | (_, D::TimestampNanos { .. }) => timestamps(a, b, settings, origin),
         (D::Time(_), D::DayTimeInterval { .. }) => Ok(time_interval(a, b, true, settings, origin)),
         (D::Time(_), D::Time(_)) => Ok(times(a, b, settings, origin)),
         (t, D::CalendarInterval | D::DayTimeInterval { .. }) => {
@@ -219,6 +224,43 @@ fn any_interval(
     Ok(if ty.is_string() { coerce::cast_implicitly(&out, &DataType::STRING, settings) } else { out })
 }
 
+/// A timestamp with digits below the microsecond and an interval, which has none: they stay as they are.
+fn nanos_interval(stamp: Typed, interval: Typed, negate: bool, settings: &Settings, origin: Origins) -> Result<Typed> {
+    let ty = stamp.ty.clone();
+    let exact = stamp.expr.clone();
+    let sign = if negate { '-' } else { '+' };
+    let name = format!("{} {sign} {}", stamp.name, interval.name);
+    let mut call = call(&sign.to_string(), vec![stamp, interval], settings, origin);
+    if call.args[1].ty == DataType::CalendarInterval {
+        let call_name = format!("\"{name}\"");
+        return Err(call.unexpected_type(1, "\"INTERVAL DAY TO SECOND\"").param("sqlExpr", call_name));
+    }
+    super::without_nanos(&mut call, 0);
+    let mut args = std::mem::take(&mut call.args).into_iter();
+    let (Some(micros), Some(interval)) = (args.next(), args.next()) else {
+        return Err(Error::internal("two operands"));
+    };
+    let sum = timestamp_interval(micros, interval, negate, settings, origin);
+    let args = vec![sum.expr, exact];
+    let expr =
+        crate::kernel::KernelUdf::call(kernel("below_micros"), crate::types::to_arrow(&ty), call.options(), args);
+    Ok(Typed::new(expr, ty, sum.nullable, name))
+}
+
+/// Microseconds with the digits below that another timestamp has.
+fn eval_below_micros(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let Some(DataType::TimestampNanos { ltz, precision }) = crate::nanos::of_storage(args.return_type()) else {
+        return internal_err!("a timestamp of nanoseconds was expected");
+    };
+    let micros = Numbers::of(args, 0)?;
+    let exact = args.array(1)?;
+    let below = crate::nanos::counts(&exact).enumerate().map(|(i, count)| {
+        let (micros, (_, below)) = micros.get(i).zip(count.map(crate::nanos::split))?;
+        Some(i128::from(micros) * crate::nanos::PER_MICRO + i128::from(below))
+    });
+    Ok(ColumnarValue::Array(crate::nanos::array(below, ltz, precision)?))
+}
+
 fn same_intervals(a: Typed, b: Typed, negate: bool, settings: &Settings, origin: Origins) -> Typed {
     let ty = match (&a.ty, &b.ty) {
         (DataType::YearMonthInterval { start: a, end: b }, DataType::YearMonthInterval { start: c, end: d }) => {
@@ -267,6 +309,7 @@ fn dates(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typ
 
 fn timestamps(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typed> {
     let name = format!("({} - {})", a.name, b.name);
+    let from_nanos = a.ty.is_timestamp_nanos() || b.ty.is_timestamp_nanos();
     let both_ntz = |x: &DataType, y: &DataType| *x == DataType::TimestampNtz && *y == DataType::TimestampNtz;
     let target = if both_ntz(&a.ty, &b.ty)
         || (*settings_ntz(&a.ty) && matches!(b.ty, DataType::Date | DataType::Null))
@@ -277,6 +320,12 @@ fn timestamps(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Resul
         DataType::Timestamp
     };
     let mut call = call("-", vec![a, b], settings, origin);
+    for i in 0..2 {
+        super::without_nanos(&mut call, i);
+    }
+    let ntz_or_day = |ty: &DataType| matches!(ty, DataType::TimestampNtz | DataType::Date | DataType::Null);
+    let target =
+        if from_nanos && call.args.iter().all(|a| ntz_or_day(&a.ty)) { DataType::TimestampNtz } else { target };
     for i in 0..2 {
         if call.args[i].ty.is_datetime() {
             call.args[i] = coerce::cast_implicitly(&call.args[i], &target, settings);
@@ -319,7 +368,7 @@ fn date_add(mut call: Call) -> Result<Typed> {
     }
     constant_days(&mut call)?;
     let name = call.display_name();
-    super::expect_date(&mut call, 0)?;
+    super::expect_plain_date(&mut call, 0)?;
     match call.args[1].ty {
         DataType::Integer | DataType::Short | DataType::Byte => {}
         DataType::String { .. } | DataType::Null => {

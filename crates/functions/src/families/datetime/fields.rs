@@ -42,6 +42,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("time_field", eval_time_field),
     Kernel::new("day_or_month_name", eval_name),
     Kernel::new("interval_field", eval_interval_field),
+    Kernel::new("exact_seconds", eval_exact_seconds),
 ];
 
 fn date_field(mut call: Call) -> Result<Typed> {
@@ -79,7 +80,16 @@ fn time_field(mut call: Call) -> Result<Typed> {
 
 /// Field `field` of argument 0: a time of day, or read as a timestamp.
 fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
-    let ty = if field == "fraction" { DataType::decimal(8, 6) } else { DataType::Integer };
+    let exact = field == "fraction" && call.args[0].ty.is_timestamp_nanos();
+    let ty = match field {
+        "fraction" if exact => DataType::decimal(11, 9),
+        "fraction" => DataType::decimal(8, 6),
+        _ => DataType::Integer,
+    };
+    if exact {
+        return Ok(exact_seconds(call, ty));
+    }
+    super::without_nanos(call, 0);
     if !matches!(call.args[0].ty, DataType::TimestampNtz | DataType::Time(_)) {
         super::expect_timestamp(call, 0, super::ANY_TIMESTAMP)?;
     }
@@ -94,6 +104,17 @@ fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
     // To Spark a field of a time may always be null.
     let nullable = call.args[0].nullable || matches!(call.args[0].ty, DataType::Time(_));
     Ok(one(call, 1, options, ty, nullable))
+}
+
+/// The second of the minute, with all digits of a timestamp that has some below the microsecond.
+fn exact_seconds(call: &mut Call, ty: DataType) -> Typed {
+    let zone = match call.args[0].ty {
+        DataType::TimestampNanos { ltz: true, .. } => call.settings.time_zone.clone(),
+        _ => crate::types::UTC.into(),
+    };
+    let options = call.options().with_time_zone(zone);
+    let nullable = call.args[0].nullable;
+    one(call, 4, options, ty, nullable)
 }
 
 fn name_of(mut call: Call) -> Result<Typed> {
@@ -139,7 +160,11 @@ fn extract(mut call: Call) -> Result<Typed> {
     if matches!(source.ty, DataType::Time(_)) && !matches!(part, "hour" | "minute" | "fraction") {
         return Err(invalid());
     }
-    if !(source.ty.is_datetime() || source.ty.is_string() || matches!(source.ty, DataType::Time(_) | DataType::Null)) {
+    if !(source.ty.is_datetime()
+        || source.ty.is_timestamp_nanos()
+        || source.ty.is_string()
+        || matches!(source.ty, DataType::Time(_) | DataType::Null))
+    {
         return Err(invalid());
     }
     call.args = vec![source];
@@ -226,6 +251,17 @@ fn eval_time_field(args: &KernelArgs) -> DfResult<ColumnarValue> {
         Ok(values.get(i).map(|v| {
             let micros = if nanos { v / 1000 } else { zone.to_local(v).rem_euclid(MICROS_PER_DAY) };
             field(micros)
+        }))
+    })
+}
+
+fn eval_exact_seconds(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let zone = Zone::named(args.time_zone()?)?;
+    let counts: Vec<Option<i128>> = crate::nanos::counts(&args.array(0)?).collect();
+    each_row(args, |i| {
+        Ok(counts.get(i).copied().flatten().map(|count| {
+            let (micros, below) = crate::nanos::split(count);
+            zone.to_local(micros).rem_euclid(MICROS_PER_MINUTE) * 1000 + below
         }))
     })
 }

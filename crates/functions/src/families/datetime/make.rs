@@ -36,6 +36,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "unix_seconds", build: Build::Scalar(unix_units) },
     Function { name: "unix_millis", build: Build::Scalar(unix_units) },
     Function { name: "unix_micros", build: Build::Scalar(unix_units) },
+    Function { name: "timestamp_nanos", build: Build::Scalar(timestamp_nanos) },
+    Function { name: "unix_nanos", build: Build::Scalar(unix_nanos) },
     Function { name: "unix_date", build: Build::Scalar(unix_date) },
     Function { name: "date_from_unix_date", build: Build::Scalar(date_from_unix_date) },
     Function { name: "from_utc_timestamp", build: Build::Scalar(utc_timestamp) },
@@ -55,6 +57,8 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("to_utc_timestamp", |a| eval_utc(a, true)),
     Kernel::new("convert_timezone", eval_convert),
     Kernel::new("days_as_date", eval_same),
+    Kernel::new("timestamp_nanos", eval_timestamp_nanos),
+    Kernel::new("unix_nanos", eval_unix_nanos),
 ];
 
 fn make_date(mut call: Call) -> Result<Typed> {
@@ -161,16 +165,49 @@ fn timestamp_units(mut call: Call) -> Result<Typed> {
 fn unix_units(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    super::expect_timestamp(&mut call, 0, super::ANY_TIMESTAMP_OR_NANOS)?;
+    // Without a zone the count is of the wall clock.
+    if super::without_nanos(&mut call, 0).is_none() {
+        super::expect_timestamp(&mut call, 0, super::ANY_TIMESTAMP_OR_NANOS)?;
+    }
     let nullable = call.args[0].nullable;
     let options = call.options().with_extra(call.name.as_str());
     Ok(call.kernel_with(&KERNELS[5], options, DataType::Long, nullable).named(name))
 }
 
+/// `timestamp_nanos(number)`.
+fn timestamp_nanos(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    if !call.settings.timestamp_nanos {
+        return Err(sql::timestamp_nanos_disabled());
+    }
+    let name = call.display_name();
+    match &call.args[0].ty {
+        DataType::Decimal { .. } => {}
+        t if t.is_integral() || *t == DataType::Null => call.expect(0, Expected::Type(DataType::Long))?,
+        _ => return Err(call.unexpected_type(0, "(\"INTEGRAL\" or \"DECIMAL\")")),
+    }
+    let nullable = call.args[0].nullable;
+    let ty = DataType::TimestampNanos { ltz: true, precision: 9 };
+    Ok(call.kernel(&KERNELS[10], ty, nullable).named(name))
+}
+
+/// `unix_nanos(timestamp)`.
+fn unix_nanos(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    match &call.args[0].ty {
+        DataType::TimestampNanos { .. } => {}
+        DataType::Null => call.args[0] = Typed::null(DataType::TimestampNanos { ltz: true, precision: 9 }),
+        _ => return Err(call.unexpected_type(0, "\"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\"")),
+    }
+    let nullable = call.args[0].nullable;
+    Ok(call.kernel(&KERNELS[11], DataType::decimal(21, 0), nullable).named(name))
+}
+
 fn unix_date(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    super::expect_date(&mut call, 0)?;
+    super::expect_plain_date(&mut call, 0)?;
     let nullable = call.args[0].nullable;
     Ok(call.kernel(&KERNELS[9], DataType::Integer, nullable).named(name))
 }
@@ -368,6 +405,28 @@ fn eval_unix_units(args: &KernelArgs) -> DfResult<ColumnarValue> {
         _ => 1,
     };
     each_row(args, |i| Ok(values.get(i).map(|v| v.div_euclid(unit))))
+}
+
+fn eval_timestamp_nanos(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    use arrow::datatypes::{DataType as Arrow, Int64Type};
+    let column = args.array(0)?;
+    let counts: Vec<Option<i128>> = match column.data_type() {
+        Arrow::Decimal128(_, scale) => {
+            let unit = 10_i128.pow(u32::from(scale.unsigned_abs()));
+            column.as_primitive::<Decimal128Type>().iter().map(|v| v.map(|v| v.div_euclid(unit))).collect()
+        }
+        _ => column.as_primitive::<Int64Type>().iter().map(|v| v.map(i128::from)).collect(),
+    };
+    let beyond = |count: &&i128| i64::try_from(count.div_euclid(crate::nanos::PER_MICRO)).is_err();
+    if let Some(count) = counts.iter().flatten().find(beyond) {
+        return fail(datetime_overflow(format!("create a TIMESTAMP_LTZ(9) from {count} nanoseconds since the epoch")));
+    }
+    Ok(ColumnarValue::Array(crate::nanos::array(counts.into_iter(), true, 9)?))
+}
+
+fn eval_unix_nanos(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let counts = args.array(0)?.as_primitive::<Decimal128Type>().clone();
+    Ok(ColumnarValue::Array(std::sync::Arc::new(counts.with_data_type(args.return_type().clone()))))
 }
 
 fn eval_same(args: &KernelArgs) -> DfResult<ColumnarValue> {

@@ -126,6 +126,26 @@ pub fn expect_datetime(call: &mut Call, i: usize, ty: &DataType) -> spark::Resul
     call.expect(i, Expected::Type(ty.clone()))
 }
 
+/// Casts argument `i`, if it has digits below the microsecond, to the timestamp without them; answers what
+/// it was.
+pub fn without_nanos(call: &mut Call, i: usize) -> Option<DataType> {
+    let DataType::TimestampNanos { ltz, .. } = call.args[i].ty else { return None };
+    let micros = if ltz { DataType::Timestamp } else { DataType::TimestampNtz };
+    let plain = coerce::cast_implicitly(&call.args[i], &micros, call.settings);
+    Some(std::mem::replace(&mut call.args[i], plain).ty)
+}
+
+/// [`expect_date`] where Spark takes timestamps, but none with digits below the microsecond.
+///
+/// # Errors
+/// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE`.
+pub fn expect_plain_date(call: &mut Call, i: usize) -> spark::Result<()> {
+    if call.args[i].ty.is_timestamp_nanos() {
+        return Err(call.unexpected_type(i, "\"DATE\""));
+    }
+    expect_date(call, i)
+}
+
 /// A timestamp with or without a time zone, as errors word it.
 pub const ANY_TIMESTAMP: &str = "\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\"";
 

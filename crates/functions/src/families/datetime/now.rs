@@ -3,7 +3,7 @@
 use datafusion::logical_expr::lit;
 use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
-use spark::{Error, ErrorKind, Result};
+use spark::{Error, Result};
 
 use super::calendar::{MICROS_PER_DAY, NANOS_PER_DAY};
 use super::zone::Zone;
@@ -36,30 +36,59 @@ fn current_date(call: Call) -> Result<Typed> {
     Ok(Typed::new(value, DataType::Date, false, "current_date()"))
 }
 
-/// Only the default precision is offered.
-fn precision_of(call: &Call, type_name: &str) -> Result<()> {
+/// The digits after the second that are asked for; six by default.
+fn precision_of(call: &Call, type_name: &str) -> Result<u8> {
     call.arity(0..=1)?;
-    if let Some(arg) = call.args.first()
-        && crate::fold::integer(arg) != Some(6)
-    {
-        return Err(Error::new(ErrorKind::Spark, "INVALID_TIMESTAMP_PRECISION")
-            .param("precision", &arg.name)
-            .param("type", type_name)
-            .with_message(format!("{type_name} has no precision {}.", arg.name))
+    let Some(arg) = call.args.first() else { return Ok(6) };
+    if !arg.foldable() {
+        return Err(Error::analysis("NON_FOLDABLE_ARGUMENT")
+            .param("funcName", spark::types::quote_identifier(&call.name))
+            .param("paramName", "`precision`")
+            .param("paramType", format!("\"{}\"", arg.ty.sql()))
+            .with_message(format!("The precision of {} must be a constant.", call.name))
             .at(call.origin.as_ref()));
     }
-    Ok(())
+    let Some(precision) = crate::fold::integer(arg) else {
+        return Err(Error::analysis("UNEXPECTED_INPUT_TYPE")
+            .param("functionName", spark::types::quote_identifier(&call.name))
+            .param("paramIndex", "first")
+            .param("requiredType", "\"INT\"")
+            .param("inputSql", format!("\"{}\"", arg.name))
+            .param("inputType", format!("\"{}\"", arg.ty.sql()))
+            .with_message(format!("The precision of {} is a number.", call.name))
+            .at(call.origin.as_ref()));
+    };
+    match u8::try_from(precision) {
+        Ok(p @ 6) => Ok(p),
+        Ok(p @ 7..=9) if call.settings.timestamp_nanos => Ok(p),
+        Ok(7..=9) => Err(sql::timestamp_nanos_disabled()),
+        _ => Err(sql::timestamp_precision(type_name, precision)),
+    }
+}
+
+/// A constant count of nanoseconds, from its microseconds.
+fn nanos(micros: i64, ltz: bool, precision: u8, call: &Call, name: &str) -> Result<Typed> {
+    let count = i128::from(micros) * crate::nanos::PER_MICRO + i128::from(call.settings.now_nanos);
+    let unit = 10_i128.pow(9 - u32::from(precision));
+    let literal = spark::Literal::TimestampNanos { nanos: count - count.rem_euclid(unit), ltz, precision };
+    Ok(Typed::new(crate::scalar::literal_expr(&literal)?, literal.data_type(), false, name))
 }
 
 fn current_timestamp(call: Call) -> Result<Typed> {
-    precision_of(&call, "TIMESTAMP_LTZ")?;
+    let precision = precision_of(&call, "TIMESTAMP_LTZ")?;
+    if precision > 6 {
+        return nanos(call.settings.now_micros, true, precision, &call, "current_timestamp()");
+    }
     let value = ScalarValue::TimestampMicrosecond(Some(call.settings.now_micros), Some(crate::types::UTC.into()));
-    let name = format!("{}()", if call.args.is_empty() { call.name.as_str() } else { "current_timestamp" });
+    let name = format!("{}()", call.name);
     Ok(Typed::new(lit(value), DataType::Timestamp, false, name))
 }
 
 fn local_timestamp(call: Call) -> Result<Typed> {
-    precision_of(&call, "TIMESTAMP_NTZ")?;
+    let precision = precision_of(&call, "TIMESTAMP_NTZ")?;
+    if precision > 6 {
+        return nanos(local_now(&call)?, false, precision, &call, "localtimestamp()");
+    }
     let value = ScalarValue::TimestampMicrosecond(Some(local_now(&call)?), None);
     Ok(Typed::new(lit(value), DataType::TimestampNtz, false, "localtimestamp()"))
 }

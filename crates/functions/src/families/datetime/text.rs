@@ -138,6 +138,15 @@ fn date_format(mut call: Call) -> Result<Typed> {
     let mut zone = call.settings.time_zone.clone();
     match call.args[0].ty {
         DataType::Time(_) => zone = crate::types::UTC.into(),
+        DataType::TimestampNanos { ltz, precision } => {
+            if matches!(TimeParser::of(call.settings), TimeParser::Legacy { .. }) {
+                return Err(nanos_by_legacy_patterns());
+            }
+            if !ltz {
+                let instant = DataType::TimestampNanos { ltz: true, precision };
+                call.args[0] = coerce::cast_implicitly(&call.args[0], &instant, call.settings);
+            }
+        }
         DataType::TimestampNtz => {
             call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
         }
@@ -154,6 +163,13 @@ fn date_format(mut call: Call) -> Result<Typed> {
         options.time_parser = TimeParser::Corrected;
     }
     Ok(call.kernel_with(&KERNELS[0], options, DataType::STRING, nullable).named(name))
+}
+
+/// The patterns of Spark 2 know no digits below the microsecond.
+pub fn nanos_by_legacy_patterns() -> Error {
+    Error::new(ErrorKind::Unsupported, "UNSUPPORTED_FEATURE.TIMESTAMP_NANOS_WITH_LEGACY_TIME_PARSER")
+        .param("config", "\"spark.sql.legacy.timeParserPolicy\"")
+        .with_message("Datetime patterns of Spark 2 do not go with digits below the microsecond.")
 }
 
 fn string(value: &str) -> Typed {
@@ -187,6 +203,7 @@ fn to_value(mut call: Call) -> Result<Typed> {
     if call.args.len() == 1 || (!textual && call.args[0].ty.is_datetime()) {
         let allowed = textual
             || call.args[0].ty.is_datetime()
+            || call.args[0].ty.is_timestamp_nanos()
             || call.args[0].ty == DataType::Null
             || (ty != DataType::Date && call.args[0].ty.is_numeric())
             || (ty == DataType::TimestampNtz && call.args[0].ty == DataType::Boolean);
@@ -274,6 +291,7 @@ fn unix_timestamp(mut call: Call) -> Result<Typed> {
     }
     let name = call.display_name();
     super::super::rows::strict(&mut call, 1, Expected::String)?;
+    super::without_nanos(&mut call, 0);
     if call.args[0].ty.is_datetime() {
         let nullable = call.any_nullable();
         // Without a zone a timestamp counts as UTC here.
@@ -297,6 +315,9 @@ fn unix_timestamp(mut call: Call) -> Result<Typed> {
 
 fn eval_date_format(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let is_time = matches!(args.value(0)?.data_type(), arrow::datatypes::DataType::Time64(_));
+    if crate::nanos::of_storage(&args.value(0)?.data_type()).is_some() {
+        return format_nanos(args);
+    }
     let (times, formats) = (Numbers::of(args, 0)?, Text::of(args, 1)?);
     let zone_id = args.time_zone()?;
     let zone = Zone::named(zone_id)?;
@@ -309,6 +330,22 @@ fn eval_date_format(args: &KernelArgs) -> DfResult<ColumnarValue> {
             Moment::at(t, zone, zone_id)
         };
         patterns.print(format, &moment, t, out)?;
+        Ok(true)
+    })
+}
+
+/// Instants with digits below the microsecond by pattern.
+fn format_nanos(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    let counts: Vec<Option<i128>> = crate::nanos::counts(&args.array(0)?).collect();
+    let formats = Text::of(args, 1)?;
+    let zone_id = args.time_zone()?;
+    let zone = Zone::named(zone_id)?;
+    let mut patterns = Patterns::new(false, args.options().time_parser);
+    strings(args, |row, out| {
+        let count = counts.get(row).copied().flatten();
+        let Some((count, format)) = count.zip(formats.get(row)) else { return Ok(false) };
+        let (micros, nanos) = crate::nanos::split(count);
+        patterns.print(format, &Moment { nanos, ..Moment::at(micros, zone, zone_id) }, micros, out)?;
         Ok(true)
     })
 }

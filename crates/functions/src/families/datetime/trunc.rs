@@ -48,6 +48,17 @@ fn date_trunc(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
     call.expect(0, Expected::String)?;
+    if let Some(exact) = super::without_nanos(&mut call, 1) {
+        // What is cut off is never less than the digits below the microsecond.
+        let (ty, settings) = (call.args[1].ty.clone(), call.settings);
+        let options = if ty == DataType::Timestamp {
+            call.options_tz()
+        } else {
+            call.options().with_time_zone(crate::types::UTC.into())
+        };
+        let cut = call.kernel_with(&KERNELS[1], options, ty, true).named(name);
+        return Ok(crate::coerce::cast_implicitly(&cut, &exact, settings));
+    }
     super::expect_timestamp(
         &mut call,
         1,

@@ -139,6 +139,7 @@ impl Convert<'_, '_> {
             DataType::Date => stamps.parse_date(text).map(|d| Datum::Int(d.into())),
             DataType::Timestamp => stamps.parse_timestamp(text).map(Datum::Int),
             DataType::TimestampNtz => stamps.parse_timestamp_ntz(text).map(Datum::Int),
+            DataType::TimestampNanos { ltz, .. } => stamps.parse_nanos(text, *ltz).map(Datum::Decimal),
             DataType::Binary => {
                 let mut out = Vec::new();
                 let clean = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));

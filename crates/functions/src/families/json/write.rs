@@ -181,6 +181,11 @@ impl Writer {
                 self.stamps.write_timestamp_ntz(a.value(row), &mut text);
                 self.string(&text, out);
             }
+            Cells::TimestampNanos(a, ltz) => {
+                let mut text = String::new();
+                self.stamps.write_nanos(a.value(row), *ltz, &mut text);
+                self.string(&text, out);
+            }
             Cells::Variant(_, value, metadata) => {
                 crate::families::variant::write_json(value.value(row), metadata.value(row), self.stamps.zone, out)?;
             }

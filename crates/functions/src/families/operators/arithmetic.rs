@@ -161,27 +161,32 @@ impl Binary<'_> {
     /// Arithmetic on dates, timestamps and intervals; `None` if neither side is one.
     fn temporal(&self) -> Option<Result<Typed>> {
         let is_temporal = |t: &DataType| {
-            t.is_datetime() || t.is_ansi_interval() || matches!(t, DataType::CalendarInterval | DataType::Time(_))
+            t.is_datetime()
+                || t.is_timestamp_nanos()
+                || t.is_ansi_interval()
+                || matches!(t, DataType::CalendarInterval | DataType::Time(_))
         };
         if !self.call.args.iter().any(|a| is_temporal(&a.ty)) {
             return None;
         }
         let (l, r) = (self.call.args[0].clone(), self.call.args[1].clone());
         let (settings, origin) = (self.call.settings, self.call.origin.as_ref());
-        if !settings.time_type && [&l.ty, &r.ty].iter().any(|t| matches!(t, DataType::Time(_))) {
-            return Some(Err(crate::cast::time_switched_off().at(origin)));
-        }
+        let timed = [&l.ty, &r.ty].iter().any(|t| matches!(t, DataType::Time(_)));
         if let Some(null) = self.temporal_null(&l, &r) {
             return Some(Ok(null));
         }
-        match self.op {
+        let typed = match self.op {
             Op::Add => datetime::add(l, r, settings, origin),
             Op::Subtract => datetime::subtract(l, r, settings, origin),
             Op::Multiply => interval::multiply(l, r, settings, origin),
             Op::Divide => interval::divide(l, r, settings, origin),
             Op::IntegralDivide => self.interval_quotient(&l, &r).map(Ok),
             _ => None,
-        }
+        }?;
+        Some(typed.and_then(|typed| match timed && !settings.time_type {
+            true => Err(crate::cast::time_switched_off().at(origin)),
+            false => Ok(typed),
+        }))
     }
 
     /// A date or timestamp and an untyped null, which counts as an interval or a date.
@@ -195,6 +200,7 @@ impl Binary<'_> {
             (Op::Add, DataType::Date | DataType::Timestamp) => {
                 (DataType::Timestamp, format!("{} + {}", l.name, r.name))
             }
+            (Op::Add, nanos @ DataType::TimestampNanos { .. }) => (nanos.clone(), format!("{} + {}", l.name, r.name)),
             (Op::Add, DataType::TimestampNtz) => (DataType::TimestampNtz, format!("{} + {}", l.name, r.name)),
             (Op::Subtract, DataType::Date) => (DataType::DayTimeInterval { start: 0, end: 0 }, self.name.clone()),
             _ => return None,

@@ -104,6 +104,10 @@ fn value(cells: &Cells, row: usize) -> Result<Value> {
         Cells::Date(a) => Value::Int(i64::from(a.value(row)), 32),
         Cells::YearMonth(a, ..) => Value::Int(i64::from(a.value(row)), 32),
         Cells::Timestamp(a) | Cells::TimestampNtz(a) => Value::Int(a.value(row), 64),
+        Cells::TimestampNanos(a, _) => {
+            let (micros, below) = crate::nanos::split(a.value(row));
+            Value::Text(format!("TimestampNanosVal({micros}, {below})"))
+        }
         Cells::Time(a, _) => Value::Int(a.value(row), 64),
         Cells::DayTime(a, ..) => Value::Int(a.value(row), 64),
         Cells::Decimal(..) => other("org.apache.spark.sql.types.Decimal")?,

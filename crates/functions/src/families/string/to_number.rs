@@ -69,7 +69,11 @@ fn to_number(mut call: Call) -> SparkResult<Typed> {
 fn to_char(mut call: Call) -> SparkResult<Typed> {
     call.arity(2..=2)?;
     match &call.args[0].ty {
-        DataType::Date | DataType::Timestamp | DataType::TimestampNtz | DataType::Time(_) => {
+        DataType::Date
+        | DataType::Timestamp
+        | DataType::TimestampNtz
+        | DataType::TimestampNanos { .. }
+        | DataType::Time(_) => {
             return delegate(call, "date_format");
         }
         DataType::Binary => return binary_to_char(call),

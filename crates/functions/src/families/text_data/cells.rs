@@ -26,6 +26,8 @@ pub enum Cells {
     Date(Date32Array),
     Timestamp(TimestampMicrosecondArray),
     TimestampNtz(TimestampMicrosecondArray),
+    /// Counts of nanoseconds, of UTC if the flag is set.
+    TimestampNanos(Decimal128Array, bool),
     Time(Time64NanosecondArray, u8),
     YearMonth(IntervalYearMonthArray, u8, u8),
     DayTime(DurationMicrosecondArray, u8, u8),
@@ -62,6 +64,9 @@ impl Cells {
             DataType::Date => Cells::Date(downcast::<Date32Array>(array)?.clone()),
             DataType::Timestamp => Cells::Timestamp(downcast::<TimestampMicrosecondArray>(array)?.clone()),
             DataType::TimestampNtz => Cells::TimestampNtz(downcast::<TimestampMicrosecondArray>(array)?.clone()),
+            DataType::TimestampNanos { ltz, .. } => {
+                Cells::TimestampNanos(downcast::<Decimal128Array>(array)?.clone(), *ltz)
+            }
             DataType::Time(p) => Cells::Time(downcast::<Time64NanosecondArray>(array)?.clone(), *p),
             DataType::YearMonthInterval { start, end } => {
                 Cells::YearMonth(downcast::<IntervalYearMonthArray>(array)?.clone(), *start, *end)
@@ -119,6 +124,7 @@ impl Cells {
             Cells::Bytes(a) => a.is_null(row),
             Cells::Date(a) => a.is_null(row),
             Cells::Timestamp(a) | Cells::TimestampNtz(a) => a.is_null(row),
+            Cells::TimestampNanos(a, _) => a.is_null(row),
             Cells::Time(a, _) => a.is_null(row),
             Cells::YearMonth(a, ..) => a.is_null(row),
             Cells::DayTime(a, ..) => a.is_null(row),

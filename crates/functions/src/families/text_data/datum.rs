@@ -89,6 +89,10 @@ pub fn build(values: &[&Datum], ty: &DataType) -> Result<ArrayRef> {
             Arc::new(values.iter().map(|v| v.int()).collect::<TimestampMicrosecondArray>().with_timezone(UTC))
         }
         DataType::TimestampNtz => ints!(TimestampMicrosecondArray, i64),
+        DataType::TimestampNanos { ltz, precision } => {
+            let count = |v: &&Datum| if let Datum::Decimal(d) = v { Some(*d) } else { None };
+            crate::nanos::array(values.iter().map(count), *ltz, *precision)?
+        }
         DataType::Time(_) => ints!(Time64NanosecondArray, i64),
         DataType::YearMonthInterval { .. } => ints!(IntervalYearMonthArray, i32),
         DataType::DayTimeInterval { .. } => ints!(DurationMicrosecondArray, i64),

@@ -152,7 +152,8 @@ pub fn schema_argument(call: &Call, i: usize) -> Result<DataType> {
     let text = call.args.get(i).filter(|a| a.ty.is_string()).and_then(fold::string);
     match text {
         Some(text) => {
-            let ty = parse_schema(&text).map_err(|e| e.with_kind(ErrorKind::Analysis).at(call.origin.as_ref()))?;
+            let ty = parse_schema_under(&text, call.settings.timestamp_nanos)
+                .map_err(|e| e.with_kind(ErrorKind::Analysis).at(call.origin.as_ref()))?;
             if !call.settings.time_type && ty.any(&|t| matches!(t, DataType::Time(_))) {
                 return Err(time_switched_off());
             }
@@ -170,7 +171,12 @@ pub fn schema_argument(call: &Call, i: usize) -> Result<DataType> {
 /// # Errors
 /// What the parser raises for the type.
 pub fn parse_schema(text: &str) -> Result<DataType> {
-    let options = sql::ParseOptions::default();
+    parse_schema_under(text, false)
+}
+
+/// [`parse_schema`], with or without timestamps that have digits below the microsecond.
+fn parse_schema_under(text: &str, timestamp_nanos: bool) -> Result<DataType> {
+    let options = sql::ParseOptions { timestamp_nanos, ..Default::default() };
     let first = match sql::parse_data_type(text, &options) {
         Ok(ty) => return Ok(ty),
         Err(first) => first,

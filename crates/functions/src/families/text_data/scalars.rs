@@ -36,6 +36,7 @@ pub fn parse_simple(text: &str, ty: &DataType, stamps: &Stamps) -> Option<Datum>
         DataType::Date => stamps.parse_date(text).map(|d| Datum::Int(d.into())),
         DataType::Timestamp => stamps.parse_timestamp(text).map(Datum::Int),
         DataType::TimestampNtz => stamps.parse_timestamp_ntz(text).map(Datum::Int),
+        DataType::TimestampNanos { ltz, .. } => stamps.parse_nanos(text, *ltz).map(Datum::Decimal),
         _ => None,
     }
 }
@@ -55,6 +56,7 @@ pub fn datum(cells: &Cells, row: usize) -> Option<Datum> {
         Cells::Bytes(a) => Datum::Bytes(a.value(row).to_vec()),
         Cells::Date(a) => Datum::Int(i64::from(a.value(row))),
         Cells::Timestamp(a) | Cells::TimestampNtz(a) => Datum::Int(a.value(row)),
+        Cells::TimestampNanos(a, _) => Datum::Decimal(a.value(row)),
         Cells::Time(a, _) => Datum::Int(a.value(row)),
         Cells::YearMonth(a, ..) => Datum::Int(i64::from(a.value(row))),
         Cells::DayTime(a, ..) => Datum::Int(a.value(row)),
@@ -98,6 +100,10 @@ pub fn write_java(cells: &Cells, row: usize, out: &mut String) -> Result<()> {
         Cells::Bytes(a) => out.push_str(&String::from_utf8_lossy(a.value(row))),
         Cells::Date(a) => out.push_str(&a.value(row).to_string()),
         Cells::Timestamp(a) | Cells::TimestampNtz(a) => out.push_str(&a.value(row).to_string()),
+        Cells::TimestampNanos(a, _) => {
+            let (micros, below) = crate::nanos::split(a.value(row));
+            out.push_str(&format!("TimestampNanosVal({micros}, {below})"));
+        }
         Cells::Time(a, _) => out.push_str(&a.value(row).to_string()),
         Cells::YearMonth(a, ..) => out.push_str(&a.value(row).to_string()),
         Cells::DayTime(a, ..) => out.push_str(&a.value(row).to_string()),

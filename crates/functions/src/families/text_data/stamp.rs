@@ -98,6 +98,39 @@ impl Stamps {
         }
     }
 
+    /// Reads a timestamp as nanoseconds since 1970-01-01, of UTC or of a wall clock.
+    pub fn parse_nanos(&self, text: &str, ltz: bool) -> Option<i128> {
+        let whole = |micros: i64, below: i64| i128::from(micros) * 1000 + i128::from(below);
+        let pattern = match (&self.timestamp, &self.timestamp_ntz, ltz) {
+            (Some(Form::Today(pattern)), _, true) | (_, Some(pattern), false) => Some(pattern),
+            // What follows Spark 2 knows no more than milliseconds.
+            (Some(Form::Old(..)), _, true) => return self.parse_timestamp(text).map(|t| whole(t, 0)),
+            _ => None,
+        };
+        if let Some(pattern) = pattern {
+            let scanned = scan(pattern, text).ok()?;
+            let micros = if ltz { scanned.instant(self.zone)? } else { scanned.local_micros()? };
+            return Some(whole(micros, scanned.nanos % 1000));
+        }
+        let micros = if ltz { self.by_cast(text)? } else { self.parse_timestamp_ntz(text)? };
+        Some(whole(micros, sql::parse_timestamp(text)?.nanos))
+    }
+
+    /// Writes a timestamp given in nanoseconds since 1970-01-01.
+    pub fn write_nanos(&self, count: i128, ltz: bool, out: &mut String) {
+        let (micros, nanos) = crate::nanos::split(count);
+        match (&self.timestamp, &self.timestamp_ntz, ltz) {
+            (Some(Form::Today(pattern)), _, true) => {
+                print(pattern, &Moment { nanos, ..Moment::at(micros, self.zone, &self.zone_id) }, out);
+            }
+            (_, Some(pattern), false) => {
+                print(pattern, &Moment { nanos, ..Moment::at(micros, Zone::Fixed(0), "Z") }, out)
+            }
+            (_, _, true) => self.write_timestamp(micros, out),
+            (_, _, false) => self.write_timestamp_ntz(micros, out),
+        }
+    }
+
     /// Writes a date.
     pub fn write_date(&self, days: i32, out: &mut String) {
         match &self.date {

@@ -89,7 +89,11 @@ pub fn to_node(cells: &Cells, row: usize) -> Result<Node> {
             Node::Object(out)
         }
         Cells::Variant(_, value, metadata) => View::new(value.value(row), metadata.value(row))?.node()?,
-        Cells::Time(..) | Cells::YearMonth(..) | Cells::DayTime(..) | Cells::Calendar(..) => {
+        Cells::TimestampNanos(..)
+        | Cells::Time(..)
+        | Cells::YearMonth(..)
+        | Cells::DayTime(..)
+        | Cells::Calendar(..) => {
             return datafusion::common::internal_err!("analysis refuses this type as a variant");
         }
     })

@@ -20,6 +20,10 @@ pub struct Builders {
     /// For each column, which field of the files it is.
     pub fields: Vec<usize>,
     pub rows: usize,
+    /// The names of the columns of the file that is being read, where its format has such.
+    pub header: Vec<String>,
+    /// What the variants of each column have been so far.
+    pub(super) kinds: Vec<super::single::Kind>,
     schema: SchemaRef,
     types: Vec<DataType>,
 }
@@ -27,7 +31,7 @@ pub struct Builders {
 impl Builders {
     pub fn new(schema: SchemaRef, types: Vec<DataType>, fields: Vec<usize>) -> Self {
         let columns = types.iter().map(ColumnBuilder::new).collect();
-        Builders { columns, fields, rows: 0, schema, types }
+        Builders { columns, fields, rows: 0, header: Vec::new(), kinds: Vec::new(), schema, types }
     }
 
     /// Takes the rows so far.
@@ -104,7 +108,9 @@ impl ColumnBuilder {
             DataType::Long => Kind::Long(Int64Builder::new()),
             DataType::Float => Kind::Float(Float32Builder::new()),
             DataType::Double => Kind::Double(Float64Builder::new()),
-            DataType::Decimal { .. } => Kind::Decimal(Decimal128Builder::new().with_data_type(to_arrow(ty))),
+            DataType::Decimal { .. } | DataType::TimestampNanos { .. } => {
+                Kind::Decimal(Decimal128Builder::new().with_data_type(to_arrow(ty)))
+            }
             DataType::String { .. } | DataType::Char(_) | DataType::Varchar(_) => Kind::String(StringBuilder::new()),
             DataType::Binary => Kind::Binary(BinaryBuilder::new()),
             DataType::Date => Kind::Date(Date32Builder::new()),

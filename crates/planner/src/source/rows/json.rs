@@ -6,8 +6,8 @@ use spark::types::{DataType, StructType};
 
 use super::builder::{Builders, ColumnBuilder, Scalar};
 use super::json_text::{self, Json as Value, Leniency};
-use super::values::{Readers, decimal};
-use super::{RowFormat, malformed};
+use super::values::{Readers, decimal, grouped_decimal};
+use super::{RowFormat, malformed, single};
 use crate::source::Options;
 
 /// How JSON is read.
@@ -66,6 +66,9 @@ impl Json {
     pub(super) fn read(&self, format: &RowFormat, record: &str, out: &mut Builders) -> Result<()> {
         if record.trim().is_empty() {
             return Ok(());
+        }
+        if format.single_variant.is_some() {
+            return single::row(format, record, functions::families::variant::of_json(record), true, out);
         }
         let Some(objects) = self.objects_of(format, record) else {
             return bad_row(format, record, out);
@@ -188,12 +191,17 @@ fn scalar(value: &Value, ty: &DataType, readers: &Readers) -> Option<Scalar> {
             if special { readers.float(text).filter(|f| !f.is_finite()).map(Scalar::Float) } else { None }
         }
         (Value::String(text), DataType::Decimal { precision, scale }) => {
-            decimal(text, *precision, *scale).map(Scalar::Decimal)
+            grouped_decimal(text, *precision, *scale).map(Scalar::Decimal)
         }
         (Value::String(text), DataType::Binary) => unbase64(text).map(Scalar::Bytes),
-        (Value::String(text), DataType::Date | DataType::Timestamp | DataType::TimestampNtz | DataType::Time(_)) => {
-            readers.value(text, ty)
-        }
+        (
+            Value::String(text),
+            DataType::Date
+            | DataType::Timestamp
+            | DataType::TimestampNtz
+            | DataType::TimestampNanos { .. }
+            | DataType::Time(_),
+        ) => readers.value(text, ty),
         (_, DataType::Null) => Some(Scalar::Null),
         _ => None,
     }

@@ -67,10 +67,14 @@ impl Readers {
             DataType::Integer => Scalar::Integral(text.parse::<i32>().ok()?.into()),
             DataType::Long => Scalar::Integral(text.parse::<i64>().ok()?),
             DataType::Float | DataType::Double => Scalar::Float(self.float(text)?),
-            DataType::Decimal { precision, scale } => Scalar::Decimal(decimal(text, *precision, *scale)?),
+            DataType::Decimal { precision, scale } => Scalar::Decimal(grouped_decimal(text, *precision, *scale)?),
             DataType::Date => Scalar::Integral(self.date(text)?),
             DataType::Timestamp => Scalar::Integral(self.timestamp(text)?),
             DataType::TimestampNtz => Scalar::Integral(self.timestamp_ntz(text)?),
+            DataType::TimestampNanos { ltz, precision } => {
+                let count = self.stamps()?.parse_nanos(text, *ltz)?;
+                Scalar::Decimal(count - count.rem_euclid(10_i128.pow(9 - u32::from(*precision))))
+            }
             DataType::Time(_) => Scalar::Integral(sql::parse_time(text)?),
             _ => return None,
         })
@@ -106,6 +110,16 @@ impl Readers {
     pub fn timestamp_ntz(&self, text: &str) -> Option<i64> {
         self.stamps()?.parse_timestamp_ntz(text)
     }
+}
+
+/// As [`decimal`], of a text whose digits may be grouped by commas, wherever they stand before the point.
+pub fn grouped_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    if !whole.contains(',') {
+        return decimal(text, precision, scale);
+    }
+    // Behind the point nothing is grouped.
+    decimal(&format!("{}{}", whole.replace(',', ""), &text[whole.len()..]), precision, scale)
 }
 
 /// The unscaled value of a number as `DECIMAL(precision, scale)`, rounded half up.
@@ -158,6 +172,15 @@ mod tests {
             ("1.", 5, 1, Some(10)),
         ] {
             assert_eq!(decimal(text, precision, scale), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_may_be_grouped() {
+        for (text, expect) in
+            [("1,234.5", Some(123_450)), ("1,2,3", Some(12_300)), ("1,", Some(100)), ("1.2,3", None), (",", None)]
+        {
+            assert_eq!(grouped_decimal(text, 9, 2), expect, "{text}");
         }
     }
 
