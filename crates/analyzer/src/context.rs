@@ -32,10 +32,16 @@ pub(crate) struct Analyzer<'w> {
     pub lambdas: Vec<HashMap<String, LambdaVariable>>,
     /// Typed expressions standing under made-up names (columns of an expanded star).
     pub bound: HashMap<String, Typed>,
+    /// True while the arguments of a generator are typed.
+    pub in_generator: bool,
+    /// Calls of SQL functions that are keys of a grouping: the function, its arguments, and what it became.
+    pub grouped_calls: Vec<(Vec<String>, Vec<datafusion::logical_expr::Expr>, Typed)>,
+    /// Subqueries that are bodies of SQL functions.
+    pub function_subqueries: Vec<std::sync::Arc<datafusion::logical_expr::LogicalPlan>>,
     /// Parameters of the SQL functions being expanded, by lower-case name, innermost last.
     pub constants: Vec<HashMap<String, Typed>>,
-    /// Columns that only rows of a recursion's last round have.
-    pub recursive_columns: Vec<u64>,
+    /// Tables that stand for the round before in the steps of recursions being analysed, innermost last.
+    pub rounds: Vec<String>,
     /// Join hints whose tables are being looked for, innermost last.
     pub join_hints: Vec<crate::relation::partitioning::JoinHints>,
     /// Relations that are analysed already, by the id of the remote relation that stands for them.
@@ -71,6 +77,8 @@ pub(crate) struct CteDef {
     /// CTEs defined before it in the same `WITH`.
     pub earlier: HashMap<String, Rc<CteDef>>,
     pub recursive: bool,
+    /// Where its `WITH` stands.
+    pub origin: Option<std::sync::Arc<spark::Origin>>,
     /// Whether it was read; a definition that nobody reads is analysed for its own sake.
     pub used: std::cell::Cell<bool>,
     pub max_recursion: Option<i32>,
@@ -85,10 +93,6 @@ pub(crate) struct CteDef {
 pub(crate) struct Working {
     pub table: String,
     pub output: Vec<Attr>,
-    /// The column with the number of the round.
-    pub level: u64,
-    /// The attribute under which the step saw that number, once it read the table.
-    pub seen: Option<u64>,
 }
 
 /// Columns of an enclosing query.
@@ -131,8 +135,11 @@ impl<'w> Analyzer<'w> {
             parameters: Vec::new(),
             lambdas: Vec::new(),
             bound: HashMap::new(),
+            in_generator: false,
+            grouped_calls: Vec::new(),
+            function_subqueries: Vec::new(),
             constants: Vec::new(),
-            recursive_columns: Vec::new(),
+            rounds: Vec::new(),
             join_hints: Vec::new(),
             at_hand: HashMap::new(),
             observations: Vec::new(),

@@ -148,6 +148,21 @@ pub struct SqlFunction {
     /// Parameters: name, type, default.
     pub parameters: Vec<(String, spark::DataType, Option<spark::Expr>)>,
     pub body: SqlFunctionBody,
+    pub about: AboutFunction,
+}
+
+/// What is said of a SQL function and not needed to call it.
+#[derive(Debug, Clone, Default)]
+pub struct AboutFunction {
+    pub comment: Option<String>,
+    pub deterministic: bool,
+    /// Whether it reads tables.
+    pub reads_data: bool,
+    /// The text of the body.
+    pub text: String,
+    /// The texts of the parameters' defaults, and their comments.
+    pub parameters: Vec<(Option<String>, Option<String>)>,
+    pub created_micros: i64,
 }
 
 /// The body of a SQL function.

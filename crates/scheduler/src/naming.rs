@@ -98,6 +98,14 @@ impl Session {
     /// A temporary or global temporary view.
     pub(crate) fn temp_view(&self, name: &[String], case_sensitive: bool) -> Option<(String, Relation)> {
         match name {
+            [schema, only] if schema.eq_ignore_ascii_case("session") => {
+                self.names.lock().temp_views.get(&key(only, case_sensitive)).cloned()
+            }
+            [catalog, schema, only]
+                if catalog.eq_ignore_ascii_case("system") && schema.eq_ignore_ascii_case("session") =>
+            {
+                self.names.lock().temp_views.get(&key(only, case_sensitive)).cloned()
+            }
             [only] => self.names.lock().temp_views.get(&key(only, case_sensitive)).cloned(),
             [namespace, only] if namespace.eq_ignore_ascii_case(crate::catalog::GLOBAL_TEMP) => {
                 self.engine().shared().global_views.read().get(&key(only, case_sensitive)).cloned()

@@ -135,7 +135,11 @@ impl Parser<'_> {
             Some(Kw::FUNCTION) => {
                 self.advance();
                 let if_exists = self.if_exists();
-                Ok(Command::DropFunction { name: self.object_name()?, if_exists, temporary })
+                let name = self.object_name()?;
+                if temporary && !crate::name::is_of_session(&name) {
+                    self.later(crate::error::qualified_temporary("FUNCTION", &name));
+                }
+                Ok(Command::DropFunction { name, if_exists, temporary })
             }
             Some(Kw::VARIABLE | Kw::VAR) if temporary => {
                 self.advance();

@@ -24,7 +24,7 @@ impl Parser<'_> {
                     .with_message("A temporary function has no IF NOT EXISTS"),
             );
         }
-        if temporary && name.len() > 1 {
+        if temporary && !crate::name::is_of_session(&name) {
             self.later(crate::error::qualified_temporary("FUNCTION", &name));
         }
         if self.eat_kw(Kw::AS) {
@@ -144,8 +144,32 @@ impl Parser<'_> {
         Ok(FunctionReturn::Table(fields))
     }
 
+    /// The kind of the characteristic that comes next, as errors name it.
+    fn characteristic_ahead(&self) -> Option<&'static str> {
+        let kinds: [(&[&[Kw]], &'static str); 6] = [
+            (&[&[Kw::LANGUAGE]], "LANGUAGE"),
+            (&[&[Kw::SPECIFIC]], "SPECIFIC"),
+            (&[&[Kw::DETERMINISTIC], &[Kw::NOT, Kw::DETERMINISTIC]], "DETERMINISTIC"),
+            (&[&[Kw::CONTAINS], &[Kw::READS], &[Kw::NO], &[Kw::MODIFIES]], "SQL DATA ACCESS"),
+            (&[&[Kw::COMMENT]], "COMMENT"),
+            (&[&[Kw::SQL, Kw::SECURITY]], "SQL SECURITY RIGHTS"),
+        ];
+        kinds.into_iter().find(|(forms, _)| forms.iter().any(|words| self.at_kws(words))).map(|(_, kind)| kind)
+    }
+
     fn function_characteristics(&mut self, mark: usize, function: &mut SqlFunction) -> Result<()> {
+        let mut seen: Vec<&'static str> = Vec::new();
         loop {
+            if let Some(clause) = self.characteristic_ahead() {
+                if seen.contains(&clause) {
+                    self.later(
+                        Error::parse("DUPLICATE_CLAUSES")
+                            .param("clauseName", clause)
+                            .with_message(format!("{clause} stands twice in one function")),
+                    );
+                }
+                seen.push(clause);
+            }
             if self.eat_kw(Kw::LANGUAGE) {
                 let language = self.identifier()?;
                 if !language.eq_ignore_ascii_case("sql") && !self.at_kw(Kw::AS) {

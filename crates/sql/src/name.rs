@@ -100,3 +100,12 @@ pub fn constant_value(expr: &Expr) -> Option<String> {
         _ => None,
     }
 }
+
+/// True if a name can be that of a temporary object: alone, or behind the schema of the session.
+pub fn is_of_session(name: &[String]) -> bool {
+    match name {
+        [schema, _] => schema.eq_ignore_ascii_case("session"),
+        [catalog, schema, _] => catalog.eq_ignore_ascii_case("system") && schema.eq_ignore_ascii_case("session"),
+        _ => name.len() < 2,
+    }
+}

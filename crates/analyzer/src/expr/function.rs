@@ -205,7 +205,10 @@ impl<'w> Analyzer<'w> {
         let Some(name) = builtin_name(&f.name) else { return Ok(None) };
         let Some(Build::Generator(build)) = registry::function(&name).map(|f| &f.build) else { return Ok(None) };
         refuse_modifiers(f, &name).map_err(|e| e.at(scope.origin.as_ref()))?;
-        let call = self.call_of(&name, f, scope)?;
+        let outer = std::mem::replace(&mut self.in_generator, true);
+        let call = self.call_of(&name, f, scope);
+        self.in_generator = outer;
+        let call = call?;
         let origin = call.origin.clone();
         build(call).map(Some).map_err(|e| e.at(origin.as_ref()))
     }
@@ -236,7 +239,7 @@ impl<'w> Analyzer<'w> {
                 }
             }
         }
-        let filter = f.filter.as_ref().map(|e| self.condition(e, scope)).transpose()?;
+        let filter = f.filter.as_ref().map(|e| self.filter_condition(e, scope)).transpose()?;
         let mut order = Vec::new();
         for key in &f.within_group {
             let typed = self.resolve(&key.child, scope)?;
@@ -430,7 +433,8 @@ impl<'w> Analyzer<'w> {
 
     /// A function that is not built in: a user's SQL function, or none.
     fn user_function(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
-        match self.ask_found(Need::Function(f.name.clone()))? {
+        let found = self.ask_found(Need::Function(f.name.clone()));
+        match found.map_err(|e| e.at(scope.origin.as_ref()))? {
             Answer::SqlFunction(function) => {
                 let function = function.clone();
                 self.sql_function(&function, f, scope)

@@ -366,6 +366,7 @@ impl Analyzer<'_> {
         sets: Option<Vec<Vec<usize>>>,
         items: Vec<Item>,
     ) -> Result<Grouped> {
+        self.refuse_round(&rel)?;
         let keys = keys
             .into_iter()
             .map(|typed| {
@@ -448,7 +449,7 @@ impl Analyzer<'_> {
 
     /// `expr` with keys and aggregates replaced by columns of the aggregation.
     pub(super) fn over_groups(&mut self, expr: DfExpr, grouped: &mut Grouped) -> Result<DfExpr> {
-        check_subqueries(&expr, grouped)?;
+        check_subqueries(&expr, grouped, &self.function_subqueries)?;
         self.try_over_groups(expr, grouped, &[])?.map_err(|name| missing_aggregation(&name, grouped))
     }
 

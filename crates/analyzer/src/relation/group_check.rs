@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::Expr as DfExpr;
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan};
 use spark::{Error, Result};
 
 use crate::relation::aggregate::Grouped;
@@ -104,7 +104,8 @@ fn grouping_error(args: &[DfExpr], is_id: bool, grouped: &Grouped) -> Option<Err
 
 /// Subqueries beside aggregates: one with a value of its own must be grouped by, and what it uses of the
 /// enclosing query is grouped by.
-pub(super) fn check_subqueries(expr: &DfExpr, grouped: &Grouped) -> Result<()> {
+/// A subquery among `bodies` is the body of a SQL function, whose value need not be grouped by.
+pub(super) fn check_subqueries(expr: &DfExpr, grouped: &Grouped, bodies: &[Arc<LogicalPlan>]) -> Result<()> {
     let mut error = None;
     let _ = expr.apply(|e| {
         if grouped.keys.iter().any(|k| k.expr == *e) || matches!(e, DfExpr::AggregateFunction(_)) {
@@ -128,7 +129,8 @@ pub(super) fn check_subqueries(expr: &DfExpr, grouped: &Grouped) -> Result<()> {
             DfExpr::ScalarSubquery(key) => key.outer_ref_columns == subquery.outer_ref_columns,
             _ => false,
         });
-        if is_value && !used.is_empty() && !is_key {
+        let is_body = bodies.iter().any(|b| Arc::ptr_eq(b, &subquery.subquery));
+        if is_value && !used.is_empty() && !is_key && !is_body {
             let names: Vec<String> = used.iter().map(|c| input_name(c, grouped)).collect();
             error = Some(
                 Error::analysis("SCALAR_SUBQUERY_IS_IN_GROUP_BY_OR_AGGREGATE_FUNCTION")

@@ -137,6 +137,7 @@ impl Analyzer<'_> {
         if !values.iter().any(|(t, _, _)| contains_window(&t.expr)) {
             return Ok((rel.clone(), values));
         }
+        self.refuse_round(rel)?;
         let rel = &self.below_windows(rel, &mut values)?;
         let mut found: Vec<(DfExpr, String)> = Vec::new();
         let mut keys: Vec<(DfExpr, DfExpr)> = Vec::new();
@@ -272,7 +273,8 @@ impl Analyzer<'_> {
 
     /// As [`Self::filter_rel`], where time windows are columns of `rel` already.
     fn filter_windowed(&mut self, rel: &Rel, condition: &Expr) -> Result<Rel> {
-        let (typed, source) = self.resolve_reaching(rel, "WHERE", |this, scope| this.condition(condition, scope))?;
+        let (typed, source) =
+            self.resolve_reaching(rel, "WHERE", |this, scope| this.filter_condition(condition, scope))?;
         if contains_window(&typed.expr) {
             return Err(Error::analysis("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE").param("clauseName", "WHERE"));
         }
@@ -398,7 +400,7 @@ impl Analyzer<'_> {
     }
 
     fn row_count(&mut self, expr: &Expr, what: &str, rel: &Rel) -> Result<i64> {
-        let mut scope = Scope::new(rel, "LIMIT");
+        let mut scope = Scope::new(rel, if what == "offset" { "OFFSET" } else { "LIMIT" });
         let typed = self.resolve(expr, &mut scope)?;
         let origin = match expr {
             Expr::At { origin, .. } => Some(origin),
@@ -443,22 +445,7 @@ impl Analyzer<'_> {
             let plan = LogicalPlan::Distinct(Distinct::On(distinct));
             return Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]));
         }
-        // The number of a recursion's round is the same for all its rows: it may pass.
-        let carried: Vec<u64> =
-            self.recursive_columns.iter().copied().filter(|id| rel.with_columns(&[*id]).is_some()).collect();
-        let input = match carried.is_empty() {
-            true => rel.exact_plan()?,
-            false => {
-                let source = rel.with_columns(&carried).unwrap_or_else(|| rel.clone());
-                let mut exprs = dedup_columns(&rel.output);
-                exprs.extend(
-                    carried
-                        .iter()
-                        .map(|id| DfExpr::Column(datafusion::common::Column::new_unqualified(format!("#{id}")))),
-                );
-                project(exprs, &source.plan)?
-            }
-        };
+        let input = rel.exact_plan()?;
         let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(input)));
         Ok(Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]))
     }
@@ -501,7 +488,10 @@ impl Analyzer<'_> {
     }
 
     pub(super) fn subquery_alias(&mut self, input: &Plan, alias: &[String], columns: &[String]) -> Result<Rel> {
-        let rel = self.relation(input)?;
+        let rel = match &input.node {
+            spark::Node::InlineTable { rows } => self.inline_table(rows, columns)?,
+            _ => self.relation(input)?,
+        };
         if let spark::Node::TableFunction { name, .. } = &input.node
             && !columns.is_empty()
             && columns.len() != rel.output.len()

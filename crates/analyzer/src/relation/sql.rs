@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr as DfExpr;
 use functions::{Typed, cast, coerce};
 use spark::expr::{CastMode, UnresolvedFunction};
@@ -84,7 +85,13 @@ impl Analyzer<'_> {
                 .param("functionName", quoted(&function.name))
                 .at(scope.origin.as_ref()));
         };
+        self.refuse_usage(function, scope)?;
         let arguments = self.bind_arguments(function, &f.args, scope).map_err(|e| e.at(scope.origin.as_ref()))?;
+        let values: Vec<DfExpr> = arguments.iter().map(|(_, t)| t.expr.clone()).collect();
+        let known = self.grouped_calls.iter().find(|(name, args, _)| *name == function.name && *args == values);
+        if let Some((_, _, typed)) = known {
+            return Ok(typed.clone());
+        }
         // Defaults at the end are not printed.
         let given = (0..arguments.len()).rev().find(|i| is_given(function, &f.args, *i)).map_or(0, |i| i + 1);
         let names: Vec<String> = arguments.iter().take(given).map(|(_, t)| t.name.clone()).collect();
@@ -96,7 +103,51 @@ impl Analyzer<'_> {
         if let Some(returns) = returns {
             typed = cast::explicit(&typed, returns, CastMode::Session, &self.settings)?;
         }
-        Ok(typed.named(format!("{}({})", function.name.join("."), names.join(", "))))
+        let typed = typed.named(format!("{}({})", function.name.join("."), names.join(", ")));
+        if scope.clause == "VALUES" {
+            return Err(Error::analysis("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE")
+                .param("expr", format!("\"{}\"", typed.name))
+                .at(scope.origin.as_ref()));
+        }
+        if scope.clause == "GROUP BY" {
+            self.grouped_calls.push((function.name.clone(), values, typed.clone()));
+        }
+        self.note_subqueries(&typed.expr);
+        Ok(typed)
+    }
+
+    /// A subquery that is a function's body may stand beside aggregates where one of the query's own may not.
+    fn note_subqueries(&mut self, expr: &DfExpr) {
+        let _ = expr.apply(|e| {
+            if let DfExpr::ScalarSubquery(s) = e {
+                self.function_subqueries.push(s.subquery.clone());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+
+    /// Places where a function's body cannot be put.
+    fn refuse_usage(&self, function: &SqlFunction, scope: &Scope) -> Result<()> {
+        if !self.lambdas.is_empty() {
+            return Err(Error::analysis("UNSUPPORTED_FEATURE.LAMBDA_FUNCTION_WITH_SQL_UDF")
+                .param("funcName", function.name.join("."))
+                .with_message("A lambda calls no function that is written in SQL.")
+                .at(scope.origin.as_ref()));
+        }
+        let node = match scope.clause {
+            _ if self.in_generator => "Generate",
+            _ if scope.in_window => "Window",
+            "ORDER BY" => "Sort",
+            "LIMIT" => "GlobalLimit",
+            "OFFSET" => "Offset",
+            "DISTRIBUTE BY" => "RepartitionByExpression",
+            _ => return Ok(()),
+        };
+        Err(Error::analysis("UNSUPPORTED_SQL_UDF_USAGE")
+            .param("functionName", quoted(&function.name))
+            .param("nodeName", node)
+            .with_message("A function that is written in SQL cannot be called in this clause.")
+            .at(scope.origin.as_ref()))
     }
 
     pub(super) fn sql_table_function(&mut self, function: &SqlFunction, args: &[Expr]) -> Result<Rel> {

@@ -49,6 +49,9 @@ pub struct TableEntry {
     /// Bytes and rows as `ANALYZE TABLE` found them.
     #[serde(default)]
     pub statistics: Option<(u64, Option<u64>)>,
+    /// Bytes and rows of partitions as `ANALYZE TABLE … PARTITION` found them, by the partition's path.
+    #[serde(default)]
+    pub partition_statistics: BTreeMap<String, (u64, Option<u64>)>,
     /// What `ANALYZE TABLE … FOR COLUMNS` found, by the column's name in lower case.
     #[serde(default)]
     pub column_statistics: BTreeMap<String, ColumnStatistics>,
@@ -91,11 +94,21 @@ pub struct ColumnStatistics {
     pub max_len: Option<u64>,
 }
 
-/// A permanent function written in SQL: its statement, which is parsed when it is used.
+/// A permanent function: written in SQL its statement, which is parsed when it is used.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FunctionEntry {
     pub name: String,
     pub statement: String,
+    /// The class that it was said to be, if it is none in SQL.
+    #[serde(default)]
+    pub class: Option<String>,
+    #[serde(default)]
+    pub created_micros: i64,
+    #[serde(default)]
+    pub deterministic: Option<bool>,
+    /// The type that its body had when it was made.
+    #[serde(default)]
+    pub returns: Option<String>,
 }
 
 impl TableEntry {

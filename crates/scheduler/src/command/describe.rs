@@ -29,7 +29,7 @@ pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
         }
         Describe::Column { table, column, extended } => one_column(session, &table, &column, extended),
         Describe::Namespace { name, extended } => namespace(session, &name, extended),
-        Describe::Function { name, extended } => function(session, &name, extended),
+        Describe::Function { name, extended } => super::function_describe::run(session, &name, extended),
         Describe::Query(plan) => {
             let schema = session.analyze(&plan, session.settings()).await?.schema;
             report::table(columns(), schema.fields.iter().map(row).collect())
@@ -96,7 +96,10 @@ fn table(
     }
     match partition {
         _ if !extended => {}
-        Some(partition) => rows.extend(partition_details(&place, &entry, partition)),
+        Some(partition) => {
+            let redact = super::show::Redaction::of(session)?;
+            rows.extend(partition_details(&place, &entry, partition, &redact));
+        }
         None => {
             rows.push(line("", ""));
             rows.push(line("# Detailed Table Information", ""));
@@ -122,11 +125,16 @@ pub fn missing(session: &Session, name: &[String]) -> Error {
     session.place(name).err().unwrap_or_else(|| table_not_found(name))
 }
 
-fn partition_details(place: &Place, entry: &TableEntry, partition: &super::partition::Selected) -> Vec<Vec<Cell>> {
+fn partition_details(
+    place: &Place,
+    entry: &TableEntry,
+    partition: &super::partition::Selected,
+    redact: &super::show::Redaction,
+) -> Vec<Vec<Cell>> {
     let mut rows = vec![line("", ""), line("# Detailed Partition Information", "")];
     rows.push(line("Database", &place.namespace));
     rows.push(line("Table", &place.name.to_lowercase()));
-    rows.extend(partition.details(entry).iter().map(|(k, v)| line(k, v)));
+    rows.extend(partition.details(entry, redact).iter().map(|(k, v)| line(k, v)));
     rows.push(line("", ""));
     rows.push(line("# Storage Information", ""));
     if let Some((columns, sort, buckets)) = &entry.bucket {
@@ -135,6 +143,7 @@ fn partition_details(place: &Place, entry: &TableEntry, partition: &super::parti
         rows.push(line("Sort Columns", &name_list(sort)));
     }
     rows.push(line("Location", &entry.location));
+    rows.extend(redact.listed(&entry.options).iter().map(|options| line("Storage Properties", options)));
     rows
 }
 
@@ -168,11 +177,7 @@ pub fn details(session: &Session, place: &Place, entry: &TableEntry) -> Result<V
     };
     put("Type", kind.into());
     let redact = super::show::Redaction::of(session)?;
-    let listed = |pairs: &[(String, String)]| {
-        let mut all = redact.pairs(pairs);
-        all.sort();
-        format!("[{}]", all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))
-    };
+    let listed = |pairs: &[(String, String)]| redact.listed(pairs).unwrap_or_default();
     if !entry.provider.is_empty() {
         put("Provider", entry.provider.clone());
     }
@@ -318,46 +323,6 @@ fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table
         vec![text(name, false), text(value, true)],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
     )
-}
-
-fn function(session: &Session, name: &[String], _extended: bool) -> Result<Table> {
-    let last = name.last().map(|n| n.to_lowercase()).unwrap_or_default();
-    let lines = match super::function::find(session, name)? {
-        Some(function) => described(&function),
-        None if functions::registry::function(&last).is_some() => {
-            vec![format!("Function: {last}"), "Class: built in".to_string()]
-        }
-        None => return Err(routine_not_found(session, name)),
-    };
-    report::table(vec![text("function_desc", false)], lines.into_iter().map(|l| vec![l.into()]).collect())
-}
-
-/// A SQL function's kind, parameters and result.
-fn described(function: &analyzer::world::SqlFunction) -> Vec<String> {
-    let listed = |label: &str, items: Vec<String>| -> Vec<String> {
-        let head = |i: usize| if i == 0 { format!("{label:<10}") } else { " ".repeat(10) };
-        items.into_iter().enumerate().map(|(i, item)| format!("{}{item}", head(i))).collect()
-    };
-    // Names and types stand in columns of equal width.
-    let typed = |all: Vec<(String, String)>| -> Vec<String> {
-        let width = |of: fn(&(String, String)) -> &String| all.iter().map(|p| of(p).chars().count()).max().unwrap_or(0);
-        let (names, types) = (width(|p| &p.0), width(|p| &p.1));
-        all.iter().map(|(name, ty)| format!("{name:<names$} {ty:<types$}")).collect()
-    };
-    let (kind, returns) = match &function.body {
-        analyzer::world::SqlFunctionBody::Scalar { returns, .. } => {
-            ("SCALAR", returns.iter().map(DataType::sql).collect())
-        }
-        analyzer::world::SqlFunctionBody::Table { returns, .. } => {
-            let fields = returns.iter().flat_map(|r| &r.fields);
-            ("TABLE", typed(fields.map(|f| (f.name.clone(), f.data_type.sql())).collect()))
-        }
-    };
-    let mut lines = vec![format!("Function: {}", function.name.join(".")), format!("{:<10}{kind}", "Type:")];
-    let inputs = typed(function.parameters.iter().map(|(name, ty, _)| (name.clone(), ty.sql())).collect());
-    lines.extend(listed("Input:", if inputs.is_empty() { vec!["()".into()] } else { inputs }));
-    lines.extend(listed("Returns:", returns));
-    lines
 }
 
 /// `UNRESOLVED_ROUTINE`.

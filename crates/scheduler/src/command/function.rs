@@ -4,25 +4,57 @@
 use std::sync::Arc;
 
 use analyzer::world;
-use functions::Build;
 use spark::command::{Command, FunctionBody, FunctionReturn, SqlFunction};
-use spark::expr::CastMode;
-use spark::types::{StructType, quote_identifier};
-use spark::{Error, ErrorKind, Expr, Literal, Plan, Result};
+use spark::types::StructType;
+use spark::{Error, ErrorKind, Expr, Result};
 
+use super::function_check::{check_body, check_body_kind, check_definition, reads_data};
 use crate::catalog::{FunctionEntry, SESSION_CATALOG, schema_not_found, shown};
 use crate::naming::Place;
 use crate::operation::Table;
 use crate::session::Session;
 
+/// The place of a permanent function that is to be made.
+fn new_place(session: &Session, name: &[String]) -> Result<Place> {
+    if let [catalog, schema, last] = name
+        && catalog.eq_ignore_ascii_case("system")
+        && schema.eq_ignore_ascii_case("builtin")
+    {
+        return Err(forbidden("CREATE", std::slice::from_ref(last)));
+    }
+    let place = session.place(name)?;
+    match session.engine().shared().catalog.has_namespace(&place.namespace) {
+        true => Ok(place),
+        false => Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace])),
+    }
+}
+
+fn forbidden(statement: &str, name: &[String]) -> Error {
+    Error::analysis("FORBIDDEN_OPERATION")
+        .param("statement", statement)
+        .param("objectType", "FUNCTION")
+        .param("objectName", shown(name))
+        .with_message("Built-in functions stay as they are.")
+}
+
+fn already_there(name: String) -> Error {
+    let message = format!("There is a function {name} already.");
+    Error::new(ErrorKind::AlreadyExists, "ROUTINE_ALREADY_EXISTS")
+        .param("routineName", name)
+        .param("newRoutineType", "routine")
+        .param("existingRoutineType", "routine")
+        .with_message(message)
+}
+
 /// `CREATE FUNCTION … RETURN`.
 pub async fn create(session: &Arc<Session>, function: SqlFunction) -> Result<Table> {
-    let place = session.place(&function.name)?;
+    let last = function.name.last().cloned().unwrap_or_default();
+    let place = match function.temporary {
+        true => session.place(&[last])?,
+        false => new_place(session, &function.name)?,
+    };
     let catalog = &session.engine().shared().catalog;
-    if !function.temporary && !catalog.has_namespace(&place.namespace) {
-        return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace]));
-    }
-    check_parameters(&function)?;
+    check_definition(&function)?;
     let key = place.name.to_lowercase();
     let exists = match function.temporary {
         true => session.names.lock().functions.contains_key(&key),
@@ -33,156 +65,122 @@ pub async fn create(session: &Arc<Session>, function: SqlFunction) -> Result<Tab
     }
     if exists && !function.replace {
         let name = if function.temporary { shown(&function.name) } else { shown(&place.parts()[1..]) };
-        return Err(Error::new(ErrorKind::AlreadyExists, "ROUTINE_ALREADY_EXISTS")
-            .param("routineName", name)
-            .param("newRoutineType", "routine")
-            .param("existingRoutineType", "routine")
-            .with_message(format!("There is a function {key} already.")));
+        return Err(already_there(name));
     }
-    let complex = match &function.body {
-        FunctionBody::Expression(expr) => has_complex_call(expr),
-        FunctionBody::Query(_) => false,
+    check_body_kind(session, &function, &place)?;
+    let temporary = function.temporary;
+    let mut entry = FunctionEntry {
+        name: place.name.clone(),
+        statement: function.statement.clone(),
+        class: None,
+        created_micros: chrono::Utc::now().timestamp_micros(),
+        deterministic: function.deterministic,
+        returns: None,
     };
-    if complex {
-        return Err(Error::analysis("USER_DEFINED_FUNCTIONS.CANNOT_CONTAIN_COMPLEX_FUNCTIONS")
-            .param("queryText", &function.text)
-            .with_message("The expression of a function has no aggregates, windows or generators."));
-    }
-    if !function.temporary {
-        refuse_temporary(session, &function, &place)?;
-    }
-    let (temporary, statement) = (function.temporary, function.statement.clone());
     let name = if temporary { vec![place.name.clone()] } else { place.parts() };
-    let built = Arc::new(build(function, name)?);
-    check_body(session, &place, &built).await?;
+    let mut built = Arc::new(build(function, name, &entry)?);
+    let checked = check_body(session, &built, &place).await?;
+    entry.deterministic = entry.deterministic.or(Some(checked.deterministic));
+    entry.returns = checked.result.map(|ty| ty.sql());
     if temporary {
+        if let Some(function) = Arc::get_mut(&mut built) {
+            complete(function, &entry)?;
+        }
         session.names.lock().functions.insert(key, built);
     } else {
-        let entry = FunctionEntry { name: place.name.clone(), statement };
-        catalog.update(&place.namespace, |n| {
-            n.functions.insert(key, entry);
-            Ok(())
-        })?;
+        keep(session, &place, entry)?;
     }
     Ok(Table::empty())
 }
 
-/// A temporary function that a plan calls by its name alone.
-fn temporary_call(session: &Session, plan: &mut Plan) -> Option<String> {
-    let temporary: Vec<String> = session.names.lock().functions.keys().cloned().collect();
-    let mut found = None;
-    plan.visit_exprs_mut(&mut |e| {
-        if let Expr::Function(f) = e
-            && let [only] = f.name.as_slice()
-            && temporary.contains(&only.to_lowercase())
-        {
-            found = Some(only.clone());
-        }
-    });
-    found
+fn keep(session: &Session, place: &Place, entry: FunctionEntry) -> Result<()> {
+    session.engine().shared().catalog.update(&place.namespace, |n| {
+        n.functions.insert(place.name.to_lowercase(), entry);
+        Ok(())
+    })
 }
 
-/// A permanent function calls no temporary one.
-fn refuse_temporary(session: &Session, function: &SqlFunction, place: &Place) -> Result<()> {
-    let mut plan = match &function.body {
-        FunctionBody::Query(plan) => (**plan).clone(),
-        FunctionBody::Expression(expr) => Plan::from(spark::plan::Node::Project {
-            input: Plan::boxed(spark::plan::Node::OneRow),
-            exprs: vec![expr.clone()],
-        }),
+/// What the catalog knows of a function besides its statement.
+fn complete(function: &mut world::SqlFunction, entry: &FunctionEntry) -> Result<()> {
+    function.about.created_micros = entry.created_micros;
+    function.about.deterministic = entry.deterministic.unwrap_or(true);
+    if let (world::SqlFunctionBody::Scalar { returns: returns @ None, .. }, Some(kept)) =
+        (&mut function.body, &entry.returns)
+    {
+        *returns = Some(sql::parse_data_type(kept, &sql::ParseOptions::default())?);
+    }
+    Ok(())
+}
+
+/// `CREATE FUNCTION … AS 'class'`: the catalog keeps it, and there is no class to load.
+///
+/// # Errors
+/// If it cannot be kept; for a temporary one `CANNOT_LOAD_FUNCTION_CLASS`.
+pub fn create_of_class(
+    session: &Session,
+    name: &[String],
+    class: String,
+    [temporary, replace, if_not_exists]: [bool; 3],
+) -> Result<Table> {
+    if temporary {
+        return Err(cannot_load(&class, name));
+    }
+    let place = new_place(session, name)?;
+    if session.engine().shared().catalog.function(&place.namespace, &place.name).is_some() && !replace {
+        return match if_not_exists {
+            true => Ok(Table::empty()),
+            false => Err(already_there(shown(&place.parts()[1..]))),
+        };
+    }
+    let entry = FunctionEntry {
+        name: place.name.clone(),
+        statement: String::new(),
+        class: Some(class),
+        created_micros: chrono::Utc::now().timestamp_micros(),
+        deterministic: None,
+        returns: None,
     };
-    let names: Vec<String> = function.params.iter().map(|p| p.field.name.clone()).collect();
-    let other = super::view::temporary_view(session, &plan)
-        .map(|name| ("VIEW", name))
-        .or_else(|| super::view::named_variable(session, &plan, &names).map(|name| ("VARIABLE", name)));
-    if let Some((kind, name)) = other {
-        return Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
-            .param("obj", "FUNCTION")
-            .param("objName", shown(&place.parts()[1..]))
-            .param("tempObj", kind)
-            .param("tempObjName", shown(&name))
-            .with_message("A permanent function cannot refer to what is temporary."));
-    }
-    let Some(name) = temporary_call(session, &mut plan) else { return Ok(()) };
-    Err(Error::analysis("INVALID_TEMP_OBJ_REFERENCE")
-        .param("obj", "FUNCTION")
-        .param("objName", shown(&place.parts()[1..]))
-        .param("tempObj", "FUNCTION")
-        .param("tempObjName", quote_identifier(&name))
-        .with_message("A permanent function cannot call a temporary one."))
+    keep(session, &place, entry)?;
+    Ok(Table::empty())
 }
 
-/// The columns of a table function's result have names of their own.
-fn check_returns(function: &SqlFunction) -> Result<()> {
-    let Some(FunctionReturn::Table(fields)) = &function.returns else { return Ok(()) };
-    let is_twice = |i: &usize| fields[..*i].iter().any(|f| f.name.eq_ignore_ascii_case(&fields[*i].name));
-    let columns: Vec<String> = (0..fields.len()).filter(is_twice).map(|i| quote_identifier(&fields[i].name)).collect();
-    if columns.is_empty() {
-        return Ok(());
-    }
-    Err(Error::analysis("DUPLICATE_ROUTINE_RETURNS_COLUMNS")
-        .param("routineName", function.name.last().cloned().unwrap_or_default())
-        .param("columns", columns.join(", "))
-        .with_message("Two columns of the function's result have one name."))
+fn cannot_load(class: &str, name: &[String]) -> Error {
+    Error::analysis("CANNOT_LOAD_FUNCTION_CLASS")
+        .param("className", class)
+        .param("functionName", shown(name))
+        .with_message(format!("This server runs no Java classes; {class} cannot be loaded."))
 }
 
-fn holds_subquery(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.clone().visit_mut(&mut |e| found |= matches!(e, Expr::Subquery(_)));
-    found
+/// The comment on a column or parameter.
+pub fn comment_of(field: &spark::types::StructField) -> Option<String> {
+    field.metadata.get("comment").and_then(|c| c.as_str()).map(str::to_string)
 }
 
-fn check_parameters(function: &SqlFunction) -> Result<()> {
-    check_returns(function)?;
-    let mut twice: Vec<String> = Vec::new();
-    for (i, param) in function.params.iter().enumerate() {
-        let name = &param.field.name;
-        if function.params[..i].iter().any(|p| p.field.name.eq_ignore_ascii_case(name)) {
-            twice.push(quote_identifier(name));
-        }
-        if param.default.as_ref().is_some_and(|(default, _)| holds_subquery(default)) {
-            return Err(Error::analysis("USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION")
-                .param("functionName", function.name.last().cloned().unwrap_or_default())
-                .param("parameterName", name)
-                .with_message("The default of a parameter is no subquery."));
-        }
-        if let (Some(_), Some(next)) = (&param.default, function.params.get(i + 1))
-            && next.default.is_none()
-        {
-            return Err(Error::analysis("USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_PARAMETER_POSITION")
-                .param("functionName", function.name.last().cloned().unwrap_or_default())
-                .param("parameterName", name)
-                .param("nextParameterName", &next.field.name)
-                .with_message("Parameters with a default come last."));
-        }
-    }
-    if twice.is_empty() {
-        return Ok(());
-    }
-    Err(Error::analysis("DUPLICATE_ROUTINE_PARAMETER_NAMES")
-        .param("routineName", function.name.last().cloned().unwrap_or_default())
-        .param("names", twice.join(", "))
-        .with_message("Two parameters of the function have one name."))
+/// The full name and the class of a permanent function that is a class.
+pub fn class_of(session: &Session, name: &[String]) -> Option<(Vec<String>, String)> {
+    let place = session.place(name).ok()?;
+    let entry = session.engine().shared().catalog.function(&place.namespace, &place.name)?;
+    Some((full_name(&place, &entry), entry.class?))
 }
 
-/// True if there is an aggregate, window or generator in an expression outside its subqueries.
-fn has_complex_call(expr: &Expr) -> bool {
-    let own = match expr {
-        Expr::Subquery(_) => return false,
-        Expr::Window { .. } => true,
-        Expr::Function(f) => f.name.last().is_some_and(|name| {
-            let builtin = functions::registry::function(&name.to_lowercase());
-            builtin.is_some_and(|b| matches!(b.build, Build::Aggregate(_) | Build::Window(_) | Build::Generator(_)))
-        }),
-        _ => false,
-    };
-    let mut found = own;
-    expr.clone().for_each_child_mut(&mut |child| found |= has_complex_call(child));
-    found
+fn full_name(place: &Place, entry: &FunctionEntry) -> Vec<String> {
+    vec![SESSION_CATALOG.to_string(), place.namespace.to_lowercase(), entry.name.clone()]
 }
 
 /// The function as analysis uses it, under its full name.
-fn build(function: SqlFunction, name: Vec<String>) -> Result<world::SqlFunction> {
+fn build(function: SqlFunction, name: Vec<String>, entry: &FunctionEntry) -> Result<world::SqlFunction> {
+    let about = world::AboutFunction {
+        comment: function.comment.clone(),
+        reads_data: function.contains_sql == Some(false) || reads_data(&function),
+        text: function.text.clone(),
+        parameters: function
+            .params
+            .iter()
+            .map(|p| (p.default.as_ref().map(|(_, text)| text.clone()), comment_of(&p.field)))
+            .collect(),
+        created_micros: entry.created_micros,
+        deterministic: entry.deterministic.unwrap_or(true),
+    };
     let parameters =
         function.params.into_iter().map(|p| (p.field.name, p.field.data_type, p.default.map(|(e, _)| e))).collect();
     let body = match (function.body, function.returns) {
@@ -211,45 +209,9 @@ fn build(function: SqlFunction, name: Vec<String>) -> Result<world::SqlFunction>
             world::SqlFunctionBody::Table { plan: *plan, returns }
         }
     };
-    Ok(world::SqlFunction { name, parameters, body })
-}
-
-/// Types the body with nulls as arguments: what is wrong with it is said when it is created.
-async fn check_body(session: &Arc<Session>, place: &Place, function: &Arc<world::SqlFunction>) -> Result<()> {
-    // The function under its own name is what is being defined; it cannot call itself.
-    let probe = format!("\u{0}{}", place.name.to_lowercase());
-    let null = |ty: &spark::DataType| Expr::Cast {
-        child: Box::new(Expr::Literal(Literal::Null(spark::DataType::Null))),
-        to: ty.clone(),
-        mode: CastMode::Session,
-    };
-    let args: Vec<Expr> = function.parameters.iter().map(|(_, ty, _)| null(ty)).collect();
-    let plan = match &function.body {
-        world::SqlFunctionBody::Scalar { .. } => Plan::from(spark::plan::Node::Project {
-            input: Plan::boxed(spark::plan::Node::OneRow),
-            exprs: vec![Expr::call(&probe, args).alias("v")],
-        }),
-        world::SqlFunctionBody::Table { .. } => {
-            Plan::from(spark::plan::Node::TableFunction { name: vec![probe.clone()], args })
-        }
-    };
-    session.names.lock().functions.insert(probe.clone(), Arc::clone(function));
-    let checked = session.analyze(&plan, session.settings()).await;
-    session.names.lock().functions.remove(&probe);
-    match checked {
-        Ok(_) => Ok(()),
-        Err(e) if e.condition() == "UNRESOLVED_ROUTINE" && names_itself(&e, place) => {
-            Err(Error::analysis("ROUTINE_NOT_FOUND").param("routineName", shown(&place.parts()[1..])))
-        }
-        // A value that is null here and not later.
-        Err(e) if e.kind() != ErrorKind::Analysis && e.kind() != ErrorKind::Parse => Ok(()),
-        Err(e) => Err(e),
-    }
-}
-
-fn names_itself(error: &Error, place: &Place) -> bool {
-    let named = error.data().parameters.get("routineName");
-    named.is_some_and(|n| n.trim_matches('`').eq_ignore_ascii_case(&place.name))
+    let mut built = world::SqlFunction { name, parameters, body, about };
+    complete(&mut built, entry)?;
+    Ok(built)
 }
 
 /// A user's function by name: a temporary one, or one of the catalog.
@@ -271,12 +233,14 @@ pub fn find(session: &Session, name: &[String]) -> Result<Option<Arc<world::SqlF
     let Some(entry) = session.engine().shared().catalog.function(&place.namespace, &place.name) else {
         return Ok(None);
     };
+    if let Some(class) = &entry.class {
+        return Err(cannot_load(class, &full_name(&place, &entry)));
+    }
     let statement = sql::parse_statement(&entry.statement, &sql::ParseOptions::default())?;
     let sql::Statement::Command(Command::CreateSqlFunction(function)) = statement else {
         return Err(Error::internal("a stored function is no statement"));
     };
-    let full = vec![SESSION_CATALOG.to_string(), place.namespace.to_lowercase(), entry.name];
-    Ok(Some(Arc::new(build(*function, full)?)))
+    Ok(Some(Arc::new(build(*function, full_name(&place, &entry), &entry)?)))
 }
 
 /// The names of all user functions as `SHOW FUNCTIONS` prints them.
@@ -315,6 +279,16 @@ fn not_found(place: &Place) -> Error {
 
 /// `DROP [TEMPORARY] FUNCTION`.
 pub fn drop(session: &Session, name: &[String], if_exists: bool, temporary: bool) -> Result<Table> {
+    if let ([catalog, schema, last], false) = (name, temporary)
+        && catalog.eq_ignore_ascii_case("system")
+        && schema.eq_ignore_ascii_case("builtin")
+    {
+        return Err(forbidden("DROP", std::slice::from_ref(last)));
+    }
+    let name = match temporary {
+        true => &name[name.len().saturating_sub(1)..],
+        false => name,
+    };
     let place = session.place(name)?;
     if !temporary && name.len() > 1 && !session.engine().shared().catalog.has_namespace(&place.namespace) {
         return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace]));
@@ -332,11 +306,7 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, temporary: bool
         return Ok(Table::empty());
     }
     if functions::registry::function(&key).is_some() && name.len() == 1 {
-        return Err(Error::analysis("FORBIDDEN_OPERATION")
-            .param("statement", "DROP")
-            .param("objectType", "FUNCTION")
-            .param("objectName", shown(name))
-            .with_message("A built-in function cannot be dropped."));
+        return Err(forbidden("DROP", name));
     }
     let is_temporary = name.len() == 1 && session.names.lock().functions.contains_key(&key);
     if !temporary && is_temporary {

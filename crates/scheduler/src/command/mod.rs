@@ -10,6 +10,8 @@ mod describe_json;
 pub mod explain;
 mod folders;
 mod function;
+mod function_check;
+mod function_describe;
 mod insert;
 mod namespace;
 mod partition;
@@ -196,10 +198,9 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         }
         C::RefreshResource { path } => cache::refresh_path(session, &path).await,
         C::RefreshFunction { name } => function::refresh(session, &name),
-        C::CreateFunction { name, class, .. } => Err(Error::analysis("CANNOT_LOAD_FUNCTION_CLASS")
-            .param("className", &class)
-            .param("functionName", crate::catalog::shown(&name))
-            .with_message(format!("This server runs no Java classes; {class} cannot be loaded."))),
+        C::CreateFunction { name, class, temporary, replace, if_not_exists, .. } => {
+            function::create_of_class(session, &name, class, [temporary, replace, if_not_exists])
+        }
         C::LoadData { table, .. } => {
             let (place, _) = session.table_entry(&table, "LOAD DATA")?;
             Err(Error::analysis("_LEGACY_ERROR_TEMP_1261")

@@ -47,18 +47,24 @@ impl Selected {
     }
 
     /// What `DESCRIBE` and `SHOW TABLE EXTENDED` tell of the partition.
-    pub fn details(&self, entry: &TableEntry) -> Vec<(String, String)> {
+    pub fn details(&self, entry: &TableEntry, redact: &super::show::Redaction) -> Vec<(String, String)> {
         let null = || NULL_FOLDER.to_string();
         let values: Vec<String> =
             self.values.iter().map(|(c, v)| format!("{c}={}", v.clone().unwrap_or_else(null))).collect();
         let below = || format!("{}/{}", entry.location.trim_end_matches('/'), self.path());
         let location = entry.partition_locations.get(&self.path()).cloned().unwrap_or_else(below);
-        vec![
-            ("Partition Values".into(), format!("[{}]", values.join(", "))),
-            ("Location".into(), location),
-            ("Created Time".into(), super::show::created(entry.created_micros)),
-            ("Last Access".into(), "UNKNOWN".into()),
-        ]
+        let mut out = vec![
+            ("Partition Values".to_string(), format!("[{}]", values.join(", "))),
+            ("Location".to_string(), location),
+        ];
+        out.extend(redact.listed(&entry.options).map(|options| ("Storage Properties".to_string(), options)));
+        out.push(("Created Time".into(), super::show::created(entry.created_micros)));
+        out.push(("Last Access".into(), "UNKNOWN".into()));
+        if let Some((bytes, rows)) = entry.partition_statistics.get(&self.path()) {
+            let rows = rows.map(|r| format!(", {r} rows")).unwrap_or_default();
+            out.push(("Partition Statistics".into(), format!("{bytes} bytes{rows}")));
+        }
+        out
     }
 
     /// True if the partition of that path is among them.

@@ -131,6 +131,7 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
         view: None,
         statistics: None,
         column_statistics: Default::default(),
+        partition_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
         partition_locations: Default::default(),

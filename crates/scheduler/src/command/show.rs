@@ -59,6 +59,9 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
         Show::Partitions { table, partition } => partitions(session, &table, &partition).await,
         Show::TableProperties { table, key } => properties(session, &table, key),
         Show::CreateTable { table, as_serde: true } => {
+            if matches!(session.find(&table, &session.settings())?, Found::Entry(_, entry) if entry.is_view()) {
+                return create_table(session, &table);
+            }
             let (place, _) = session.table_entry(&table, "SHOW CREATE TABLE ... AS SERDE")?;
             Err(Error::analysis("UNSUPPORTED_SHOW_CREATE_TABLE.ON_DATA_SOURCE_TABLE_WITH_AS_SERDE")
                 .param("tableName", shown(&place.parts()))
@@ -121,7 +124,8 @@ async fn partition_extended(
     let (place, entry) = session.table_entry(&name, "SHOW TABLE EXTENDED")?;
     super::partition::partitioned(&place, &entry, "SHOW TABLE EXTENDED")?;
     let found = super::partition::found(session, &place, &entry, spec).await?;
-    let lines: Vec<String> = found.details(&entry).into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
+    let lines: Vec<String> =
+        found.details(&entry, &Redaction::of(session)?).into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
     let information = format!("{}\n", lines.join("\n"));
     let row = vec![place.namespace.into(), place.name.to_lowercase().into(), false.into(), information.into()];
     report::table(extended_columns(session), vec![row])
@@ -317,7 +321,7 @@ fn create_table(session: &Session, table: &[String]) -> Result<Table> {
 }
 
 /// What `spark.sql.redaction.options.regex` keeps out of sight.
-pub struct Redaction(Option<regex::Regex>);
+pub struct Redaction(Vec<regex::Regex>);
 
 impl Redaction {
     /// As the session has it.
@@ -325,21 +329,34 @@ impl Redaction {
     /// # Errors
     /// If the pattern is none.
     pub fn of(session: &Session) -> Result<Self> {
-        const KEY: &str = "spark.sql.redaction.options.regex";
+        const KEYS: [(&str, &str); 2] = [
+            ("spark.sql.redaction.options.regex", ""),
+            ("spark.redaction.regex", "(?i)secret|password|token|access[.]?key"),
+        ];
         let conf = session.conf().view();
-        let pattern = conf.get(KEY).unwrap_or_default();
-        if pattern.is_empty() {
-            return Ok(Redaction(None));
+        let mut patterns = Vec::new();
+        for (key, default) in KEYS {
+            let pattern = conf.get(key).unwrap_or(default);
+            if !pattern.is_empty() {
+                let compiled = regex::Regex::new(pattern);
+                patterns
+                    .push(compiled.map_err(|e| Error::unsupported(format!("the pattern {pattern} of {key}: {e}")))?);
+            }
         }
-        let compiled = regex::Regex::new(pattern);
-        compiled
-            .map(|r| Redaction(Some(r)))
-            .map_err(|e| Error::unsupported(format!("the pattern {pattern} of {KEY}: {e}")))
+        Ok(Redaction(patterns))
+    }
+
+    /// `[k=v, …]`, or nothing if there are none.
+    pub fn listed(&self, pairs: &[(String, String)]) -> Option<String> {
+        let mut all = self.pairs(pairs);
+        all.sort();
+        let text = || all.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ");
+        (!all.is_empty()).then(|| format!("[{}]", text()))
     }
 
     /// The pairs with the values of those hidden that match by key or value.
     pub fn pairs(&self, pairs: &[(String, String)]) -> Vec<(String, String)> {
-        let hidden = |text: &str| self.0.as_ref().is_some_and(|r| r.is_match(text));
+        let hidden = |text: &str| self.0.iter().any(|r| r.is_match(text));
         let shown = |(k, v): &(String, String)| {
             let value = if hidden(k) || hidden(v) { "*********(redacted)".to_string() } else { v.clone() };
             (k.clone(), value)

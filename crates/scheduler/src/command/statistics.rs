@@ -8,7 +8,7 @@ use spark::types::{DataType, StructField, quote_identifier};
 use spark::{Error, Literal, Result};
 
 use crate::catalog::{ColumnStatistics, TableEntry, shown};
-use crate::naming::Place;
+use crate::naming::{Found, Place};
 use crate::operation::Table;
 use crate::session::Session;
 
@@ -22,14 +22,11 @@ pub async fn analyze(
     partition: &PartitionSpec,
     scope: AnalyzeScope,
 ) -> Result<Table> {
+    refuse_view(session, name)?;
     let (place, entry) = session.table_entry(name, "ANALYZE TABLE")?;
     if !partition.is_empty() {
-        let fixed: PartitionSpec = partition.iter().filter(|(_, v)| v.is_some()).cloned().collect();
-        super::partition::select(session, &place, &entry, partition).await?;
-        if fixed.len() == entry.partition_columns.len() {
-            super::partition::found(session, &place, &entry, &fixed).await?;
-        }
-        return Ok(Table::empty());
+        let no_scan = matches!(scope, AnalyzeScope::Table { no_scan: true });
+        return partitions(session, &place, &entry, partition, no_scan).await;
     }
     let columns = match scope {
         AnalyzeScope::Table { no_scan } => {
@@ -49,6 +46,67 @@ pub async fn analyze(
         Ok(())
     })?;
     Ok(Table::empty())
+}
+
+fn refuse_view(session: &Session, name: &[String]) -> Result<()> {
+    match session.find(name, &session.settings())? {
+        Found::Temp(shown_name, _) => Err(Error::analysis("EXPECT_PERMANENT_VIEW_NOT_TEMP")
+            .param("viewName", shown(&[shown_name]))
+            .param("operation", "ANALYZE TABLE")
+            .with_message("A temporary view is not analysed.")),
+        Found::Entry(_, entry) if entry.is_view() => {
+            Err(Error::analysis("UNSUPPORTED_FEATURE.ANALYZE_VIEW")
+                .with_message("A view has no statistics of its own."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `ANALYZE TABLE … PARTITION (…)`: bytes, and rows unless it may not scan, of each partition that is meant.
+async fn partitions(
+    session: &Arc<Session>,
+    place: &Place,
+    entry: &TableEntry,
+    spec: &PartitionSpec,
+    no_scan: bool,
+) -> Result<Table> {
+    let fixed: PartitionSpec = spec.iter().filter(|(_, v)| v.is_some()).cloned().collect();
+    super::partition::select(session, place, entry, spec).await?;
+    if fixed.len() == entry.partition_columns.len() {
+        super::partition::found(session, place, entry, &fixed).await?;
+    }
+    let meant = super::partition::select(session, place, entry, &fixed).await?;
+    let mut found = Vec::new();
+    for path in super::partition::all(session, entry).await? {
+        if !meant.holds(&path) {
+            continue;
+        }
+        let below = || format!("{}/{path}", entry.location.trim_end_matches('/'));
+        let location = entry.partition_locations.get(&path).cloned().unwrap_or_else(below);
+        let of_files = TableEntry {
+            location,
+            partition_columns: Vec::new(),
+            partition_locations: Default::default(),
+            schema_json: without_partition_columns(entry)?,
+            ..entry.clone()
+        };
+        let request = crate::names::table_request(&of_files, &Vec::new(), &session.settings())?;
+        let opened = planner::source::open(&session.engine().shared().state, request).await?;
+        let rows = if no_scan { None } else { opened.table.exact_rows().map(|n| n as u64) };
+        found.push((path, (opened.table.total_bytes(), rows)));
+    }
+    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
+        t.partition_statistics.extend(found);
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// The schema of the files inside a partition.
+fn without_partition_columns(entry: &TableEntry) -> Result<String> {
+    let mut schema = entry.schema()?;
+    schema.fields.retain(|f| !entry.partition_columns.iter().any(|c| c.eq_ignore_ascii_case(&f.name)));
+    Ok(schema.to_json().to_string())
 }
 
 /// `ANALYZE TABLES [IN namespace]`.
@@ -71,7 +129,8 @@ pub async fn analyze_all(session: &Arc<Session>, namespace: Option<Vec<String>>,
 pub async fn changed(session: &Arc<Session>, place: &Place, entry: &TableEntry) -> Result<()> {
     let settings = session.settings();
     let updates = settings.conf.get_bool("spark.sql.statistics.size.autoUpdate.enabled", false);
-    if !updates && entry.statistics.is_none() && entry.column_statistics.is_empty() {
+    let has_none = entry.statistics.is_none() && entry.column_statistics.is_empty();
+    if !updates && has_none && entry.partition_statistics.is_empty() {
         return Ok(());
     }
     let size = match updates {
@@ -86,6 +145,7 @@ pub async fn changed(session: &Arc<Session>, place: &Place, entry: &TableEntry) 
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         t.statistics = size;
         t.column_statistics.clear();
+        t.partition_statistics.clear();
         Ok(())
     })
 }

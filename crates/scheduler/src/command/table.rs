@@ -21,6 +21,11 @@ const PROVIDERS: [&str; 5] = ["parquet", "csv", "json", "text", "xml"];
 pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationContext) -> Result<Table> {
     let place = session.place(&create.name)?;
     super::definition::check_storage(&create)?;
+    if create.external && create.location.is_none() && !create.options.iter().any(|(k, _)| k == "path") {
+        return Err(
+            Error::parse("CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION").with_message("An external table says where it is.")
+        );
+    }
     check_name(&place.name)?;
     let catalog = &session.engine().shared().catalog;
     if !catalog.has_namespace(&place.namespace) {
@@ -138,6 +143,7 @@ pub fn like(
         view: None,
         statistics: None,
         column_statistics: Default::default(),
+        partition_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
         partition_locations: Default::default(),
@@ -237,6 +243,7 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         view: None,
         statistics: None,
         column_statistics: Default::default(),
+        partition_statistics: Default::default(),
         collation: match &create.collation {
             Some(name) => Some(functions::families::collation::name::parse(name)?.text()),
             None => None,

@@ -172,7 +172,7 @@ fn refuse_temporary(session: &Session, plan: &Plan, place: &Place) -> Result<()>
 }
 
 /// The names of tables and views in a query, without those of its `WITH`.
-fn tables(plan: &mut Plan) -> Vec<Vec<String>> {
+pub fn tables(plan: &mut Plan) -> Vec<Vec<String>> {
     let mut ctes = HashSet::new();
     let mut names = Vec::new();
     plan.visit_plans_mut(&mut |p| match &p.node {
@@ -302,6 +302,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
         }),
         statistics: None,
         column_statistics: Default::default(),
+        partition_statistics: Default::default(),
         collation: None,
         partitions: Vec::new(),
         partition_locations: Default::default(),
@@ -332,6 +333,13 @@ pub async fn set_query(session: &Arc<Session>, name: &[String], plan: Plan, text
             }
             put_temp(session, &key, &shown, relation, true)?;
             return Ok(Table::empty());
+        }
+        Found::Entry(place, entry) if !entry.is_view() => {
+            let table = shown(&place.parts());
+            return Err(Error::analysis("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE")
+                .param("tableName", &table)
+                .param("operation", "ALTER VIEW ... AS")
+                .with_message(format!("{table} is a table and has no query.")));
         }
         Found::Entry(place, _) => place,
         Found::Nothing => return Err(crate::catalog::table_not_found(name)),
