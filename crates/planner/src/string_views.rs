@@ -266,7 +266,11 @@ fn lift_join(plan: &Arc<dyn ExecutionPlan>, join: &HashJoinExec, keys: Keys) -> 
     let filtered = join.filter().into_iter().flat_map(|f| f.column_indices()).filter(|c| c.side == JoinSide::Right);
     read.extend(filtered.map(|c| c.index));
     let left = lift(join.left(), below)?.plain(join.left())?;
-    let right = lift(join.right(), below)?.plain_where(join.right(), &read)?;
+    let right = match join.right().downcast_ref::<RepartitionExec>() {
+        Some(dealt) => lift_streamed(join.right(), dealt, below)?,
+        None => lift(join.right(), below)?,
+    };
+    let right = right.plain_where(join.right(), &read)?;
     Ok(Lifted::gained(with_children(plan, vec![left, right.plan])?, plan))
 }
 
@@ -305,6 +309,17 @@ fn lift_aggregate(plan: &Arc<dyn ExecutionPlan>, aggregate: &AggregateExec, keys
     )?;
     let grouped: Arc<dyn ExecutionPlan> = Arc::new(grouped.with_limit_options(aggregate.limit_options()));
     Ok(Lifted::gained(grouped, plan))
+}
+
+/// Rows that are dealt out to a join that takes them as they come wait nowhere for long: all but what they are
+/// dealt out by may be views.
+fn lift_streamed(plan: &Arc<dyn ExecutionPlan>, repartition: &RepartitionExec, keys: Keys) -> Result<Lifted> {
+    let input = repartition.input();
+    let by: HashSet<usize> = match repartition.partitioning() {
+        Partitioning::Hash(exprs, _) => exprs.iter().flat_map(collect_columns).map(|c| c.index()).collect(),
+        _ => HashSet::new(),
+    };
+    over(plan, lift(input, keys)?.plain_where(input, &by)?)
 }
 
 /// Rows that are dealt out wait in memory, where views count too much (see [`lift_join`]); groups that
