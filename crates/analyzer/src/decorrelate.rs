@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 use functions::error::from_datafusion;
+use functions::recursion::Recursion;
 use spark::{Error, Result};
 
 use crate::context::Analyzer;
@@ -83,6 +84,12 @@ impl Analyzer<'_> {
 
     fn lift(&mut self, rel: &Rel, expr: &Expr, place: Place) -> Result<Option<(Rel, Expr)>> {
         match expr {
+            // What is read of a round is computed in every round: beside its rows, not before them.
+            Expr::ScalarSubquery(s) if s.outer_ref_columns.is_empty() && self.reads_round(&s.subquery) => {
+                let value = s.subquery.schema().field(0).name().clone();
+                let once = Pushed { plan: s.subquery.as_ref().clone(), map: HashMap::new() };
+                self.join_back(rel, once, &value).map(Some)
+            }
             Expr::ScalarSubquery(s)
                 if (is_hard(&s.subquery, false) || (place == Place::Operand && uses_outer(&s.subquery)))
                     && yields_one_row(&s.subquery) =>
@@ -93,8 +100,8 @@ impl Analyzer<'_> {
                 Ok(Some((rel, column)))
             }
             Expr::Exists(e) if place != Place::Filter && !uses_outer(&e.subquery.subquery) => {
-                let found = self.any_row(&e.subquery.subquery)?;
-                Ok(Some((rel.clone(), if e.negated { not(found) } else { found })))
+                let (rel, found) = self.any_row(rel, &e.subquery.subquery)?;
+                Ok(Some((rel, if e.negated { not(found) } else { found })))
             }
             Expr::Exists(e) if place != Place::Filter || is_hard(&e.subquery.subquery, true) => {
                 let pushed = self.unnested(rel, &e.subquery)?;
@@ -107,11 +114,11 @@ impl Analyzer<'_> {
             }
             // A null that is written is in no list: unknown if the list has anything, else false.
             Expr::InSubquery(i) if is_null(&i.expr) && !uses_outer(&i.subquery.subquery) => {
-                let any = self.any_row(&i.subquery.subquery)?;
+                let (rel, any) = self.any_row(rel, &i.subquery.subquery)?;
                 let unknown = lit(ScalarValue::Boolean(None));
                 let found =
                     datafusion::logical_expr::when(any, unknown).otherwise(lit(false)).map_err(from_datafusion)?;
-                Ok(Some((rel.clone(), if i.negated { not(found) } else { found })))
+                Ok(Some((rel, if i.negated { not(found) } else { found })))
             }
             // Outside a filter's own conditions Spark asks whether there is an equal row, and for `NOT IN`
             // whether there is one that may be: it does not tell unknown from false.
@@ -160,7 +167,7 @@ impl Analyzer<'_> {
     }
 
     /// True if a plan without outer columns has rows.
-    fn any_row(&mut self, plan: &LogicalPlan) -> Result<Expr> {
+    fn any_row(&mut self, rel: &Rel, plan: &LogicalPlan) -> Result<(Rel, Expr)> {
         let one =
             LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(1i64))), input: Arc::new(plan.clone()) });
         let (count, flag) = (format!("#{}", self.fresh_id()), format!("#{}", self.fresh_id()));
@@ -168,7 +175,8 @@ impl Analyzer<'_> {
         let aggregate = Aggregate::try_new(Arc::new(one), vec![], vec![counted]).map_err(from_datafusion)?;
         let has = column(&count).gt(lit(0i64)).alias(flag);
         let plan = project(vec![has], &LogicalPlan::Aggregate(aggregate))?;
-        Ok(Expr::ScalarSubquery(crate::expr::subquery::make(plan, &[])))
+        let query = Expr::ScalarSubquery(crate::expr::subquery::make(plan, &[]));
+        Ok(self.lift(rel, &query, Place::Value)?.unwrap_or_else(|| (rel.clone(), query)))
     }
 
     /// The plan of a scalar subquery as one that has one row, or fails.
@@ -272,7 +280,7 @@ impl Analyzer<'_> {
             LogicalPlan::Union(u) => self.push_union(u, domain),
             LogicalPlan::Window(w) => self.push_window(w, domain),
             LogicalPlan::Unnest(u) => self.push_unnest(u, domain),
-            LogicalPlan::RecursiveQuery(_) => Err(Error::analysis(
+            plan if Recursion::is(plan) => Err(Error::analysis(
                 "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.ACCESSING_OUTER_QUERY_COLUMN_IS_NOT_ALLOWED",
             )
             .with_message("A recursive query cannot use outer columns.")),

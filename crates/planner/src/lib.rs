@@ -14,6 +14,7 @@ pub mod observe;
 mod one_input;
 mod parse_text;
 mod probe_side;
+pub mod recursion;
 pub mod row_position;
 pub mod short_circuit;
 pub mod small_aggregate;

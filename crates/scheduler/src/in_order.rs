@@ -14,9 +14,11 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 use datafusion::physical_plan::limit::LimitStream;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::StreamExt;
 use planner::one_input;
+use planner::recursion::RecursionExec;
 
 /// Batches of a partition that wait for those before it.
 const AHEAD: usize = 16;
@@ -48,22 +50,25 @@ fn files_in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>
 /// What is done to a plan.
 type Change = fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>;
 
-/// Applies `f` to the input of an operator that keeps its order; below one that reorders rows their
+/// Applies `f` to those inputs of an operator whose order it keeps; below one that reorders rows their
 /// order means nothing.
 fn below(plan: Arc<dyn ExecutionPlan>, f: Change) -> Result<Arc<dyn ExecutionPlan>> {
-    let ordered = match (plan.children().as_slice(), plan.maintains_input_order().as_slice()) {
-        ([child], [true]) => {
-            let ordered = f(Arc::clone(child))?;
-            if Arc::ptr_eq(child, &ordered) { None } else { Some(ordered) }
-        }
-        _ => None,
-    };
-    match ordered {
-        Some(ordered) => {
-            plan.replace_children(vec![ordered], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-        }
-        None => Ok(plan),
+    let mut children = Vec::new();
+    let mut changed = false;
+    for (child, keeps) in plan.children().into_iter().zip(plan.maintains_input_order()) {
+        let ordered = if keeps || gives_in_turn(&plan) { f(Arc::clone(child))? } else { Arc::clone(child) };
+        changed |= !Arc::ptr_eq(child, &ordered);
+        children.push(ordered);
     }
+    match changed {
+        true => plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute)),
+        false => Ok(plan),
+    }
+}
+
+/// Operators that give out the rows of all inputs as they come, though they promise no order of values.
+fn gives_in_turn(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<UnionExec>() || plan.is::<RecursionExec>()
 }
 
 /// All partitions of `plan` as one stream, in their order.
@@ -136,6 +141,8 @@ mod tests {
     use datafusion::arrow::array::{Int32Array, RecordBatch};
     use datafusion::arrow::datatypes::{DataType, Field, Schema};
     use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::logical_expr::physical_planning_context::ScalarSubqueryResults;
+    use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
     use datafusion::physical_plan::{collect, limit::GlobalLimitExec};
 
     fn partitions(count: i32) -> Result<Arc<dyn ExecutionPlan>> {
@@ -161,6 +168,22 @@ mod tests {
             let merged = Arc::new(CoalescePartitionsExec::new(partitions(4)?).with_fetch(Some(35)));
             let limited = merge_in_order(Arc::new(GlobalLimitExec::new(merged, 2, Some(33))))?;
             assert_eq!(values(limited).await?, all[2..35]);
+        }
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_sides_of_a_union_and_what_a_subquery_is_for_are_in_order() -> Result<()> {
+        let merged = || -> Result<Arc<dyn ExecutionPlan>> {
+            Ok(Arc::new(CoalescePartitionsExec::new(partitions(4)?).with_fetch(Some(50))))
+        };
+        let all: Vec<i32> = (0..50).collect();
+        for _ in 0..20 {
+            let union = CoalescePartitionsExec::new(UnionExec::try_new(vec![merged()?, merged()?])?);
+            assert_eq!(values(merge_in_order(Arc::new(union))?).await?, [all.clone(), all.clone()].concat());
+            let none = ScalarSubqueryResults::new(0);
+            let asked = ScalarSubqueryExec::new(merged()?, Vec::new(), none);
+            assert_eq!(values(merge_in_order(Arc::new(asked))?).await?, all);
         }
         Ok(())
     }

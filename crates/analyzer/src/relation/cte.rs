@@ -4,22 +4,29 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arrow_schema::Field;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Column, TableReference};
+use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, RecursiveQuery, TableScanBuilder};
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, TableScanBuilder};
 use functions::coerce;
 use functions::error::from_datafusion;
-use functions::families::recursion::Limit;
+use functions::recursion::{Limits, Recursion};
 use spark::plan::{Cte, SetOp, SetOpKind};
-use spark::{Error, Node, Plan, Result};
+use spark::{Error, Node, Origin, Plan, Result};
 
 use crate::context::{Analyzer, CteDef, Working};
 use crate::scope::{Attr, Made, Rel, project};
 
 impl Analyzer<'_> {
-    pub(super) fn with(&mut self, ctes: &[Cte], recursive: bool, input: &Plan) -> Result<Rel> {
+    pub(super) fn with(
+        &mut self,
+        ctes: &[Cte],
+        recursive: bool,
+        input: &Plan,
+        origin: Option<&Arc<Origin>>,
+    ) -> Result<Rel> {
         let visible = self.ctes.len();
         let mut scope: HashMap<String, Rc<CteDef>> = HashMap::new();
         let policy =
@@ -28,6 +35,9 @@ impl Analyzer<'_> {
             let key = self.cte_key(&cte.name);
             // Inside definitions and subqueries a name may be that of an outer definition.
             let is_outer = self.ctes[..self.cte_boundary.min(visible)].iter().any(|s| s.contains_key(&key));
+            if policy == "LEGACY" && recursive {
+                return Err(Error::analysis("RECURSIVE_CTE_IN_LEGACY_MODE").nowhere());
+            }
             if policy != "CORRECTED" && is_outer && !self.defining.contains(&key) {
                 if policy == "LEGACY" {
                     continue;
@@ -47,6 +57,7 @@ impl Analyzer<'_> {
                 visible,
                 earlier: scope.clone(),
                 recursive,
+                origin: origin.cloned(),
                 used: Default::default(),
                 max_recursion: cte.max_recursion,
                 working: Default::default(),
@@ -117,7 +128,7 @@ impl Analyzer<'_> {
     /// `anchor UNION [ALL] step`, where the step reads what the round before produced.
     fn recursive(&mut self, def: &Rc<CteDef>, anchor_plan: &Plan, names: &[String], op: &SetOp) -> Result<Rel> {
         if !op.all {
-            return Err(Error::analysis("UNION_NOT_SUPPORTED_IN_RECURSIVE_CTE"));
+            return Err(Error::analysis("UNION_NOT_SUPPORTED_IN_RECURSIVE_CTE").at(def.origin.as_ref()));
         }
         let anchor = self.relation(anchor_plan)?;
         let names = if names.is_empty() { &def.columns } else { names };
@@ -134,19 +145,16 @@ impl Analyzer<'_> {
             })
             .collect();
         let table = format!("{}#{}", def.name, self.fresh_id());
-        let level = self.fresh_id();
-        *def.working.borrow_mut() = Some(Working { table: table.clone(), output: output.clone(), level, seen: None });
+        *def.working.borrow_mut() = Some(Working { table: table.clone(), output: output.clone() });
+        self.rounds.push(table.clone());
         let step = self.relation(&op.right);
-        let seen = def.working.borrow_mut().take().and_then(|w| w.seen);
+        self.rounds.pop();
+        def.working.borrow_mut().take();
         let step = step?;
-        if seen.is_none() {
+        if !reads(&step.plan, &table) {
             // The name on the right is that of another definition: nothing recurs.
             return self.relation(&def.plan);
         }
-        if readers(&step.plan, &table) > 1 {
-            return Err(Error::unsupported("a step of a recursion that reads the round before twice"));
-        }
-        let (step, next) = self.next_level(step, seen, def.max_recursion)?;
         if step.output.len() != output.len() {
             return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
                 .param("operator", "UNION")
@@ -162,67 +170,58 @@ impl Analyzer<'_> {
             }
         }
         let settings = self.settings.clone();
-        let side = |rel: &Rel, number: DfExpr| {
-            let mut exprs: Vec<DfExpr> = rel
-                .output
-                .iter()
-                .zip(&output)
-                .map(|(a, o)| coerce::cast_implicitly(&a.typed(), &o.ty, &settings).expr.alias(o.column_name()))
-                .collect();
-            exprs.push(number.alias(format!("#{level}")));
-            project(exprs, &rel.plan).map(Arc::new)
+        let side = |rel: &Rel| {
+            let cast = |(a, o): (&Attr, &Attr)| {
+                coerce::cast_implicitly(&a.typed(), &o.ty, &settings).expr.alias(o.column_name())
+            };
+            project(rel.output.iter().zip(&output).map(cast).collect(), &rel.plan)
         };
-        let first = side(&anchor, datafusion::logical_expr::lit(1i64))?;
-        let query = RecursiveQuery::try_new(table, first, side(&step, next)?, false).map_err(from_datafusion)?;
-        let rel = Rel::new(LogicalPlan::RecursiveQuery(query), output, Made::Opaque, &[]);
-        self.limit_rows(&rel)
+        let (first, next) = (side(&anchor)?, side(&step)?);
+        let fields = first.schema().fields().iter().zip(next.schema().fields());
+        let fields =
+            fields.map(|(a, b)| Field::new(a.name(), a.data_type().clone(), a.is_nullable() || b.is_nullable()));
+        let schema = DFSchema::from_unqualified_fields(fields.collect(), HashMap::new()).map_err(from_datafusion)?;
+        let limits = self.recursion_limits(def.max_recursion);
+        let recursion = Recursion { table, anchor: first, step: next, schema: Arc::new(schema), limits };
+        let nullable =
+            |(i, attr): (usize, Attr)| Attr { nullable: anchor.output[i].nullable || step.output[i].nullable, ..attr };
+        let output = output.iter().cloned().enumerate().map(nullable).collect();
+        Ok(Rel::new(recursion.plan(), output, Made::Opaque, &[]))
     }
 
-    /// The step with its guard against endless recursion, and the number of its round.
-    fn next_level(&mut self, step: Rel, seen: Option<u64>, max: Option<i32>) -> Result<(Rel, DfExpr)> {
-        let limit = max.map_or_else(|| self.settings.conf.get_int("spark.sql.cteRecursionLevelLimit", 100), i64::from);
-        let Some(seen) = seen else { return Ok((step, datafusion::logical_expr::lit(1i64))) };
-        let Some(step) = step.with_columns(&[seen]) else {
-            return Err(Error::analysis("INVALID_RECURSIVE_REFERENCE.PLACE")
-                .with_message("A recursive reference cannot stand inside an aggregation, a subquery or the null side of an outer join."));
-        };
-        let number = DfExpr::Column(Column::new_unqualified(format!("#{seen}"))) + datafusion::logical_expr::lit(1i64);
-        if limit < 0 {
-            return Ok((step, number));
-        }
-        let guard = functions::families::recursion::guard(number.clone(), Limit::Levels(limit));
-        let guarded = self.filter_typed(&step.clone(), guard, &step)?;
-        Ok((guarded, number))
+    /// How far a recursion may go; a negative setting is no limit.
+    fn recursion_limits(&self, levels: Option<i32>) -> Limits {
+        let conf = &self.settings.conf;
+        let levels = levels.map_or_else(|| conf.get_int("spark.sql.cteRecursionLevelLimit", 100), i64::from);
+        let rows = conf.get_int("spark.sql.cteRecursionRowLimit", 1_000_000);
+        Limits { levels: u64::try_from(levels).ok(), rows: u64::try_from(rows).ok() }
     }
 
-    /// The recursion's rows, failing past `spark.sql.cteRecursionRowLimit`.
-    fn limit_rows(&mut self, rel: &Rel) -> Result<Rel> {
-        let limit = self.settings.conf.get_int("spark.sql.cteRecursionRowLimit", 1_000_000);
-        if limit < 0 {
-            return Ok(rel.clone());
+    /// True if `plan` reads the round before of a recursion that is being analysed.
+    pub fn reads_round(&self, plan: &LogicalPlan) -> bool {
+        self.rounds.iter().any(|table| reads(plan, table))
+    }
+
+    /// Where rows of the round before may not stand.
+    ///
+    /// # Errors
+    /// `INVALID_RECURSIVE_REFERENCE.PLACE` if `rel` reads them.
+    pub fn refuse_round(&self, rel: &Rel) -> Result<()> {
+        if !self.reads_round(&rel.plan) {
+            return Ok(());
         }
-        let count = datafusion::functions_window::expr_fn::row_number();
-        let count = datafusion::logical_expr::cast(count, arrow_schema::DataType::Int64);
-        let typed = functions::Typed::new(count, spark::DataType::Long, false, "n");
-        let mut values = super::columns::all_columns(rel);
-        values.push((typed, None, "n".into()));
-        let numbered = self.project_values(rel, values)?;
-        let Some(number) = numbered.output.last().map(Attr::expr) else {
-            return Err(Error::internal("the rows are numbered"));
-        };
-        let guard = functions::families::recursion::guard(number, Limit::Rows(limit));
-        self.filter_typed(&numbered, guard, rel)
+        Err(Error::analysis("INVALID_RECURSIVE_REFERENCE.PLACE").nowhere().with_message(
+            "A recursive reference cannot be grouped, sorted or numbered, nor stand on the side of a join whose rows may be left out.",
+        ))
     }
 
     /// What the round before produced.
     fn working_table(&mut self, working: &Working, def: &CteDef) -> Result<Rel> {
-        let mut fields: Vec<arrow_schema::Field> = working
+        let fields: Vec<Field> = working
             .output
             .iter()
-            .map(|a| arrow_schema::Field::new(a.column_name(), functions::types::to_arrow(&a.ty), true))
+            .map(|a| Field::new(a.column_name(), functions::types::to_arrow(&a.ty), true))
             .collect();
-        let level = format!("#{}", working.level);
-        fields.push(arrow_schema::Field::new(&level, arrow_schema::DataType::Int64, true));
         let table = CteWorkTable::new(&working.table, Arc::new(arrow_schema::Schema::new(fields)));
         let reference = TableReference::bare(working.table.clone());
         let scan = TableScanBuilder::new(reference.clone(), provider_as_source(Arc::new(table)))
@@ -236,27 +235,20 @@ impl Analyzer<'_> {
             exprs.push(DfExpr::Column(column).alias(fresh.column_name()));
             output.push(fresh);
         }
-        let seen = self.fresh_id();
-        self.recursive_columns.push(seen);
-        exprs.push(DfExpr::Column(Column::new(Some(reference), level)).alias(format!("#{seen}")));
-        if let Some(working) = def.working.borrow_mut().as_mut() {
-            working.seen = Some(seen);
-        }
         let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
         Ok(Rel::new(plan, output, Made::Opaque, &[]))
     }
 }
 
-/// How often a plan reads a table, also inside subqueries.
-fn readers(plan: &LogicalPlan, table: &str) -> usize {
-    let mut count = 0;
+/// True if a plan reads a table, also inside subqueries.
+fn reads(plan: &LogicalPlan, table: &str) -> bool {
+    let mut found = false;
+    // The visitor itself cannot fail.
     let _ = plan.apply_with_subqueries(|p| {
-        if let LogicalPlan::TableScan(scan) = p {
-            count += usize::from(scan.table_name.table() == table);
-        }
-        Ok(TreeNodeRecursion::Continue)
+        found |= matches!(p, LogicalPlan::TableScan(scan) if scan.table_name.table() == table);
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    count
+    found
 }
 
 fn not_anchored(def: &CteDef) -> Error {

@@ -8,6 +8,7 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr as DfExpr, Join as DfJoin, JoinConstraint, LogicalPlan};
 use functions::Typed;
 use functions::error::from_datafusion;
+use functions::recursion::Recursion;
 use spark::plan::{Join, JoinCriteria, JoinType};
 use spark::types::DataType;
 use spark::{Error, Expr, Node, Plan, Result};
@@ -185,15 +186,14 @@ impl Analyzer<'_> {
 
     /// A recursive reference must not stand where the join may leave its rows out.
     fn refuse_recursion(&self, left: &Rel, right: &Rel, kind: JoinType) -> Result<()> {
-        let recursive = |rel: &Rel| self.recursive_columns.iter().any(|id| rel.has_column(*id));
         let (l, r) = match kind {
             JoinType::Inner | JoinType::Cross => (false, false),
             JoinType::LeftOuter | JoinType::LeftSemi | JoinType::LeftAnti => (false, true),
             JoinType::RightOuter => (true, false),
             JoinType::FullOuter => (true, true),
         };
-        if !self.recursive_columns.is_empty() && ((l && recursive(left)) || (r && recursive(right))) {
-            return Err(Error::analysis("INVALID_RECURSIVE_REFERENCE.PLACE"));
+        for side in [(l, left), (r, right)].into_iter().filter(|(refused, _)| *refused).map(|(_, side)| side) {
+            self.refuse_round(side)?;
         }
         Ok(())
     }
@@ -284,7 +284,7 @@ impl Analyzer<'_> {
         let draws = |e: &DfExpr| e.exists(|e| Ok(functions::families::sample::draws(e))).unwrap_or(false);
         let by_chance = |e: &DfExpr| e.is_volatile() && !draws(e);
         let volatile = right.plan.exists(|p| Ok(p.expressions().iter().any(by_chance))).unwrap_or(false);
-        let recursive = right.plan.exists(|p| Ok(matches!(p, LogicalPlan::RecursiveQuery(_)))).unwrap_or(false);
+        let recursive = right.plan.exists(|p| Ok(Recursion::is(p))).unwrap_or(false);
         if volatile && !recursive && !matches!(left.plan, LogicalPlan::EmptyRelation(_)) {
             return Err(Error::analysis(
                 "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.NON_DETERMINISTIC_LATERAL_SUBQUERIES",

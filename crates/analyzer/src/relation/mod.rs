@@ -66,7 +66,7 @@ impl Analyzer<'_> {
             Node::DataSource(source) => self.data_source(source),
             Node::LocalRelation { data, schema } => self.local_relation(data.as_deref(), schema.as_deref()),
             Node::CachedRemoteRelation { id } => self.remote_relation(id),
-            Node::InlineTable { rows } => self.inline_table(rows),
+            Node::InlineTable { rows } => self.inline_table(rows, &[]),
             Node::Range { start, end, step, partitions } => self.range(*start, *end, *step, *partitions),
             Node::TableFunction { name, args } => self.table_function(name, args),
             Node::Sql { text, named_args, positional_args } => self.sql(text, named_args, positional_args),
@@ -91,7 +91,7 @@ impl Analyzer<'_> {
             }
             Node::Deduplicate { input, columns, all_columns, .. } => self.deduplicate(input, columns, *all_columns),
             Node::SubqueryAlias { input, alias, columns } => self.subquery_alias(input, alias, columns),
-            Node::With { ctes, recursive, input } => self.with(ctes, *recursive, input),
+            Node::With { ctes, recursive, input } => self.with(ctes, *recursive, input, plan.origin.as_ref()),
             Node::WithWindows { input, windows } => self.with_windows(input, windows),
             Node::LateralView(view) => self.lateral_view(view),
             Node::Sample(sample) => self.sample(sample),

@@ -22,6 +22,7 @@ impl Analyzer<'_> {
     }
 
     fn sort_keys(&mut self, rel: &Rel, keys: &SortKeys) -> Result<Rel> {
+        self.refuse_round(rel)?;
         if let SortKeys::Keys(keys) = keys {
             let exprs: Vec<Expr> = keys.iter().map(|k| k.child.clone()).collect();
             if let Some(windowed) = self.time_windows(rel, &exprs)? {

@@ -49,6 +49,7 @@ impl QueryPlanner for OperatorQueryPlanner {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
             Arc::new(Operators),
             Arc::new(crate::observe::Observers),
+            Arc::new(crate::recursion::Recursions),
             Arc::new(crate::parse_text::Parsers),
         ]);
         planner.create_physical_plan(logical_plan, session).await
