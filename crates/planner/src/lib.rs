@@ -8,6 +8,7 @@ pub mod codec;
 pub mod coercion;
 pub mod error_envelope;
 pub mod exchange;
+pub mod finer_scans;
 pub mod hinted_join;
 pub mod kept_order;
 pub mod observe;

@@ -66,6 +66,7 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
             planner::exchange::with_lowering(&planner::row_position::with_row_rules(&PhysicalOptimizer::new().rules)),
         )))
         .with_physical_optimizer_rule(Arc::new(planner::string_views::StringViews))
+        .with_physical_optimizer_rule(Arc::new(planner::finer_scans::FinerScans))
         .build()
 }
 

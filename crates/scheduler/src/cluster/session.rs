@@ -6,6 +6,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionConfig;
 use planner::cluster_rules;
+use planner::finer_scans::FinerScans;
 use planner::string_views::StringViews;
 
 /// Build sides up to this size are collected once and broadcast to the tasks of the probe side.
@@ -54,9 +55,11 @@ pub fn session_config(base: SessionConfig) -> SessionConfig {
 /// `base` made to plan for the cluster: settings, logical and physical rules.
 pub fn session_state(base: &SessionState) -> SessionState {
     let logical = with_ballista_optimizer_rules(base.optimizers());
-    // Arrow IPC ships the whole buffers behind views: they stay in one process.
-    let local_only = StringViews.name();
-    let rules: Vec<_> = base.physical_optimizers().iter().filter(|r| r.name() != local_only).cloned().collect();
+    // Arrow IPC ships the whole buffers behind views: they stay in one process. A part of a scan is a task
+    // here, which has a thread to itself.
+    let local_only = [StringViews.name(), FinerScans.name()];
+    let rules: Vec<_> =
+        base.physical_optimizers().iter().filter(|r| !local_only.contains(&r.name())).cloned().collect();
     let physical = cluster_rules::physical_rules(&rules);
     with_config(base, session_config(base.config().clone()))
         .with_optimizer_rules(logical)
