@@ -67,13 +67,19 @@ pub fn to_micros(array: &ArrayRef, ltz: bool) -> ArrayRef {
     Arc::new(micros.with_timezone_opt(ltz.then_some(UTC)))
 }
 
+/// A count in 64 bits, which the microseconds in it must fit too.
+fn in_arrow(count: i128) -> Option<i64> {
+    split(count).0.checked_mul(1000)?;
+    i64::try_from(count).ok()
+}
+
 /// Timestamps in storage form as clients and files have them, 64 bits of nanoseconds.
 ///
 /// # Errors
 /// `DATETIME_OVERFLOW` for what those do not reach.
 pub fn to_arrow_nanos(array: &ArrayRef, ltz: bool, zone: Option<&str>) -> Result<ArrayRef> {
     let out = counts(array)
-        .map(|count| match count.map(|c| i64::try_from(c).map_err(|_| c)) {
+        .map(|count| match count.map(|c| in_arrow(c).ok_or(c)) {
             None => Ok(None),
             Some(Ok(nanos)) => Ok(Some(nanos)),
             Some(Err(count)) => Err(external(datetime_overflow(format!(
@@ -206,13 +212,65 @@ mod tests {
 
     #[test]
     fn what_arrow_does_not_reach_is_refused() {
-        let reach = array([Some(i128::from(i64::MIN)), Some(i128::from(i64::MAX)), None].into_iter(), true, 9).unwrap();
+        let reach = array([Some(i128::from(i64::MIN) + 808), Some(i128::from(i64::MAX)), None].into_iter(), true, 9).unwrap();
         let wire = to_arrow_nanos(&reach, true, Some("Asia/Tokyo")).unwrap();
         assert_eq!(wire.data_type().to_string(), "Timestamp(ns, \"Asia/Tokyo\")");
-        let beyond = array(std::iter::once(Some(-62_135_596_799_876_543_211)), false, 9).unwrap();
-        let error = to_arrow_nanos(&beyond, false, None).unwrap_err();
-        let error = crate::error::spark_error(&error).unwrap();
-        assert_eq!(error.condition(), "DATETIME_OVERFLOW");
+        for beyond in [i128::from(i64::MIN), i128::from(i64::MAX) + 1, -62_135_596_799_876_543_211] {
+            let beyond = array(std::iter::once(Some(beyond)), false, 9).unwrap();
+            let error = to_arrow_nanos(&beyond, false, None).unwrap_err();
+            let error = crate::error::spark_error(&error).unwrap();
+            assert_eq!(error.condition(), "DATETIME_OVERFLOW");
+        }
         assert_eq!(iso(-62_135_596_799_876_543_211, false), "0001-01-01T00:00:00.123456789");
+    }
+
+    /// A text cast to `ty`, then to each of the others, and printed.
+    #[track_caller]
+    fn check(text: &str, ty: &str, others: &[&str], expect: Option<&str>) {
+        use crate::cast::convert::{Context, Mode, convert};
+        let context = Context::new(Mode::Try, "America/Los_Angeles").unwrap();
+        let parsed = |t: &&str| sql::parse_data_type(t, &sql::ParseOptions::default()).unwrap();
+        let mut from = DataType::STRING;
+        let mut array: ArrayRef = Arc::new(arrow::array::StringArray::from(vec![text]));
+        for to in std::iter::once(&ty).chain(others).chain(&["string"]).map(parsed) {
+            array = convert(&array, &from, &to, &context).unwrap();
+            assert_eq!(*array.data_type(), crate::types::to_arrow(&to));
+            from = to;
+        }
+        let shown = array.as_string::<i32>();
+        assert_eq!((!shown.is_null(0)).then(|| shown.value(0)), expect, "{text} as {ty}, {others:?}");
+    }
+
+    #[test]
+    fn casts() {
+        let text = "2020-06-01 01:02:03.123456789";
+        for (ty, others, expect) in [
+            ("timestamp_ntz(9)", &[][..], "2020-06-01 01:02:03.123456789"),
+            ("timestamp_ltz(7)", &[], "2020-06-01 01:02:03.1234567"),
+            ("timestamp_ltz(9)", &["timestamp_ntz(8)"], "2020-06-01 01:02:03.12345678"),
+            ("timestamp_ntz(9)", &["timestamp_ltz(9)", "timestamp"], "2020-06-01 01:02:03.123456"),
+            ("timestamp_ltz(9)", &["date", "timestamp_ntz(9)"], "2020-06-01 00:00:00"),
+            ("timestamp_ntz", &["timestamp_ltz(9)"], "2020-06-01 01:02:03.123456"),
+            ("timestamp_ntz(9)", &["time(6)"], "01:02:03.123456"),
+        ] {
+            check(text, ty, others, Some(expect));
+        }
+        check("0001-01-01T00:00:00.0000000019Z", "timestamp_ntz(9)", &[], Some("0001-01-01 00:00:00.000000001"));
+        check("2020-06-01T00:00:00.1234567Z", "timestamp_ltz(9)", &[], Some("2020-05-31 17:00:00.1234567"));
+        check("2020-13-01", "timestamp_ntz(9)", &[], None);
+    }
+
+    #[test]
+    fn nested_values_have_a_form_in_files() {
+        let inner = array([Some(1_001), None].into_iter(), true, 9).unwrap();
+        let list: ArrayRef = Arc::new(arrow::array::ListArray::new(
+            crate::types::list_field(inner.data_type().clone()),
+            arrow::buffer::OffsetBuffer::from_lengths([2]),
+            inner,
+            None,
+        ));
+        let stored = in_form(&list, &in_files(list.data_type())).unwrap();
+        assert_eq!(stored.data_type().to_string(), "List(Timestamp(ns, \"UTC\"))");
+        assert_eq!(&in_form(&stored, list.data_type()).unwrap(), &list);
     }
 }

@@ -94,8 +94,9 @@ impl fmt::Debug for ParseOptions {
 }
 
 impl Default for ParseOptions {
+    /// Spark's defaults, with every type there is: what was stored under other settings is read too.
     fn default() -> Self {
-        ParseOptions::from(&Settings::default())
+        ParseOptions::from(&Settings { timestamp_nanos: true, ..Settings::default() })
     }
 }
 

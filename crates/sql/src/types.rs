@@ -386,7 +386,7 @@ fn named_type(name: &str) -> Option<DataType> {
         "timestamp" => return Some(DataType::Timestamp),
         other => other,
     };
-    let options = crate::ParseOptions { timestamp_nanos: true, ..Default::default() };
+    let options = crate::ParseOptions::default();
     let mut parser = Parser::new(simple, &options).ok()?;
     let data_type = parser.data_type().ok()?;
     parser.expect_end().ok().map(|()| data_type)

@@ -31,10 +31,10 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
-use spark::{Error, Node, Plan, Result};
+use spark::{DataType, Error, Node, Plan, Result};
 
 use crate::context::Analyzer;
-use crate::scope::{Made, Rel};
+use crate::scope::{Attr, Made, Rel};
 
 /// One row without columns.
 pub(crate) fn one_row() -> Rel {
@@ -50,9 +50,28 @@ impl Analyzer<'_> {
     pub fn relation(&mut self, plan: &Plan) -> Result<Rel> {
         stacker::maybe_grow(256 * 1024, 8 * 1024 * 1024, || {
             let rel = self.node(&plan.node, plan).map_err(|e| e.at_operator(plan.origin.as_ref()))?;
+            self.check_types(&plan.node, &rel)?;
             let rel = self.with_join_hints(&plan.node, rel);
             Ok(rel.tagged(plan.plan_id))
         })
+    }
+
+    /// Refuses what was made while there were timestamps with digits below the microsecond, once they are
+    /// switched off. Expressions that would make such a value are refused where they are read.
+    fn check_types(&self, node: &Node, rel: &Rel) -> Result<()> {
+        let is_source = matches!(
+            node,
+            Node::Table { .. }
+                | Node::TableByIdentifier { .. }
+                | Node::DataSource(_)
+                | Node::LocalRelation { .. }
+                | Node::CachedRemoteRelation { .. }
+        );
+        let has_nanos = |attr: &Attr| attr.ty.any(&DataType::is_timestamp_nanos);
+        if is_source && !self.settings.timestamp_nanos && rel.output.iter().any(has_nanos) {
+            return Err(::sql::timestamp_nanos_disabled().nowhere());
+        }
+        Ok(())
     }
 
     fn node(&mut self, node: &Node, plan: &Plan) -> Result<Rel> {

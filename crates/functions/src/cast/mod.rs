@@ -87,6 +87,8 @@ pub fn is_upcast(from: &DataType, to: &DataType) -> bool {
         (T::Date, T::Timestamp | T::TimestampNtz)
         | (T::TimestampNtz, T::Timestamp)
         | (T::Timestamp, T::TimestampNtz) => true,
+        (f, T::TimestampNanos { .. }) if f.is_datetime() => true,
+        (T::TimestampNanos { precision: f, .. }, T::TimestampNanos { precision: t, .. }) => f <= t,
         (T::Array { element: f, .. }, T::Array { element: t, .. }) => is_upcast(f, t),
         (T::Map { key: fk, value: fv, .. }, T::Map { key: tk, value: tv, .. }) => {
             is_upcast(fk, tk) && is_upcast(fv, tv)
@@ -236,7 +238,8 @@ pub fn force_nullable(from: &DataType, to: &DataType) -> bool {
         (_, t) if t.is_string() => false,
         (T::Timestamp, T::Byte | T::Short | T::Integer) => true,
         (T::Float | T::Double, T::Timestamp) => true,
-        (T::Timestamp, T::Date) => false,
+        (T::Timestamp | T::TimestampNanos { .. }, T::Date) => false,
+        (T::Date, T::TimestampNanos { .. }) => false,
         (T::Date, T::Timestamp) => false,
         (T::Date, _) | (_, T::Date | T::CalendarInterval) => true,
         (f, T::Decimal { .. }) => !safe_to_decimal(f, to),

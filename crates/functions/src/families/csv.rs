@@ -311,6 +311,7 @@ fn eval_to_csv(args: &KernelArgs) -> Result<ColumnarValue> {
     let spec: WriteSpec = forms::spec(args)?;
     let (dialect, stamps) =
         (Dialect::for_writing(&spec.options), Stamps::new(&spec.options, args.time_zone()?, false)?);
+    stamps.check_writes(&spec.ty).map_err(crate::error::external)?;
     let array: ArrayRef = args.value(0)?.to_array(rows::row_count(args))?;
     let cells = Cells::new(&array, &spec.ty)?;
     let Cells::Row(parts, fields) = &cells else { return datafusion::common::internal_err!("to_csv takes a struct") };

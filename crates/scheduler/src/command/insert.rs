@@ -483,6 +483,9 @@ fn assignable(from: &DataType, to: &DataType, settings: &Settings) -> bool {
         (a, b) if a.is_complex() || b.is_complex() => false,
         (a, b) if b.is_string() => !matches!(a, T::Variant),
         (a, b) if a.is_datetime() && b.is_datetime() => true,
+        // No digit is lost.
+        (a, T::TimestampNanos { .. }) if a.is_datetime() => true,
+        (T::TimestampNanos { precision: a, .. }, T::TimestampNanos { precision: b, .. }) => a <= b,
         (T::YearMonthInterval { .. }, T::YearMonthInterval { .. })
         | (T::DayTimeInterval { .. }, T::DayTimeInterval { .. }) => true,
         _ => false,

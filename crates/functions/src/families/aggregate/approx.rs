@@ -46,6 +46,9 @@ fn percentile_approx(mut call: Call) -> Result<Typed> {
         call.args.push(Typed::new(lit(10_000_i32), DataType::Integer, false, "10000"));
     }
     let name = call.display_name();
+    if call.args[0].ty.is_timestamp_nanos() {
+        call.expect(0, Expected::Type(DataType::Date))?;
+    }
     let ty = call.args[0].ty.clone();
     if ty.is_string() || ty == DataType::Null {
         call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Double, call.settings);

@@ -314,6 +314,8 @@ fn histogram(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     if call.args[0].ty.is_string() {
         call.expect(0, Expected::Type(DataType::Double))?;
+    } else if call.args[0].ty.is_timestamp_nanos() {
+        call.expect(0, Expected::Type(DataType::Date))?;
     }
     let x = call.args[0].ty.clone();
     let ok = x.is_numeric() || x.is_ansi_interval() || x.is_datetime() || x == DataType::Null;

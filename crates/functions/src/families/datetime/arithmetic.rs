@@ -426,9 +426,15 @@ fn timestamp_add(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     let name = call.display_name();
     let unit = unit(&call)?;
-    call.expect(1, Expected::Type(DataType::Long))?;
+    // Spark does not count the unit among the arguments.
+    let refused = |call: &Call, i: usize, required: &str| {
+        call.unexpected_type(i, required).param("paramIndex", crate::call::ordinal(i))
+    };
+    let number = refused(&call, 1, "\"BIGINT\"");
+    call.expect(1, Expected::Type(DataType::Long)).map_err(|_| number)?;
     if call.args[2].ty != DataType::TimestampNtz {
-        super::expect_datetime(&mut call, 2, &DataType::Timestamp)?;
+        let stamp = refused(&call, 2, super::ANY_TIMESTAMP);
+        super::expect_datetime(&mut call, 2, &DataType::Timestamp).map_err(|_| stamp)?;
     }
     let ty = call.args[2].ty.clone();
     let nullable = call.any_nullable();
@@ -445,8 +451,10 @@ fn timestamp_diff(mut call: Call) -> Result<Typed> {
     call.args.remove(0);
     let ntz = call.args.iter().all(|a| a.ty == DataType::TimestampNtz);
     let ty = if ntz { DataType::TimestampNtz } else { DataType::Timestamp };
-    super::expect_datetime(&mut call, 0, &ty)?;
-    super::expect_datetime(&mut call, 1, &ty)?;
+    for i in 0..2 {
+        let shown = format!("\"{name}\"");
+        super::expect_datetime(&mut call, i, &ty).map_err(|e| e.param("sqlExpr", shown))?;
+    }
     let nullable = call.any_nullable();
     let zone = if ntz { crate::types::UTC.into() } else { call.settings.time_zone.clone() };
     let options = call.options().with_time_zone(zone).with_extra(unit);

@@ -272,7 +272,11 @@ fn is_window(typed: &Typed) -> bool {
 fn time_bucket(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
     if call.args[1].ty != DataType::TimestampNtz {
-        super::expect_datetime(&mut call, 1, &DataType::Timestamp)?;
+        let origin = if call.args.len() == 2 { ", TIMESTAMP '1970-01-01 00:00:00'" } else { "" };
+        let shown = call.display_name();
+        let shown = format!("\"{}{origin})\"", shown.strip_suffix(')').unwrap_or(&shown));
+        let refused = call.unexpected_type(1, super::ANY_TIMESTAMP).param("sqlExpr", shown);
+        super::expect_datetime(&mut call, 1, &DataType::Timestamp).map_err(|_| refused)?;
     }
     let ty = call.args[1].ty.clone();
     let ltz = ty == DataType::Timestamp;

@@ -178,7 +178,7 @@ fn unix_units(mut call: Call) -> Result<Typed> {
 fn timestamp_nanos(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     if !call.settings.timestamp_nanos {
-        return Err(sql::timestamp_nanos_disabled());
+        return Err(sql::timestamp_nanos_disabled().nowhere());
     }
     let name = call.display_name();
     match &call.args[0].ty {

@@ -61,8 +61,8 @@ fn precision_of(call: &Call, type_name: &str) -> Result<u8> {
     match u8::try_from(precision) {
         Ok(p @ 6) => Ok(p),
         Ok(p @ 7..=9) if call.settings.timestamp_nanos => Ok(p),
-        Ok(7..=9) => Err(sql::timestamp_nanos_disabled()),
-        _ => Err(sql::timestamp_precision(type_name, precision)),
+        Ok(7..=9) => Err(sql::timestamp_nanos_disabled().nowhere()),
+        _ => Err(sql::timestamp_precision(type_name, precision).nowhere()),
     }
 }
 

@@ -170,6 +170,7 @@ pub fn nanos_by_legacy_patterns() -> Error {
     Error::new(ErrorKind::Unsupported, "UNSUPPORTED_FEATURE.TIMESTAMP_NANOS_WITH_LEGACY_TIME_PARSER")
         .param("config", "\"spark.sql.legacy.timeParserPolicy\"")
         .with_message("Datetime patterns of Spark 2 do not go with digits below the microsecond.")
+        .nowhere()
 }
 
 fn string(value: &str) -> Typed {
@@ -216,7 +217,7 @@ fn to_value(mut call: Call) -> Result<Typed> {
             call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::STRING, call.settings);
         }
         let cast = cast::explicit(&call.args[0], &ty, mode, call.settings)?;
-        let nullable = cast.nullable || tolerant;
+        let nullable = cast.nullable || tolerant || call.args[0].ty.is_timestamp_nanos();
         return Ok(Typed::new(cast.expr, ty, nullable, name));
     }
     expect_text(&mut call, &ty)?;

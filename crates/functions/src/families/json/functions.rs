@@ -167,5 +167,6 @@ fn eval_from_json(args: &KernelArgs) -> Result<ColumnarValue> {
 fn eval_to_json(args: &KernelArgs) -> Result<ColumnarValue> {
     let (spec, ignore_nulls): (WriteSpec, bool) = forms::spec(args)?;
     let writer = Writer::new(&spec.options, ignore_nulls, args.time_zone()?)?;
+    writer.stamps.check_writes(&spec.ty).map_err(crate::error::external)?;
     forms::write_rows(args, &spec.ty, |cells, row, out| writer.value(cells, row, out))
 }

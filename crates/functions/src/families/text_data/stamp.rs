@@ -1,6 +1,7 @@
 //! Dates and times inside text data: the default formats, and user patterns.
 
 use datafusion::common::Result;
+use spark::types::DataType;
 
 use super::options::OptionMap;
 use crate::error::external;
@@ -9,6 +10,7 @@ use crate::families::datetime::legacy::{LegacyPattern, Style, TimeParser};
 use crate::families::datetime::pattern::Pattern;
 use crate::families::datetime::print::{Moment, print};
 use crate::families::datetime::scan::scan;
+use crate::families::datetime::text::nanos_by_legacy_patterns;
 use crate::families::datetime::zone::{Zone, offset_text};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -103,8 +105,8 @@ impl Stamps {
         let whole = |micros: i64, below: i64| i128::from(micros) * 1000 + i128::from(below);
         let pattern = match (&self.timestamp, &self.timestamp_ntz, ltz) {
             (Some(Form::Today(pattern)), _, true) | (_, Some(pattern), false) => Some(pattern),
-            // What follows Spark 2 knows no more than milliseconds.
-            (Some(Form::Old(..)), _, true) => return self.parse_timestamp(text).map(|t| whole(t, 0)),
+            // Spark 2 knows no more than milliseconds.
+            (Some(Form::Old(..)), _, true) => return None,
             _ => None,
         };
         if let Some(pattern) = pattern {
@@ -114,6 +116,18 @@ impl Stamps {
         }
         let micros = if ltz { self.by_cast(text)? } else { self.parse_timestamp_ntz(text)? };
         Some(whole(micros, sql::parse_timestamp(text)?.nanos))
+    }
+
+    /// Refuses instants with digits below the microsecond where the patterns of Spark 2 would write them.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FEATURE.TIMESTAMP_NANOS_WITH_LEGACY_TIME_PARSER`.
+    pub fn check_writes(&self, ty: &DataType) -> spark::Result<()> {
+        let instants = |t: &DataType| matches!(t, DataType::TimestampNanos { ltz: true, .. });
+        match &self.timestamp {
+            Some(Form::Old(..)) if ty.any(&instants) => Err(nanos_by_legacy_patterns()),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a timestamp given in nanoseconds since 1970-01-01.
