@@ -135,8 +135,8 @@ pub struct Observed {
 pub enum SqlOutcome {
     /// A query: the client executes it when it wants rows.
     Query,
-    /// A command's rows.
-    Rows { schema: SchemaRef, batches: Vec<RecordBatch> },
+    /// A command's rows; `types` are their columns with what Arrow does not tell of them.
+    Rows { schema: SchemaRef, types: spark::types::StructType, batches: Vec<RecordBatch> },
 }
 
 /// The result of a command.

@@ -63,7 +63,7 @@ impl Session for EngineSession {
         Ok(match self.0.sql_command(plan, &context(operation)).await? {
             scheduler::SqlOutcome::Query => SqlOutcome::Query,
             scheduler::SqlOutcome::Table(table) => {
-                SqlOutcome::Rows { schema: table.arrow_schema, batches: table.batches }
+                SqlOutcome::Rows { schema: table.arrow_schema, types: table.schema, batches: table.batches }
             }
         })
     }

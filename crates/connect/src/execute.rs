@@ -253,9 +253,10 @@ impl Execution {
                 let result = wire::SqlCommandResult { relation: echo.map(|r| *r) };
                 self.send(Some(ResponseType::SqlCommandResult(result)), |_| {}).await;
             }
-            SqlOutcome::Rows { schema, batches } => {
+            SqlOutcome::Rows { schema, types, batches } => {
                 let data = ipc_table(&schema, &batches)?;
-                let local = pb::LocalRelation { data: Some(data.into()), schema: None };
+                let json = (!types.fields.is_empty()).then(|| types.to_json().to_string());
+                let local = pb::LocalRelation { data: Some(data.into()), schema: json };
                 let relation =
                     pb::Relation { common: None, rel_type: Some(pb::relation::RelType::LocalRelation(local)) };
                 let result = wire::SqlCommandResult { relation: Some(relation) };

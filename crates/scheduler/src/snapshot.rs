@@ -103,6 +103,14 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
     let format = source.format.as_deref().unwrap_or_else(|| conf.get("spark.sql.sources.default").unwrap_or("parquet"));
     let mut options = Options::new(&source.options);
     let mut paths = source.paths.clone();
+    if !paths.is_empty()
+        && options.get("path").is_some()
+        && !conf.get_bool("spark.sql.legacy.pathOptionBehavior.enabled", false)
+    {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1306")
+            .param("config", "spark.sql.legacy.pathOptionBehavior.enabled")
+            .with_message("A read has its paths from the option path or from load, not from both."));
+    }
     if let Some(path) = options.get("path") {
         paths.push(path.to_string());
     }
@@ -122,6 +130,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         }
     }
     options.set_time_parser(settings);
+    options.set_read_defaults(settings);
     let schema =
         source.schema.as_deref().map(|s| sql::parse_table_schema(s, &ParseOptions::from(settings))).transpose()?;
     Ok(ReadRequest {

@@ -201,6 +201,15 @@ impl Analyzer<'_> {
         self.as_condition(typed)
     }
 
+    /// The condition of a filter, which unlike one of a join must be boolean itself: no bare null.
+    ///
+    /// # Errors
+    /// As [`Analyzer::condition`].
+    pub fn filter_condition(&mut self, expr: &Expr, scope: &mut Scope) -> Result<Typed> {
+        let typed = self.resolve(expr, scope)?;
+        if typed.ty == DataType::Null { Err(not_boolean(&typed)) } else { self.as_condition(typed) }
+    }
+
     /// A resolved expression as a condition.
     ///
     /// # Errors
@@ -209,12 +218,17 @@ impl Analyzer<'_> {
         match typed.ty {
             DataType::Boolean => Ok(typed),
             DataType::Null => Ok(functions::coerce::cast_implicitly(&typed, &DataType::Boolean, &self.settings)),
-            _ => Err(Error::analysis("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN")
-                .param("sqlExpr", format!("\"{}\"", typed.name))
-                .param("filter", format!("\"{}\"", typed.name))
-                .param("type", format!("\"{}\"", typed.ty.sql()))),
+            _ => Err(not_boolean(&typed)),
         }
     }
+}
+
+/// A condition that is none.
+fn not_boolean(typed: &Typed) -> Error {
+    Error::analysis("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN")
+        .param("sqlExpr", format!("\"{}\"", typed.name))
+        .param("filter", format!("\"{}\"", typed.name))
+        .param("type", format!("\"{}\"", typed.ty.sql()))
 }
 
 /// The operator that Spark makes of a clause.

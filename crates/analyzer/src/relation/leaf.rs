@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, TableScanBuilder, Ta
 use datafusion::scalar::ScalarValue;
 use functions::canonical::to_canonical;
 use functions::error::from_datafusion;
+use functions::families::collation::is_collated;
 use functions::types::{schema_from_arrow, to_arrow};
 use functions::{coerce, fold};
 use spark::plan::{DataSource, Options};
@@ -251,8 +252,8 @@ impl Analyzer<'_> {
         self.in_memory(batches, &schema)
     }
 
-    /// `VALUES`.
-    pub(super) fn inline_table(&mut self, rows: &[Vec<Expr>]) -> Result<Rel> {
+    /// `VALUES`; `names` are what an alias calls its columns, for errors.
+    pub(super) fn inline_table(&mut self, rows: &[Vec<Expr>], names: &[String]) -> Result<Rel> {
         let empty = super::one_row();
         let width = rows.first().map_or(0, Vec::len);
         let mut columns: Vec<Vec<functions::Typed>> = vec![Vec::with_capacity(rows.len()); width];
@@ -270,7 +271,7 @@ impl Analyzer<'_> {
         let mut fields = Vec::with_capacity(width);
         let mut arrays = Vec::with_capacity(width);
         for (i, cells) in columns.into_iter().enumerate() {
-            let (field, array) = self.inline_column(i, cells)?;
+            let (field, array) = self.inline_column(i, cells, names.get(i))?;
             fields.push(field);
             arrays.push(array);
         }
@@ -298,7 +299,12 @@ impl Analyzer<'_> {
         Ok(typed)
     }
 
-    fn inline_column(&mut self, i: usize, cells: Vec<functions::Typed>) -> Result<(StructField, ArrayRef)> {
+    fn inline_column(
+        &mut self,
+        i: usize,
+        cells: Vec<functions::Typed>,
+        alias: Option<&String>,
+    ) -> Result<(StructField, ArrayRef)> {
         let mut types: Vec<DataType> = Vec::new();
         for cell in &cells {
             if !types.contains(&cell.ty) {
@@ -308,11 +314,13 @@ impl Analyzer<'_> {
         let name = format!("col{}", i + 1);
         // Rows of a table are not made strings, nor strings what the other rows are.
         let strings = types.iter().filter(|t| t.is_string()).count();
-        let mixed = strings > 1 || (strings == 1 && types.iter().any(|t| !t.is_string() && *t != DataType::Null));
+        let collated = types.len() > 1 && types.iter().any(is_collated);
+        let mixed =
+            strings > 1 || collated || (strings == 1 && types.iter().any(|t| !t.is_string() && *t != DataType::Null));
         let common = if mixed { None } else { coerce::common_type(&types, &self.settings) };
         let Some(ty) = common else {
             return Err(Error::analysis("INVALID_INLINE_TABLE.INCOMPATIBLE_TYPES_IN_INLINE_TABLE")
-                .param("colName", spark::types::quote_identifier(&name)));
+                .param("colName", spark::types::quote_identifier(alias.unwrap_or(&name))));
         };
         let nullable = cells.iter().any(|c| c.nullable);
         let arrow = to_arrow(&ty);
@@ -421,9 +429,31 @@ fn read_ipc(data: &[u8]) -> Result<(Vec<RecordBatch>, Option<StructType>)> {
             .with_message(format!("The local relation is not an Arrow IPC stream: {e}"))
     };
     let reader = StreamReader::try_new(data, None).map_err(malformed)?;
+    check_signed(reader.schema().fields())?;
     let schema = schema_from_arrow(&reader.schema())?;
     let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(malformed)?;
     Ok((batches, Some(schema)))
+}
+
+/// Refuses numbers without a sign, which clients do not send: files hold them, and they are widened there.
+fn check_signed(fields: &arrow::datatypes::Fields) -> Result<()> {
+    use arrow::datatypes::DataType as Arrow;
+    fn check(ty: &Arrow) -> Result<()> {
+        let bits = match ty {
+            Arrow::UInt8 => 8,
+            Arrow::UInt16 => 16,
+            Arrow::UInt32 => 32,
+            Arrow::UInt64 => 64,
+            Arrow::List(f) | Arrow::LargeList(f) | Arrow::Map(f, _) => return check(f.data_type()),
+            Arrow::Struct(fields) => return check_signed(fields),
+            _ => return Ok(()),
+        };
+        let name = format!("Int({bits}, false)");
+        Err(Error::new(spark::ErrorKind::Unsupported, "UNSUPPORTED_ARROWTYPE")
+            .with_message(format!("Rows from a client cannot have the Arrow type {name}."))
+            .param("typeName", name))
+    }
+    fields.iter().try_for_each(|f| check(f.data_type()))
 }
 
 /// The batch with columns of the canonical types of `schema`, by position.

@@ -22,6 +22,9 @@ impl Analyzer<'_> {
         metrics: &[Expr],
         plan_id: Option<i64>,
     ) -> Result<Rel> {
+        if name.is_empty() {
+            return Err(Error::new(spark::ErrorKind::IllegalArgument, "").with_message("An observation needs a name."));
+        }
         let rel = self.relation(input)?;
         let items = self.select_list(metrics, &mut Scope::new(&rel, "observe")).map_err(|e| match e.condition() {
             "NESTED_AGGREGATE_FUNCTION" => {

@@ -122,7 +122,11 @@ impl Analyzer<'_> {
             "max" => Expr::call("max", vec![value]),
             other => {
                 let percent = other.strip_suffix('%').and_then(|p| p.trim().parse::<f64>().ok());
-                let Some(percent) = percent.filter(|p| (0.0..=100.0).contains(p)) else {
+                if percent.is_some_and(|p| !(0.0..=100.0).contains(&p)) {
+                    return Err(Error::new(spark::ErrorKind::IllegalArgument, "")
+                        .with_message(format!("The percentile {statistic} is not from 0% to 100%.")));
+                }
+                let Some(percent) = percent else {
                     return Err(Error::new(spark::ErrorKind::IllegalArgument, "UNRECOGNIZED_STATISTIC")
                         .param("stats", format!("'{statistic}'"))
                         .with_message(format!("{statistic} is not a statistic that summary knows.")));

@@ -63,6 +63,7 @@ pub struct Opened {
 /// # Errors
 /// `PATH_NOT_FOUND`, `UNABLE_TO_INFER_SCHEMA`, `FAILED_READ_FILE.*` and the conditions of bad options.
 pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> {
+    table::check_known(&request.format)?;
     let listed = listing::list(state.runtime_env(), &request).await?;
     let partitions = partitions::infer(&listed, &request)?;
     known_options::check_read(&request.format, &request.options)?;
@@ -74,6 +75,7 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
         Some(schema) => checked(&request, schema)?,
         None => format.infer(state, &listed.store, &files, &request).await?,
     };
+    rows::check_corrupt(&request, &data_schema)?;
     let data_schema = without(&data_schema, &partitions.columns, request.case_sensitive);
     let data_schema = nullable(&data_schema);
     let mut schema = data_schema.clone();
@@ -88,7 +90,7 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
 }
 
 fn checked(request: &ReadRequest, schema: &StructType) -> Result<StructType> {
-    rows::check(request, schema)?;
+    rows::check_read(request, schema)?;
     Ok(schema.clone())
 }
 

@@ -53,6 +53,17 @@ impl Options {
         }
     }
 
+    /// What a read takes from the session where it does not say so itself.
+    pub fn set_read_defaults(&mut self, settings: &Settings) {
+        const CORRUPT: &str = "columnNameOfCorruptRecord";
+        if let Some(name) = settings.conf.get("spark.sql.columnNameOfCorruptRecord")
+            && self.get(CORRUPT).is_none()
+        {
+            let name = name.to_string();
+            self.set(CORRUPT, &name);
+        }
+    }
+
     /// What the session makes of datetime patterns.
     pub fn time_parser(&self) -> TimeParser {
         self.get(TIME_PARSER).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
@@ -83,7 +94,7 @@ impl Options {
             None => Ok(default),
             Some("true") => Ok(true),
             Some("false") => Ok(false),
-            Some(other) => Err(Error::analysis("INVALID_OPTIONS")
+            Some(other) => Err(Error::new(spark::ErrorKind::IllegalArgument, "")
                 .with_message(format!("The option {key} must be true or false, not '{other}'."))),
         }
     }
@@ -100,22 +111,53 @@ impl Options {
         })
     }
 
-    /// A one-character option, `None` where it is set to nothing.
+    /// A one-character option of the CSV reader or writer, `None` where it is set to nothing.
     ///
     /// # Errors
-    /// If the value is longer than one character.
-    pub fn char(&self, key: &str, default: Option<char>) -> Result<Option<char>> {
-        match self.get(key) {
-            None => Ok(default),
-            Some("") => Ok(None),
-            Some(text) => {
-                let mut chars = text.chars();
-                match (chars.next(), chars.next()) {
-                    (Some(c), None) => Ok(Some(c)),
-                    _ => Err(Error::analysis("INVALID_OPTIONS")
-                        .with_message(format!("The option {key} must be one character, not '{text}'."))),
-                }
+    /// `OPTION_VALUE_EXCEEDS_ONE_CHARACTER`.
+    pub fn csv_char(&self, key: &str, default: Option<char>) -> Result<Option<char>> {
+        let Some(text) = self.get(key) else { return Ok(default) };
+        let mut chars = text.chars();
+        match (chars.next(), chars.next()) {
+            (first, None) => Ok(first),
+            _ => Err(Error::new(spark::ErrorKind::Runtime, "OPTION_VALUE_EXCEEDS_ONE_CHARACTER")
+                .param("paramName", key)
+                .with_message(format!("The option {key} must be one character, not '{text}'."))),
+        }
+    }
+
+    /// A whole-number option of the CSV reader.
+    ///
+    /// # Errors
+    /// If the value is not a number.
+    pub fn csv_int(&self, key: &str, default: i64) -> Result<i64> {
+        let Some(text) = self.get(key) else { return Ok(default) };
+        text.parse().map_err(|_| {
+            Error::new(spark::ErrorKind::Runtime, "_LEGACY_ERROR_TEMP_2146")
+                .param("paramName", key)
+                .param("value", text)
+                .with_message(format!("The option {key} must be a whole number, not '{text}'."))
+        })
+    }
+
+    /// What ends a record, if an option says so.
+    ///
+    /// # Errors
+    /// For an empty one, and for one that is longer than the CSV reader knows to find.
+    pub fn line_separator(&self, format: &str) -> Result<Option<String>> {
+        let Some(text) = self.get("lineSep") else { return Ok(None) };
+        let csv = |sub: &str| Error::new(spark::ErrorKind::IllegalArgument, format!("INVALID_LINE_SEPARATOR.{sub}"));
+        let length = text.chars().count();
+        match (format, length) {
+            ("csv", 0) => Err(csv("EMPTY").with_message("The option lineSep must not be empty.")),
+            ("csv", 3..) => Err(csv("TOO_LONG")
+                .param("length", length.to_string())
+                .with_message("The option lineSep must be one or two characters.")),
+            (_, 0) => {
+                Err(Error::new(spark::ErrorKind::IllegalArgument, "")
+                    .with_message("The option lineSep must not be empty."))
             }
+            _ => Ok(Some(text.to_string())),
         }
     }
 

@@ -158,6 +158,11 @@ pub fn not_found(format: &str) -> Error {
             .param("provider", format)
             .with_message("The data source kafka is a package of its own, which this server does not have.");
     }
+    if matches!(format, "noop" | "rate" | "rate-micro-batch" | "console") {
+        return Error::analysis("_LEGACY_ERROR_TEMP_1135")
+            .param("className", format)
+            .with_message(format!("The data source {format} has no table that a query could read."));
+    }
     Error::new(spark::ErrorKind::NoSuchObject, "DATA_SOURCE_NOT_FOUND")
         .param("provider", format)
         .with_message(format!("There is no data source called {format}."))

@@ -118,6 +118,8 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
         "csv" | "json" | "xml" | "text" => {
             rows::check(&spec.format, &data.iter().map(|(_, f)| (*f).clone()).collect::<Vec<_>>())
         }
+        "binaryfile" => Err(Error::new(spark::ErrorKind::Unsupported, "UNSUPPORTED_FEATURE.WRITE_FOR_BINARY_SOURCE")
+            .with_message("Whole files can be read as rows, and not be written.")),
         other => Err(crate::source::table::not_found(other)),
     }
 }

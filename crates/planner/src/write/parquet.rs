@@ -45,7 +45,7 @@ pub struct ParquetFile {
 /// `UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE`.
 pub fn check_type(column: &str, ty: &DataType) -> Result<()> {
     match ty {
-        DataType::Null | DataType::CalendarInterval => Err(unsupported_type("Parquet", column, ty)),
+        DataType::CalendarInterval => Err(unsupported_type("Parquet", column, ty)),
         DataType::Array { element, .. } => check_type(column, element),
         DataType::Map { key, value, .. } => check_type(column, key).and_then(|()| check_type(column, value)),
         DataType::Struct(s) => s.fields.iter().try_for_each(|f| check_type(column, &f.data_type)),
@@ -66,7 +66,8 @@ impl ParquetFile {
             "none" | "uncompressed" => codec("", Compression::UNCOMPRESSED),
             "gzip" => codec(".gz", Compression::GZIP(GzipLevel::default())),
             "zstd" => codec(".zstd", Compression::ZSTD(ZstdLevel::default())),
-            "lz4" | "lz4_raw" => codec(".lz4raw", Compression::LZ4_RAW),
+            "lz4" => codec(".lz4hadoop", Compression::LZ4),
+            "lz4_raw" => codec(".lz4raw", Compression::LZ4_RAW),
             "brotli" => codec(".br", Compression::BROTLI(Default::default())),
             other => Err(Error::new(
                 spark::ErrorKind::IllegalArgument,

@@ -85,7 +85,8 @@ impl RowFile {
             "xml" => Form::Xml(Box::new(XmlForm::new(spec)?)),
             _ => Form::Text { line_separator },
         };
-        let name = spec.options.any(&["encoding", "charset"]).unwrap_or("UTF-8");
+        // Plain lines are written in UTF-8, whatever encoding they are read in.
+        let name = spec.options.any(&["encoding", "charset"]).filter(|_| spec.format != "text").unwrap_or("UTF-8");
         let encoding = Encoding::named(name, &spec.format)?;
         // The encoding whose name leaves the order of bytes open says which it is.
         let mark = if name.eq_ignore_ascii_case("utf-16") { "\u{feff}" } else { "" };
@@ -264,7 +265,9 @@ struct FilePrinter {
 impl FilePrinter {
     fn new(spec: &WriteSpec) -> Result<Self> {
         let zone = spec.options.any(&["timeZone"]).unwrap_or(&spec.time_zone);
-        Ok(FilePrinter { printer: Printer::new(zone), stamps: spec.options.stamps(zone, false)? })
+        let stamps = spec.options.stamps(zone, false)?;
+        stamps.check_writes(&DataType::Struct(spec.schema.clone()))?;
+        Ok(FilePrinter { printer: Printer::new(zone), stamps })
     }
 
     fn cell(&self, column: &ArrayRef, row: usize, ty: &DataType) -> String {
@@ -291,11 +294,17 @@ impl FilePrinter {
 struct JsonForm {
     printer: FilePrinter,
     ignore_nulls: bool,
+    /// Everything that is not ASCII is written as its code.
+    ascii: bool,
 }
 
 impl JsonForm {
     fn new(spec: &WriteSpec) -> Result<Self> {
-        Ok(JsonForm { printer: FilePrinter::new(spec)?, ignore_nulls: spec.options.bool("ignoreNullFields", true)? })
+        Ok(JsonForm {
+            printer: FilePrinter::new(spec)?,
+            ignore_nulls: spec.options.bool("ignoreNullFields", true)?,
+            ascii: spec.options.bool("writeNonAsciiCharacterAsCodePoint", false)?,
+        })
     }
 
     fn object(&self, columns: &[ArrayRef], row: usize, schema: &StructType, out: &mut Vec<u8>) {
@@ -309,7 +318,7 @@ impl JsonForm {
                 out.push(b',');
             }
             first = false;
-            json_string(&field.name, out);
+            self.string(&field.name, out);
             out.push(b':');
             self.value(column, row, &field.data_type, out);
         }
@@ -337,12 +346,12 @@ impl JsonForm {
             DataType::Map { key, value, .. } => self.map(column, row, key, value, out),
             DataType::Binary => {
                 use base64_of as encode;
-                json_string(&encode(column.as_binary::<i32>().value(row)), out);
+                self.string(&encode(column.as_binary::<i32>().value(row)), out);
             }
             DataType::Float | DataType::Double => {
                 let text = self.printer.cell(column, row, ty);
                 let finite = text.ends_with(|c: char| c.is_ascii_digit());
-                if finite { out.extend_from_slice(text.as_bytes()) } else { json_string(&text, out) }
+                if finite { out.extend_from_slice(text.as_bytes()) } else { self.string(&text, out) }
             }
             DataType::Boolean
             | DataType::Byte
@@ -352,7 +361,17 @@ impl JsonForm {
             | DataType::Decimal { .. } => {
                 out.extend_from_slice(self.printer.cell(column, row, ty).as_bytes());
             }
-            _ => json_string(&self.printer.cell(column, row, ty), out),
+            _ => self.string(&self.printer.cell(column, row, ty), out),
+        }
+    }
+
+    fn string(&self, text: &str, out: &mut Vec<u8>) {
+        if self.ascii && !text.is_ascii() {
+            let mut plain = Vec::with_capacity(text.len() + 2);
+            json_string(text, &mut plain);
+            as_codes(&plain, out);
+        } else {
+            json_string(text, out);
         }
     }
 
@@ -363,11 +382,21 @@ impl JsonForm {
             if i > 0 {
                 out.push(b',');
             }
-            json_string(&self.printer.cell(entries.column(0), i, key), out);
+            self.string(&self.printer.cell(entries.column(0), i, key), out);
             out.push(b':');
             self.value(entries.column(1), i, value, out);
         }
         out.push(b'}');
+    }
+}
+
+/// Makes codes of what is not ASCII in a text of JSON, as units of UTF-16.
+fn as_codes(text: &[u8], out: &mut Vec<u8>) {
+    for unit in String::from_utf8_lossy(text).encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => out.push(byte),
+            _ => out.extend_from_slice(format!("\\u{unit:04X}").as_bytes()),
+        }
     }
 }
 
@@ -407,6 +436,15 @@ fn json_string(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_stand_for_what_is_not_ascii() {
+        for (text, expect) in [("a", "a"), ("é日", "\\u00E9\\u65E5"), ("😀", "\\uD83D\\uDE00")] {
+            let mut out = Vec::new();
+            as_codes(text.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expect);
+        }
+    }
 
     #[test]
     fn binary_is_base64() {

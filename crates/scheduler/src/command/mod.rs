@@ -10,6 +10,7 @@ mod describe_json;
 pub mod explain;
 mod folders;
 mod function;
+mod path;
 mod function_check;
 mod function_describe;
 mod insert;
@@ -33,6 +34,7 @@ use crate::session::Session;
 
 pub(crate) use catalog_call::run as run_catalog_call;
 pub(crate) use function::find as user_function;
+pub(crate) use path::schemas as path_schemas;
 
 /// What a command leaves.
 #[derive(Debug)]
@@ -101,6 +103,7 @@ async fn run_kind(session: &Arc<Session>, command: C, op: &OperationContext) -> 
         C::Checkpoint { input, .. } => return checkpoint::create(session, &input).await,
         C::RemoveCachedRemoteRelation { id } => checkpoint::remove(session, &id),
         C::UseNamespace { name } | C::Use { name } => namespace::use_namespace(session, &name)?,
+        C::SetPath { entries } => path::set(session, entries)?,
         C::SetCatalog { name } => namespace::set_catalog(session, &name)?,
         C::DeclareVariables { names, replace, data_type, default, default_text } => {
             variable::declare(session, names, replace, data_type, default, default_text).await?
@@ -185,7 +188,7 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::Delete { table, .. } => table::unchangeable(session, &table, "DELETE"),
         C::Update { table, .. } => table::unchangeable(session, &table, "UPDATE TABLE"),
         C::Merge(merge) => table::unchangeable(session, &merge.target, "MERGE INTO TABLE"),
-        C::MergeInto(_) => Err(table::refused("", "MERGE INTO TABLE")),
+        C::MergeInto(merge) => table::unmergeable(session, &merge),
         C::Write(write) => write::run(session, write, op).await,
         C::WriteV2(write) => save::v2(session, write, op).await,
         C::CacheTable { name, query, text, .. } => cache::cache(session, name, query, text).await,

@@ -28,7 +28,7 @@ pub async fn save_as_table(
             .with_message(format!("No table can be called {}.", name.join("."))));
     }
     if !write.sort_by.is_empty() && write.bucket_by.is_none() {
-        return Err(Error::analysis("SORT_BY_WITHOUT_BUCKETING").with_message("sortBy is for buckets: see bucketBy."));
+        return Err(sorted_without_buckets());
     }
     let place = session.place(name)?;
     let catalog = &session.engine().shared().catalog;
@@ -44,7 +44,22 @@ pub async fn save_as_table(
             _ => return Err(table_exists(&place.parts())),
         }
     }
-    create(session, write, &place, op).await
+    create(session, write, &place, Vec::new(), op).await
+}
+
+/// `SORT_BY_WITHOUT_BUCKETING`.
+pub(super) fn sorted_without_buckets() -> Error {
+    Error::analysis("SORT_BY_WITHOUT_BUCKETING").with_message("sortBy is for buckets: see bucketBy.")
+}
+
+/// Buckets as Spark prints them.
+fn bucketing(bucket: Option<(&[String], &[String], i32)>) -> String {
+    let Some((columns, sorted, number)) = bucket else { return "not bucketed".to_string() };
+    let sorted = match sorted {
+        [] => String::new(),
+        sorted => format!(", sort columns: [{}]", sorted.join(", ")),
+    };
+    format!("{number} buckets, bucket columns: [{}]{sorted}", columns.join(", "))
 }
 
 /// Appends rows of which everything that is said must be as the table has it.
@@ -83,6 +98,15 @@ async fn append(
             .param("specifiedPartCols", write.partition_by.join(", "))
             .param("existingPartCols", entry.partition_columns.join(", "))
             .with_message(format!("The table {table} is partitioned otherwise.")));
+    }
+    let specified = bucketing(write.bucket_by.as_ref().map(|(n, c)| (c.as_slice(), write.sort_by.as_slice(), *n)));
+    let existing = bucketing(entry.bucket.as_ref().map(|(c, s, n)| (c.as_slice(), s.as_slice(), *n)));
+    if specified != existing {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1164")
+            .param("tableName", &table)
+            .param("specifiedBucketString", specified)
+            .param("existingBucketString", existing)
+            .with_message(format!("The table {table} has other buckets.")));
     }
     let target = Target { place, entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
@@ -138,9 +162,27 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
     })
 }
 
-async fn create(session: &Arc<Session>, write: &WriteOperation, place: &Place, op: &OperationContext) -> Result<Table> {
-    let mut entry = new_entry(session, write, place)?;
-    let analyzed = session.analyze(&write.input, session.settings()).await?;
+async fn create(
+    session: &Arc<Session>,
+    write: &WriteOperation,
+    place: &Place,
+    properties: Vec<(String, String)>,
+    op: &OperationContext,
+) -> Result<Table> {
+    let mut entry = TableEntry { properties, ..new_entry(session, write, place)? };
+    let settings = session.settings();
+    let analyzed = session.analyze(&write.input, settings.clone()).await?;
+    let columns = &analyzed.schema.fields;
+    let is_column = |n: &str| columns.iter().any(|f| planner::source::same_name(&f.name, n, settings.case_sensitive));
+    if let Some(name) = entry.partition_columns.iter().find(|n| !is_column(n)) {
+        let all: Vec<_> = columns.iter().map(|f| spark::types::quote_identifier(&f.name)).collect();
+        return Err(Error::analysis("COLUMN_NOT_DEFINED_IN_TABLE")
+            .param("colType", "partition")
+            .param("colName", spark::types::quote_identifier(name))
+            .param("tableName", crate::catalog::shown(&place.parts()))
+            .param("tableCols", all.join(", "))
+            .with_message(format!("The partition column {name} is not among the columns of the table.")));
+    }
     entry.schema_json = table::ordered(&analyzed.schema, &entry.partition_columns).to_json().to_string();
     insert::into_new(session, place, entry, &analyzed, op).await
 }
@@ -214,6 +256,20 @@ fn with_builtin_path(session: &Session, error: Error) -> Error {
     error.param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
 }
 
+/// The refusal to partition by what is computed of a column.
+fn unsupported_transform(transform: &Expr) -> Error {
+    let Expr::Function(f) = transform.unpositioned() else { return Error::unsupported("partitioning by a transform") };
+    let argument = |e: &Expr| match e.unpositioned() {
+        Expr::Attribute(a) => a.parts.join("."),
+        _ => String::new(),
+    };
+    let arguments: Vec<String> = f.args.iter().map(argument).collect();
+    let shown = format!("{}({})", f.name.join("."), arguments.join(", "));
+    Error::new(spark::ErrorKind::Unsupported, "UNSUPPORTED_PARTITION_TRANSFORM")
+        .param("transform", spark::types::quote_identifier(&shown))
+        .with_message(format!("Tables are partitioned by columns, not by {shown}."))
+}
+
 /// `df.writeTo`.
 pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationContext) -> Result<Table> {
     let place = session.place(&write.table)?;
@@ -222,7 +278,7 @@ pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationC
     for expr in &write.partition_by {
         match expr.unpositioned() {
             Expr::Attribute(column) => partition_by.extend(column.parts.last().cloned()),
-            _ => return Err(Error::unsupported("partitioning by a transform")),
+            other => return Err(unsupported_transform(other)),
         }
     }
     let v1 = WriteOperation {
@@ -238,7 +294,7 @@ pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationC
     };
     match (write.mode.as_str(), existing) {
         ("create", Some(_)) => Err(table_exists(&place.parts())),
-        ("create", None) => create(session, &v1, &place, op).await,
+        ("create", None) => create(session, &v1, &place, write.properties.clone(), op).await,
         // The session's catalog has tables of the first version only, as it has in Spark.
         ("replace" | "create_or_replace", _) => Err(Error::analysis("UNSUPPORTED_FEATURE.TABLE_OPERATION")
             .param("tableName", crate::catalog::shown(&place.parts()))

@@ -87,6 +87,19 @@ pub fn unchangeable(session: &Session, table: &spark::Plan, operation: &str) -> 
     }
 }
 
+/// The refusal of `df.mergeInto`, of a merge that does something, into a table that exists.
+pub fn unmergeable(session: &Session, merge: &spark::command::MergeInto) -> Result<Table> {
+    if merge.matched.is_empty() && merge.not_matched.is_empty() && merge.not_matched_by_source.is_empty() {
+        return Err(Error::new(spark::ErrorKind::Runtime, "NO_MERGE_ACTION_SPECIFIED")
+            .with_message("A merge needs at least one action."));
+    }
+    match session.find(&merge.target, &session.settings())? {
+        Found::Nothing => Err(table_not_found(&merge.target)),
+        Found::Temp(..) => Err(refused("`unknown`", "MERGE INTO TABLE")),
+        Found::Entry(place, _) => Err(refused(&shown(&place.parts()), "MERGE INTO TABLE")),
+    }
+}
+
 /// Refuses to look for partitions of a table without partition columns; there is nothing else to do, as
 /// folders are listed by every query.
 pub fn repairable(place: &Place, entry: &TableEntry, operation: &str) -> Result<Table> {

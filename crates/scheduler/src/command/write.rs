@@ -55,7 +55,10 @@ fn spec(
     analyzed: &Analyzed,
     settings: &Settings,
 ) -> Result<WriteSpec> {
-    if op.bucket_by.is_some() || !op.sort_by.is_empty() {
+    if op.bucket_by.is_none() && !op.sort_by.is_empty() {
+        return Err(super::save::sorted_without_buckets());
+    }
+    if op.bucket_by.is_some() {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1312")
             .param("operation", "save")
             .with_message("Buckets need a table to be written to."));
@@ -125,6 +128,17 @@ async fn observe(
 
 /// Computes the rows and drops them.
 async fn nowhere(session: &Arc<Session>, op: &WriteOperation, operation: &OperationContext) -> Result<Table> {
+    let refused = match SaveMode::parse(&op.mode, false)? {
+        SaveMode::ErrorIfExists => Some("ErrorIfExists"),
+        SaveMode::Ignore => Some("Ignore"),
+        SaveMode::Append | SaveMode::Overwrite | SaveMode::OverwriteDynamic => None,
+    };
+    if let Some(mode) = refused {
+        return Err(Error::analysis("UNSUPPORTED_DATA_SOURCE_SAVE_MODE")
+            .param("source", "noop")
+            .param("createMode", format!("\"{mode}\""))
+            .with_message("The data source noop is written in the modes append and overwrite."));
+    }
     let analyzed = session.analyze(&op.input, session.settings()).await?;
     let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
     let mut rows = prepared.start("write", operation).await?;

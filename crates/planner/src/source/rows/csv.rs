@@ -1,11 +1,11 @@
 //! CSV records: their fields, and the fields as values.
 
 use serde::{Deserialize, Serialize};
-use spark::Result;
 use spark::types::DataType;
+use spark::{Error, ErrorKind, Result};
 
 use super::builder::{Builders, Scalar};
-use super::{RowFormat, malformed};
+use super::{RowFormat, malformed, single};
 use crate::source::Options;
 
 /// Where a field ends, and what follows.
@@ -34,16 +34,93 @@ pub struct Csv {
     null: String,
     empty: String,
     multi_line: bool,
+    /// Makes a plain character of the escape that stands behind it.
+    escape_of_escape: Option<char>,
+    unescaped: Unescaped,
+    max_columns: usize,
+    /// Characters of a field; nothing is too many where negative.
+    max_chars: i64,
+    /// Whether the names in a header must be the schema's (`enforceSchema=false`).
+    check_header: bool,
+    case_sensitive: bool,
+}
+
+/// What a quote is that stands inside of a quoted field and that nothing escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Unescaped {
+    /// The field is plain text up to the next separator.
+    StopAtDelimiter,
+    /// It is a part of the value, which goes on to the quote that closes it.
+    StopAtClosingQuote,
+    /// The value up to the next separator is a null.
+    SkipValue,
+}
+
+impl Unescaped {
+    fn of(o: &Options) -> Result<Self> {
+        match o.get("unescapedQuoteHandling").map(str::to_ascii_uppercase).as_deref() {
+            None | Some("STOP_AT_DELIMITER") => Ok(Unescaped::StopAtDelimiter),
+            Some("STOP_AT_CLOSING_QUOTE") => Ok(Unescaped::StopAtClosingQuote),
+            Some("SKIP_VALUE") => Ok(Unescaped::SkipValue),
+            Some(other @ ("BACK_TO_DELIMITER" | "RAISE_ERROR")) => {
+                Err(Error::unsupported(format!("reading csv with unescapedQuoteHandling={other}")))
+            }
+            Some(other) => Err(Error::new(ErrorKind::IllegalArgument, "")
+                .with_message(format!("There is no handling of unescaped quotes called {other}."))),
+        }
+    }
+}
+
+/// The separator that an option's value means: a backslash introduces the characters that cannot be typed.
+///
+/// # Errors
+/// `INVALID_DELIMITER_VALUE.*`, and for an empty one.
+pub(crate) fn separator(o: &Options) -> Result<String> {
+    let invalid = |sub: &str, given: &str| {
+        Error::new(ErrorKind::IllegalArgument, format!("INVALID_DELIMITER_VALUE.{sub}"))
+            .param("str", given)
+            .with_message(format!("'{given}' is no separator of fields."))
+    };
+    let given = o.any(&["sep", "delimiter"]).unwrap_or(",");
+    if given.is_empty() {
+        return Err(Error::new(ErrorKind::IllegalArgument, "").with_message("The separator of fields is empty."));
+    }
+    let mut out = String::new();
+    let mut chars = given.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        out.push(match chars.next() {
+            Some('t') => '\t',
+            Some('r') => '\r',
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some(c @ ('"' | '\'' | '\\')) => c,
+            Some('u') if given == "\\u0000" => return Ok("\0".to_string()),
+            Some(_) => return Err(invalid("UNSUPPORTED_SPECIAL_CHARACTER", given)),
+            None => return Err(invalid("SINGLE_BACKSLASH", given)),
+        });
+    }
+    Ok(out)
 }
 
 impl Csv {
-    pub fn new(o: &Options, multi_line: bool) -> Result<Self> {
-        let separator = o.any(&["sep", "delimiter"]).unwrap_or(",").replace("\\t", "\t");
+    pub fn new(o: &Options, multi_line: bool, case_sensitive: bool) -> Result<Self> {
+        let escape = o.csv_char("escape", Some('\\'))?;
+        let max_columns = o.csv_int("maxColumns", 20_480)?;
         Ok(Csv {
-            separator: if separator.is_empty() { ",".into() } else { separator },
-            quote: o.char("quote", Some('"'))?,
-            escape: o.char("escape", Some('\\'))?,
-            comment: o.char("comment", None)?,
+            separator: separator(o)?,
+            quote: o.csv_char("quote", Some('"'))?,
+            escape,
+            escape_of_escape: o.csv_char("charToEscapeQuoteEscaping", None)?.or(escape),
+            unescaped: Unescaped::of(o)?,
+            max_columns: usize::try_from(max_columns).unwrap_or(0),
+            max_chars: o.csv_int("maxCharsPerColumn", -1)?,
+            check_header: !o.csv_bool("enforceSchema", true)?,
+            case_sensitive,
+            comment: o.csv_char("comment", None)?,
             header: o.csv_bool("header", false)?,
             infer_schema: o.csv_bool("inferSchema", false)?,
             prefer_date: o.csv_bool("preferDate", true)?,
@@ -101,6 +178,7 @@ impl Csv {
             && let Some(body) = start.strip_prefix(quote)
         {
             let (value, end) = self.quoted(body, quote, lines);
+            let Some(value) = value else { return (None, end) };
             let value = if value.is_empty() { self.empty.clone() } else { value };
             return ((value != self.null).then_some(value), end);
         }
@@ -123,9 +201,10 @@ impl Csv {
         }
     }
 
-    /// What follows a closing quote: the separator or the end of the record; `None` if it closes nothing.
-    fn after_quote<'a>(&self, rest: &'a str, lines: bool) -> Option<End<'a>> {
-        let after = rest.trim_start_matches(' ');
+    /// What follows a closing quote, maybe behind spaces: the separator or the end of the record; `None` if it
+    /// closes nothing.
+    fn after_quote<'a>(&self, rest: &'a str, lines: bool, spaced: bool) -> Option<End<'a>> {
+        let after = if spaced { rest.trim_start_matches(' ') } else { rest };
         if after.is_empty() {
             return Some(End::Record(""));
         }
@@ -137,13 +216,17 @@ impl Csv {
     }
 
     /// A quoted field's value, up to its closing quote. A quote inside that nothing escapes makes it a plain
-    /// value, its quotes and all; where no quote closes it, the rest of the text is the value.
-    fn quoted<'a>(&self, body: &'a str, quote: char, lines: bool) -> (String, End<'a>) {
+    /// value, its quotes and all, unless the options say otherwise; where no quote closes it, the rest of the
+    /// text is the value.
+    fn quoted<'a>(&self, body: &'a str, quote: char, lines: bool) -> (Option<String>, End<'a>) {
         let mut value = String::new();
         let mut chars = body.char_indices().peekable();
         while let Some((i, c)) = chars.next() {
             let next = chars.peek().map(|(_, n)| *n);
-            if Some(c) == self.escape && c != quote && (next == Some(quote) || next == self.escape) {
+            if Some(c) == self.escape && c != quote && next == Some(quote) {
+                value.extend(next);
+                chars.next();
+            } else if Some(c) == self.escape_of_escape && c != quote && next.is_some() && next == self.escape {
                 value.extend(next);
                 chars.next();
             } else if c != quote {
@@ -152,33 +235,106 @@ impl Csv {
                 value.push(quote);
                 chars.next();
             } else {
-                if let Some(end) = self.after_quote(&body[i + c.len_utf8()..], lines) {
-                    return (value, end);
+                let spaced = self.unescaped != Unescaped::StopAtClosingQuote;
+                if let Some(end) = self.after_quote(&body[i + c.len_utf8()..], lines, spaced) {
+                    return (Some(value), end);
+                }
+                if self.unescaped == Unescaped::StopAtClosingQuote {
+                    value.push(c);
+                    continue;
                 }
                 let (plain, end) = self.plain(&body[i..], lines);
-                return (format!("{quote}{value}{plain}"), end);
+                let kept = self.unescaped == Unescaped::StopAtDelimiter;
+                return (kept.then(|| format!("{quote}{value}{plain}")), end);
             }
         }
-        (value, End::Record(""))
+        (Some(value), End::Record(""))
     }
 
     pub(super) fn read(&self, format: &RowFormat, record: &str, first_of_file: bool, out: &mut Builders) -> Result<()> {
         if self.multi_line {
             for (i, record) in self.records(record).into_iter().filter(|r| !self.is_skipped(r)).enumerate() {
-                if i > 0 || !self.header {
-                    self.row(format, record, out)?;
-                }
+                self.line(format, record, i == 0, out)?;
             }
             return Ok(());
         }
-        if self.is_skipped(record) || (first_of_file && self.header) {
+        if self.is_skipped(record) {
             return Ok(());
         }
-        self.row(format, record, out)
+        self.line(format, record, first_of_file, out)
     }
 
-    fn row(&self, format: &RowFormat, record: &str, out: &mut Builders) -> Result<()> {
+    /// A record that is none to skip: the header or a row.
+    fn line(&self, format: &RowFormat, record: &str, first_of_file: bool, out: &mut Builders) -> Result<()> {
         let tokens = self.fields(record);
+        self.check_size(record, &tokens)?;
+        if first_of_file {
+            let names = self.header.then_some(tokens.as_slice());
+            out.header = (0..tokens.len()).map(|i| header_name(names, i)).collect();
+        }
+        if first_of_file && self.header {
+            return if self.check_header { self.conform(format, &tokens, out) } else { Ok(()) };
+        }
+        match format.single_variant {
+            Some(_) => self.variant_row(format, record, &tokens, out),
+            None => self.row(format, record, tokens, out),
+        }
+    }
+
+    /// Refuses records that are larger than the options allow.
+    ///
+    /// # Errors
+    /// `MALFORMED_CSV_RECORD`.
+    pub(super) fn check_size(&self, record: &str, tokens: &[Option<String>]) -> Result<()> {
+        let most = usize::try_from(self.max_chars).unwrap_or(usize::MAX);
+        // Bytes are counted first, which is cheap: there are at least as many as characters.
+        let long = |t: &String| t.len() > most && t.chars().count() > most;
+        if tokens.len() <= self.max_columns && !tokens.iter().flatten().any(long) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Runtime, "MALFORMED_CSV_RECORD")
+            .param("badRecord", record)
+            .with_message("A CSV record has more or longer fields than maxColumns and maxCharsPerColumn allow."))
+    }
+
+    /// Checks that a header has the names of the columns that are read.
+    fn conform(&self, format: &RowFormat, header: &[Option<String>], out: &Builders) -> Result<()> {
+        let names: Vec<&str> =
+            format.schema.fields.iter().filter(|f| f.name != format.corrupt_column).map(|f| f.name.as_str()).collect();
+        let read = out.fields.iter().filter(|i| format.schema.fields[**i].name != format.corrupt_column);
+        let read: Vec<usize> =
+            read.filter_map(|i| names.iter().position(|n| *n == format.schema.fields[*i].name)).collect();
+        // Where some columns are not read, neither are their names.
+        if read.len() == names.len() && header.len() != names.len() {
+            return Err(nonconforming(header, &names, "the numbers of names differ"));
+        }
+        for at in read {
+            let (found, wanted) = (header.get(at).and_then(Option::as_deref).unwrap_or(""), names[at]);
+            if !crate::source::same_name(found, wanted, self.case_sensitive) {
+                return Err(nonconforming(header, &names, &format!("{found} stands where {wanted} is expected")));
+            }
+        }
+        Ok(())
+    }
+
+    fn variant_row(
+        &self,
+        format: &RowFormat,
+        record: &str,
+        tokens: &[Option<String>],
+        out: &mut Builders,
+    ) -> Result<()> {
+        let width = out.header.len();
+        let named: Vec<String> = match self.header {
+            true => out.header.clone(),
+            false => (0..tokens.len()).map(|i| header_name(None, i)).collect(),
+        };
+        let value = single::object(&named, tokens, &mut out.kinds, &format.readers);
+        let whole = !self.header || tokens.len() == width;
+        single::row(format, record, value, whole, out)
+    }
+
+    fn row(&self, format: &RowFormat, record: &str, tokens: Vec<Option<String>>, out: &mut Builders) -> Result<()> {
         let corrupt = format.schema.fields.iter().position(|f| f.name == format.corrupt_column);
         let expected = format.schema.fields.len() - usize::from(corrupt.is_some());
         let mut bad = tokens.len() != expected;
@@ -193,6 +349,7 @@ impl Csv {
             let ty = &format.schema.fields[field].data_type;
             values.push(match tokens.get(at).and_then(Option::as_deref) {
                 None => Scalar::Null,
+                Some(_) if *ty == DataType::Variant => Scalar::Null,
                 Some(token) => value(format, token, ty).unwrap_or_else(|| {
                     bad = true;
                     Scalar::Null
@@ -202,12 +359,38 @@ impl Csv {
         if bad && !malformed(format, record)? {
             return Ok(());
         }
+        out.kinds.resize(format.schema.fields.len(), single::Kind::default());
         for ((column, &field), value) in out.columns.iter_mut().zip(&out.fields).zip(values) {
-            if bad && corrupt == Some(field) { column.append_string(record) } else { column.append(value) }
+            let at = field - usize::from(corrupt.is_some_and(|c| c < field));
+            if bad && corrupt == Some(field) {
+                column.append_string(record);
+            } else if format.schema.fields[field].data_type == DataType::Variant {
+                let token = tokens.get(at).and_then(Option::as_deref);
+                let node = token.map(|t| single::field(Some(t), &mut out.kinds[field], &format.readers).encode());
+                single::append(column, node);
+            } else {
+                column.append(value);
+            }
         }
         out.rows += 1;
         Ok(())
     }
+}
+
+/// The name of a column by the file's header, if it has one.
+fn header_name(header: Option<&[Option<String>]>, at: usize) -> String {
+    let name = header.and_then(|names| names.get(at)).and_then(Option::clone);
+    name.unwrap_or_else(|| format!("_c{at}"))
+}
+
+/// A header whose names are not the schema's.
+fn nonconforming(header: &[Option<String>], names: &[&str], why: &str) -> Error {
+    let found: Vec<&str> = header.iter().map(|n| n.as_deref().unwrap_or("")).collect();
+    Error::new(ErrorKind::IllegalArgument, "").with_message(format!(
+        "The CSV header does not conform to the schema: {why} (header: {}; schema: {})",
+        found.join(", "),
+        names.join(", ")
+    ))
 }
 
 fn value(format: &RowFormat, token: &str, ty: &DataType) -> Option<Scalar> {
@@ -220,7 +403,7 @@ mod tests {
 
     fn fields(record: &str, options: &[(&str, &str)]) -> Vec<Option<String>> {
         let pairs: Vec<(String, String)> = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        Csv::new(&Options::new(&pairs), false).unwrap().fields(record)
+        Csv::new(&Options::new(&pairs), false, false).unwrap().fields(record)
     }
 
     #[test]
@@ -241,8 +424,31 @@ mod tests {
 
     #[test]
     fn quoted_line_ends_stay_inside() {
-        let csv = Csv::new(&Options::default(), true).unwrap();
+        let csv = Csv::new(&Options::default(), true, false).unwrap();
         assert_eq!(csv.records("a,\"b\nc\"\r\nd"), ["a,\"b\nc\"", "d"]);
+    }
+
+    #[test]
+    fn quotes_and_escapes_are_what_options_say() {
+        for (record, key, value, expect) in [
+            (r#""a"b",c"#, "unescapedQuoteHandling", "stop_at_closing_quote", vec![r#"a"b"#, "c"]),
+            (r#""a" x,b"#, "unescapedQuoteHandling", "STOP_AT_CLOSING_QUOTE", vec![r#"a" x,b"#]),
+            (r#""a"b,c"d,e"#, "unescapedQuoteHandling", "SKIP_VALUE", vec![r#"c"d"#, "e"]),
+            (r#""a\\"b",c"#, "charToEscapeQuoteEscaping", "#", vec![r#"a\"b"#, "c"]),
+            (r#""a\\"b",c"#, "charToEscapeQuoteEscaping", "", vec![r#""a\"b""#, "c"]),
+            (r"a\b", "sep", r"\\", vec!["a", "b"]),
+        ] {
+            let found: Vec<String> = fields(record, &[(key, value)]).into_iter().flatten().collect();
+            assert_eq!(found, expect, "{record} {value}");
+        }
+        for (given, condition) in [
+            ("", ""),
+            (r"\x", "INVALID_DELIMITER_VALUE.UNSUPPORTED_SPECIAL_CHARACTER"),
+            (r"\", "INVALID_DELIMITER_VALUE.SINGLE_BACKSLASH"),
+        ] {
+            let error = separator(&Options::new(&[("sep".into(), given.into())])).expect_err(given);
+            assert_eq!(error.condition(), condition);
+        }
     }
 
     #[test]

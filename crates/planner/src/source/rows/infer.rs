@@ -114,7 +114,7 @@ async fn infer_csv(
     if inference.header.is_none() && files.is_empty() {
         return Err(crate::source::table::cannot_infer(name));
     }
-    Ok(inference.schema())
+    inference.schema()
 }
 
 /// Infers the schema of records that are at hand: the values of a column of text.
@@ -122,6 +122,9 @@ async fn infer_csv(
 /// # Errors
 /// `MALFORMED_RECORD_IN_PARSING` in the mode `FAILFAST`.
 pub fn infer_texts<'a>(format: &RowFormat, texts: impl Iterator<Item = &'a str>) -> Result<StructType> {
+    if let Some(name) = &format.single_variant {
+        return Ok(super::single::schema(name));
+    }
     match &format.kind {
         Kind::Csv(csv) => {
             let mut inference = CsvInference::new(format, csv);
@@ -130,7 +133,7 @@ pub fn infer_texts<'a>(format: &RowFormat, texts: impl Iterator<Item = &'a str>)
                     break;
                 }
             }
-            Ok(inference.schema())
+            inference.schema()
         }
         Kind::Json(json) => {
             let mut inference = JsonInference::new(format, json);
@@ -152,11 +155,13 @@ struct CsvInference<'a> {
     first_of_file: bool,
     header: Option<Vec<Option<String>>>,
     types: Vec<DataType>,
+    /// A record that is larger than the options allow.
+    error: Option<Error>,
 }
 
 impl<'a> CsvInference<'a> {
     fn new(format: &'a RowFormat, csv: &'a Csv) -> Self {
-        CsvInference { format, csv, first_of_file: true, header: None, types: Vec::new() }
+        CsvInference { format, csv, first_of_file: true, header: None, types: Vec::new(), error: None }
     }
 
     /// Takes a record in; false if no more are needed.
@@ -165,6 +170,10 @@ impl<'a> CsvInference<'a> {
         let records = if self.format.whole_file { csv.records(record) } else { vec![record] };
         for record in records.into_iter().filter(|r| !csv.is_skipped(r)) {
             let fields = csv.fields(record);
+            if let Err(error) = csv.check_size(record, &fields) {
+                self.error = Some(error);
+                return false;
+            }
             let is_header = std::mem::take(&mut self.first_of_file) && csv.header;
             if self.header.is_none() {
                 self.types.resize(fields.len(), DataType::Null);
@@ -180,13 +189,16 @@ impl<'a> CsvInference<'a> {
         csv.infer_schema || self.header.is_none()
     }
 
-    fn schema(self) -> StructType {
-        let Some(header) = self.header else { return StructType::default() };
+    fn schema(self) -> Result<StructType> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let Some(header) = self.header else { return Ok(StructType::default()) };
         let fields = column_names(&header, self.csv.header).into_iter().zip(self.types).map(|(name, ty)| {
             let ty = if self.csv.infer_schema && ty != DataType::Null { ty } else { DataType::STRING };
             StructField::new(name, ty, true)
         });
-        StructType::new(fields.collect())
+        Ok(StructType::new(fields.collect()))
     }
 }
 
@@ -312,7 +324,7 @@ impl<'a> JsonInference<'a> {
         if record.trim().is_empty() {
             return;
         }
-        let Some(objects) = self.json.objects_of(self.format, record) else {
+        let Some(objects) = self.json.objects(record) else {
             self.corrupt = true;
             return;
         };

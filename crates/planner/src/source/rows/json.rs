@@ -39,25 +39,10 @@ impl Json {
         })
     }
 
-    /// The objects of a record: one, or those of an array; `None` if it is malformed.
-    pub fn objects(&self, record: &str) -> Option<Vec<Value>> {
-        let all = json_text::parse_all(record, self.leniency)?;
-        let mut objects = Vec::new();
-        for value in all {
-            match value {
-                Value::Array(values) => objects.extend(values),
-                other => objects.push(other),
-            }
-        }
-        Some(objects)
-    }
-
-    /// The objects of a record of `format`: a file that is one record holds one value.
-    pub(super) fn objects_of(&self, format: &RowFormat, record: &str) -> Option<Vec<Value>> {
-        if !format.whole_file {
-            return self.objects(record);
-        }
-        match json_text::parse_all(record, self.leniency)?.into_iter().next() {
+    /// The objects of a record: one, or those of an array; `None` if it is malformed. A record is its first
+    /// value, whatever follows that.
+    pub(super) fn objects(&self, record: &str) -> Option<Vec<Value>> {
+        match json_text::parse_first(record, self.leniency)? {
             Some(Value::Array(values)) => Some(values),
             first => Some(first.into_iter().collect()),
         }
@@ -70,7 +55,7 @@ impl Json {
         if format.single_variant.is_some() {
             return single::row(format, record, functions::families::variant::of_json(record), true, out);
         }
-        let Some(objects) = self.objects_of(format, record) else {
+        let Some(objects) = self.objects(record) else {
             return bad_row(format, record, out);
         };
         for object in objects {

@@ -28,17 +28,11 @@ pub struct Leniency {
 /// Values inside values; deeper ones are malformed.
 const MAX_DEPTH: usize = 1000;
 
-/// All values of a text, one after the other; `None` if it is not JSON.
-pub fn parse_all(text: &str, leniency: Leniency) -> Option<Vec<Json>> {
+/// The first value of a text, whatever follows it; none in one that is blank. `None` if it is not JSON.
+pub fn parse_first(text: &str, leniency: Leniency) -> Option<Option<Json>> {
     let mut reader = Reader { text, at: 0, leniency };
-    let mut all = Vec::new();
-    loop {
-        reader.blank();
-        if reader.at >= text.len() {
-            return Some(all);
-        }
-        all.push(reader.value(0)?);
-    }
+    reader.blank();
+    if reader.at >= text.len() { Some(None) } else { reader.value(0).map(Some) }
 }
 
 struct Reader<'a> {
@@ -292,11 +286,13 @@ mod tests {
             ("{\"a\":NaN}", Some("{\"a\":NaN}")),
             ("{\"a\":1", None),
             ("{a:1}", None),
+            ("{\"a\":1} {\"a\":2} x", Some("{\"a\":1}")),
         ] {
-            let parsed = parse_all(text, DEFAULT).and_then(|all| all.first().map(Json::compact));
+            let parsed = parse_first(text, DEFAULT).flatten().map(|value| value.compact());
             assert_eq!(parsed.as_deref(), expect, "{text}");
         }
         let deep = "[".repeat(5000);
-        assert_eq!(parse_all(&deep, DEFAULT), None);
+        assert_eq!(parse_first(&deep, DEFAULT), None);
+        assert_eq!(parse_first(" ", DEFAULT), Some(None));
     }
 }

@@ -10,6 +10,7 @@ mod infer;
 mod json;
 mod json_text;
 mod lines;
+mod single;
 mod source;
 mod strings;
 mod text;
@@ -23,6 +24,7 @@ use spark::types::{DataType, StructType};
 use spark::{Error, Result};
 
 pub use builder::ColumnBuilder;
+pub(crate) use csv::separator as csv_separator;
 pub use encoding::Encoding;
 pub use infer::{infer, infer_texts};
 pub use source::RowSource;
@@ -57,6 +59,8 @@ pub struct RowFormat {
     pub whole_file: bool,
     pub encoding: Encoding,
     pub bad_files: BadFiles,
+    /// The column that whole records go to as variants, instead of one for each of their fields.
+    pub single_variant: Option<String>,
 }
 
 /// The formats.
@@ -79,7 +83,7 @@ impl RowFormat {
         let o = &request.options;
         let multi_line = o.bool("multiLine", false)?;
         let kind = match request.format.as_str() {
-            "csv" => Kind::Csv(csv::Csv::new(o, multi_line)?),
+            "csv" => Kind::Csv(csv::Csv::new(o, multi_line, request.case_sensitive)?),
             "json" => Kind::Json(json::Json::new(o)?),
             "xml" => Kind::Xml(xml::Xml::new(o)?),
             "text" => Kind::Text,
@@ -99,10 +103,11 @@ impl RowFormat {
             mode: mode(o.get("mode").unwrap_or("PERMISSIVE")),
             corrupt_column: o.get("columnNameOfCorruptRecord").unwrap_or("_corrupt_record").to_string(),
             readers,
-            line_separator: o.get("lineSep").map(str::to_string),
+            line_separator: o.line_separator(&request.format)?,
             whole_file,
-            encoding: Encoding::named(o.any(&["encoding", "charset"]).unwrap_or("UTF-8"), &request.format)?,
+            encoding: encoding(o, &request.format, whole_file)?,
             bad_files: BadFiles::new(o, request.bad_files)?,
+            single_variant: single::column(&request.format, o),
         })
     }
 
@@ -118,7 +123,9 @@ impl RowFormat {
 
     /// Whether a file may be read in parts.
     pub fn splittable(&self) -> bool {
-        !self.whole_file && self.encoding.splits_at_bytes()
+        // The names in a variant are those of the file's header.
+        let header = self.single_variant.is_some() && matches!(&self.kind, Kind::Csv(csv) if csv.header);
+        !self.whole_file && !header && self.encoding.splits_at_bytes()
     }
 
     /// Reads one record into the builders of the wanted columns.
@@ -133,6 +140,19 @@ impl RowFormat {
             }
         }
     }
+}
+
+/// How the files are encoded. Lines of JSON can be told apart only where it is known what ends one.
+fn encoding(o: &super::Options, format: &str, whole_file: bool) -> Result<Encoding> {
+    let name = o.any(&["encoding", "charset"]).unwrap_or("UTF-8");
+    let encoding = Encoding::named(name, format)?;
+    let ambiguous = matches!(name.to_ascii_uppercase().as_str(), "UTF-16" | "UTF-32");
+    if format == "json" && !whole_file && encoding != Encoding::Utf8 && (ambiguous || o.get("lineSep").is_none()) {
+        return Err(Error::new(spark::ErrorKind::IllegalArgument, "").with_message(format!(
+            "JSON lines in {name} need the option lineSep, and an order of bytes that is known."
+        )));
+    }
+    Ok(encoding)
 }
 
 /// Unknown modes count as the default, as in Spark.
@@ -177,6 +197,9 @@ fn check_schema(format: &str, schema: &StructType) -> Result<()> {
 /// The schema a format has of itself, whatever its files hold.
 pub fn fixed_schema(request: &ReadRequest) -> Option<StructType> {
     use spark::types::StructField;
+    if let Some(name) = single::column(&request.format, &request.options) {
+        return Some(single::schema(&name));
+    }
     match request.format.as_str() {
         "text" => Some(StructType::new(vec![StructField::new("value", DataType::STRING, true)])),
         "binaryfile" => Some(StructType::new(vec![
@@ -189,7 +212,46 @@ pub fn fixed_schema(request: &ReadRequest) -> Option<StructType> {
     }
 }
 
-/// Checks a schema that the user gave.
+/// Checks a schema that the user gave a reader. Unlike a table of files, it may read variants of CSV and XML.
+///
+/// # Errors
+/// `UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE`, `INVALID_CORRUPT_RECORD_TYPE`, `INVALID_SINGLE_VARIANT_COLUMN`.
+pub fn check_read(request: &ReadRequest, schema: &StructType) -> Result<()> {
+    let corrupt = request.options.get("columnNameOfCorruptRecord").unwrap_or("_corrupt_record");
+    if let Some(name) = single::column(&request.format, &request.options) {
+        return single::check(&name, corrupt, schema);
+    }
+    if request.format == "binaryfile" && fixed_schema(request).is_some_and(|own| own != *schema) {
+        return Err(Error::new(spark::ErrorKind::IllegalArgument, "")
+            .with_message("Whole files have the columns path, modificationTime, length and content, and no others."));
+    }
+    check_corrupt(request, schema)?;
+    let plain = schema.fields.iter().filter(|f| f.data_type != DataType::Variant).cloned().collect();
+    match request.format.as_str() {
+        "csv" | "xml" => check(request, &StructType::new(plain)),
+        _ => check(request, schema),
+    }
+}
+
+/// The column of corrupt records is text.
+///
+/// # Errors
+/// `INVALID_CORRUPT_RECORD_TYPE`.
+pub fn check_corrupt(request: &ReadRequest, schema: &StructType) -> Result<()> {
+    let name = request.options.get("columnNameOfCorruptRecord").unwrap_or("_corrupt_record");
+    if !matches!(request.format.as_str(), "csv" | "json" | "xml") {
+        return Ok(());
+    }
+    match schema.fields.iter().find(|f| f.name == name && !f.data_type.is_string()) {
+        None => Ok(()),
+        Some(field) => Err(Error::analysis("INVALID_CORRUPT_RECORD_TYPE")
+            .param("columnName", spark::types::quote_identifier(name))
+            .param("actualType", format!("\"{}\"", field.data_type.sql()))
+            .with_message(format!("The column {name} of corrupt records must be of type STRING."))),
+    }
+}
+
+/// Checks the columns of a table of files.
 ///
 /// # Errors
 /// `UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE`.

@@ -1,11 +1,11 @@
 //! XML records: the elements of one name, wherever they stand in a file.
 
 use functions::error::from_datafusion;
-use functions::families::json::infer::{canonical, merge};
+use functions::families::json::infer::canonical;
 use functions::families::text_data::datum::Datum;
 use functions::families::text_data::options::{OptionMap, ParseMode, ReadSpec};
 use functions::families::xml::dom::Document;
-use functions::families::xml::infer::infer;
+use functions::families::xml::infer::{infer, merge_rows};
 use functions::families::xml::read::{Naming, Reader};
 use serde::{Deserialize, Serialize};
 use spark::types::{DataType, StructField, StructType};
@@ -13,7 +13,7 @@ use spark::{Error, ErrorKind, Result};
 
 use super::builder::{Builders, ColumnBuilder, Scalar};
 use super::json::bad_row;
-use super::{Mode, RowFormat};
+use super::{Mode, RowFormat, single};
 use crate::source::Options;
 
 /// How XML is read.
@@ -40,7 +40,10 @@ impl Xml {
     /// Reads all the rows of a file.
     pub(super) fn read(&self, format: &RowFormat, text: &str, out: &mut Builders) -> Result<()> {
         let spec = ReadSpec {
-            schema: DataType::Struct(format.schema.clone()),
+            schema: match format.single_variant {
+                Some(_) => DataType::Variant,
+                None => DataType::Struct(format.schema.clone()),
+            },
             options: self.options.clone(),
             mode: if format.mode == Mode::Permissive { ParseMode::Permissive } else { ParseMode::FailFast },
             corrupt_record: format.corrupt_column.clone(),
@@ -53,6 +56,9 @@ impl Xml {
             };
             match reader.record(record) {
                 Ok(Datum::Row(parts)) => row(format, parts, out),
+                Ok(Datum::Variant { value, metadata }) => {
+                    single::row(format, record, Some((value, metadata)), true, out)?;
+                }
                 Ok(_) => row(format, Vec::new(), out),
                 Err(_) if format.mode == Mode::DropMalformed => {}
                 Err(error) => return Err(from_datafusion(error)),
@@ -82,9 +88,7 @@ impl Inferred {
                 return;
             };
             let ty = infer(&document, document.root().unwrap_or(0), &self.naming);
-            // A row without anything is a row still.
-            let ty = if ty == DataType::Null { DataType::Struct(StructType::default()) } else { ty };
-            self.merged = merge(std::mem::replace(&mut self.merged, DataType::Null), ty);
+            self.merged = merge_rows(std::mem::replace(&mut self.merged, DataType::Null), ty, &self.naming);
         }
     }
 
@@ -167,6 +171,7 @@ fn append(column: &mut ColumnBuilder, value: Datum, ty: &DataType) {
                 append(column, value, &field.data_type);
             }
         }),
+        (Datum::Variant { value, metadata }, DataType::Variant) => single::append(column, Some((value, metadata))),
         (_, ty) if ty.is_complex() => column.append_null(),
         (value, _) => column.append(match value {
             Datum::Bool(v) => Scalar::Boolean(v),
