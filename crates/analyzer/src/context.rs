@@ -32,6 +32,8 @@ pub(crate) struct Analyzer<'w> {
     pub lambdas: Vec<HashMap<String, LambdaVariable>>,
     /// Typed expressions standing under made-up names (columns of an expanded star).
     pub bound: HashMap<String, Typed>,
+    /// True while columns of the queries around this one are no candidates.
+    pub hides_outer: bool,
     /// True while the arguments of a generator are typed.
     pub in_generator: bool,
     /// Calls of SQL functions that are keys of a grouping: the function, its arguments, and what it became.
@@ -135,6 +137,7 @@ impl<'w> Analyzer<'w> {
             parameters: Vec::new(),
             lambdas: Vec::new(),
             bound: HashMap::new(),
+            hides_outer: false,
             in_generator: false,
             grouped_calls: Vec::new(),
             function_subqueries: Vec::new(),

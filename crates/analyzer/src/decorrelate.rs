@@ -122,13 +122,13 @@ impl Analyzer<'_> {
             }
             // Outside a filter's own conditions Spark asks whether there is an equal row, and for `NOT IN`
             // whether there is one that may be: it does not tell unknown from false.
-            Expr::Not(inner) if place != Place::Filter => match inner.as_ref() {
+            Expr::Not(inner) if place != Place::Filter || is_correlated_in(inner) => match inner.as_ref() {
                 Expr::InSubquery(i) if !i.negated && (!is_null(&i.expr) || uses_outer(&i.subquery.subquery)) => {
                     self.lift_test(rel, i, true, place).map(Some)
                 }
                 _ => Ok(None),
             },
-            Expr::InSubquery(i) if place != Place::Filter || needs_tests(i) => {
+            Expr::InSubquery(i) if place != Place::Filter || needs_tests(i, i.negated) => {
                 self.lift_test(rel, i, i.negated, place).map(Some)
             }
             _ => Ok(None),
@@ -150,13 +150,14 @@ impl Analyzer<'_> {
     /// true, where it stands alone.
     fn settled(&mut self, rel: &Rel, predicate: &Expr) -> Result<Expr> {
         let mut out = Vec::new();
+        let predicate = &denials_inside(predicate, false);
         for conjunct in conjuncts(predicate) {
             let (inner, denied) = match conjunct {
                 Expr::Not(inner) => (inner.as_ref(), true),
                 other => (other, false),
             };
             out.push(match inner {
-                Expr::InSubquery(i) if needs_tests(i) => match i.negated != denied {
+                Expr::InSubquery(i) if needs_tests(i, i.negated != denied) => match i.negated != denied {
                     false => test(rel, i, Outcome::True)?,
                     true => not(test(rel, i, Outcome::NotFalse)?),
                 },
@@ -435,7 +436,8 @@ fn hard_below(plan: &LogicalPlan, only_equalities: bool) -> bool {
     let blocked = match plan {
         LogicalPlan::Union(_) | LogicalPlan::Limit(_) | LogicalPlan::Window(_) | LogicalPlan::Unnest(_) => true,
         LogicalPlan::Join(j) => j.join_type != JoinType::Inner,
-        LogicalPlan::Aggregate(a) => !exists_only_plain(a),
+        // Without keys there is a row even of no rows.
+        LogicalPlan::Aggregate(a) => !exists_only_plain(a) || (!only_equalities && a.group_expr.is_empty()),
         _ => false,
     };
     own_is_hard || blocked || plan.inputs().iter().any(|i| hard_below(i, strict))
@@ -456,8 +458,41 @@ enum Outcome {
     NotFalse,
 }
 
-/// True for an `IN` that DataFusion's rules would leave as it is: of several columns, or too correlated.
-fn needs_tests(i: &InSubquery) -> bool {
+/// The predicate with every `NOT` of an `AND` or `OR` that has an `IN` moved to its operands.
+fn denials_inside(expr: &Expr, denied: bool) -> Expr {
+    match expr {
+        Expr::Not(inner) if has_in(inner) => denials_inside(inner, !denied),
+        Expr::BinaryExpr(b) if matches!(b.op, Operator::And | Operator::Or) && has_in(expr) => {
+            let op = match (b.op, denied) {
+                (Operator::And, false) | (Operator::Or, true) => Operator::And,
+                _ => Operator::Or,
+            };
+            binary_expr(denials_inside(&b.left, denied), op, denials_inside(&b.right, denied))
+        }
+        _ if denied => not(expr.clone()),
+        _ => expr.clone(),
+    }
+}
+
+fn has_in(expr: &Expr) -> bool {
+    match expr {
+        Expr::InSubquery(_) => true,
+        Expr::Not(inner) => has_in(inner),
+        Expr::BinaryExpr(b) => has_in(&b.left) || has_in(&b.right),
+        _ => false,
+    }
+}
+
+fn is_correlated_in(expr: &Expr) -> bool {
+    matches!(expr, Expr::InSubquery(i) if uses_outer(&i.subquery.subquery))
+}
+
+/// True for an `IN` that DataFusion's rules would leave as it is: of several columns, or too correlated. For
+/// one that is denied any column of the outer query is too many: its join compares one key.
+fn needs_tests(i: &InSubquery, denied: bool) -> bool {
+    if denied && uses_outer(&i.subquery.subquery) {
+        return true;
+    }
     if is_null(&i.expr) && !uses_outer(&i.subquery.subquery) {
         return false;
     }

@@ -46,6 +46,8 @@ pub struct Names {
     pub remote: BTreeMap<String, Relation>,
     /// By key: the name in lower case; those that another one hides by [`hidden`].
     pub variables: BTreeMap<String, (String, Variable)>,
+    /// What `SET PATH` said, if it is not the standard.
+    pub path: Option<Vec<spark::command::PathEntry>>,
     /// Labels of the blocks of a script that run now.
     pub labels: Vec<String>,
     /// Plans whose results are kept.
@@ -63,6 +65,7 @@ impl Default for Names {
             temp_views: BTreeMap::new(),
             remote: BTreeMap::new(),
             variables: BTreeMap::new(),
+            path: None,
             labels: Vec::new(),
             persisted: Vec::new(),
             functions: BTreeMap::new(),
@@ -115,7 +118,7 @@ impl Session {
         options: &plan::Options,
         settings: &Settings,
     ) -> Result<Answer> {
-        match self.find(name, settings)? {
+        match self.find_on_path(name, settings)? {
             Found::Temp(shown, relation) => Ok(scannable(vec![shown], &relation)),
             Found::Entry(place, entry) => {
                 if let Some(held) = self.cached_table(&place) {
@@ -128,6 +131,23 @@ impl Session {
             }
             Found::Nothing => Ok(Answer::NotFound),
         }
+    }
+
+    /// What a name stands for in a query: an unqualified one is looked for along the search path.
+    fn find_on_path(&self, name: &[String], settings: &Settings) -> Result<Found> {
+        let ([only], Some(path)) = (name, &settings.path) else { return self.find(name, settings) };
+        for schema in path.iter() {
+            if spark::settings::is_system(schema, "builtin") {
+                continue;
+            }
+            let mut full = schema.clone();
+            full.push(only.clone());
+            match self.find(&full, settings)? {
+                Found::Nothing => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Found::Nothing)
     }
 
     /// The files of a catalog's table.

@@ -101,6 +101,10 @@ impl Session {
             current_catalog: Arc::clone(&names.catalog),
             current_database: Arc::clone(&names.database),
             current_user: self.user.as_str().into(),
+            path: match (&names.path, flag("spark.sql.path.enabled", false)) {
+                (Some(path), true) => Some(crate::command::path_schemas(path, &names.catalog, &names.database).into()),
+                _ => None,
+            },
             conf: view,
         }
     }
@@ -233,9 +237,10 @@ impl Session {
             limit: spark::Expr::Literal(Literal::Integer(rows + 1)),
         });
         let settings = self.settings();
-        let zone = Arc::clone(&settings.time_zone);
+        let style = functions::cast::format::BinaryStyle::of(&settings);
+        let printer = planner::text::Printer::new(&settings.time_zone).with_binary(style);
         let (analyzed, batches) = self.collect_for(&limited, settings, rows as usize + 1, op).await?;
-        Ok(Cells::new(&batches, &analyzed.columns, &analyzed.schema, rows as usize, truncate.max(0) as usize, &zone))
+        Ok(Cells::new(&batches, &analyzed.columns, &analyzed.schema, rows as usize, truncate.max(0) as usize, printer))
     }
 
     async fn tail(self: &Arc<Self>, input: &Plan, limit: usize, op: &OperationContext) -> Result<QueryResult> {

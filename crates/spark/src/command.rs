@@ -59,6 +59,10 @@ pub enum Command {
     Use {
         name: Vec<String>,
     },
+    /// `SET PATH = …`.
+    SetPath {
+        entries: Vec<PathEntry>,
+    },
     SetCatalog {
         name: String,
     },
@@ -492,3 +496,17 @@ pub enum CatalogCall {
 
 /// A literal argument list, kept as expressions until analysis.
 pub type Arguments = Vec<Expr>;
+
+/// A part of a search path as `SET PATH` writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PathEntry {
+    /// `DEFAULT_PATH`.
+    Default,
+    /// `SYSTEM_PATH`.
+    System,
+    /// `PATH`: what it was.
+    Path,
+    /// `CURRENT_SCHEMA` or `CURRENT_DATABASE`, whichever that is when a name is looked for.
+    CurrentSchema,
+    Schema(Vec<String>),
+}

@@ -107,7 +107,7 @@ const REMOVED: [(&str, &str, &str, &str); 4] = [
 
 /// Keys whose other values would change answers in ways that this server does not have: each may only be
 /// set to one of what is given here.
-const ONLY: [(&str, &str); 21] = [
+const ONLY: [(&str, &str); 24] = [
     ("spark.sql.csv.parser.columnPruning.enabled", "true"),
     ("spark.sql.defaultCatalog", "spark_catalog"),
     ("spark.sql.defaultPath", ""),
@@ -124,11 +124,14 @@ const ONLY: [(&str, &str); 21] = [
     ("spark.sql.parquet.int96AsTimestamp", "true"),
     ("spark.sql.parquet.outputTimestampType", "INT96, TIMESTAMP_MICROS"),
     ("spark.sql.parquet.writeLegacyFormat", "false"),
-    ("spark.sql.path.enabled", "false"),
     ("spark.sql.preserveCharVarcharTypeInfo", "false"),
     ("spark.sql.statistics.histogram.enabled", "false"),
     ("spark.sql.xml.variant.respectInferSchema", "true"),
     ("spark.sql.streaming.checkpointLocation", ""),
+    ("spark.sql.legacy.json.allowEmptyString.enabled", "false"),
+    ("spark.sql.retainGroupColumns", "true"),
+    ("spark.sql.timeTravelTimestampKey", "timestampAsOf"),
+    ("spark.sql.timeTravelVersionKey", "versionAsOf"),
 ];
 
 /// The known entries by key.
@@ -550,8 +553,7 @@ mod tests {
             ("spark.sql.hive.verifyPartitionPath", "true", "_LEGACY_ERROR_TEMP_1226"),
             ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS", ""),
             ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MILLIS", "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"),
-            ("spark.sql.path.enabled", "true", "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"),
-            ("spark.sql.path.enabled", "false", ""),
+            ("spark.sql.path.enabled", "true", ""),
             ("foo.bar", "1", ""),
         ] {
             assert_eq!(refused(key, value), condition, "{key}={value}");

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::types::quote_identifier;
+
 /// Settings baked into a plan by the analyzer; kernels get them from there and never from a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -43,6 +45,8 @@ pub struct Settings {
     pub current_catalog: Arc<str>,
     pub current_database: Arc<str>,
     pub current_user: Arc<str>,
+    /// Where unqualified names are looked for, in order, if `SET PATH` said so.
+    pub path: Option<Arc<[Vec<String>]>>,
     /// Every other key that a rarely used feature reads, as set in the session.
     pub conf: Arc<crate::conf::ConfView>,
 }
@@ -72,7 +76,36 @@ impl Default for Settings {
             current_catalog: "spark_catalog".into(),
             current_database: "default".into(),
             current_user: "".into(),
+            path: None,
             conf: Arc::default(),
         }
     }
+}
+
+impl Settings {
+    /// The schemas in which unqualified names are looked for, in order.
+    pub fn search_path(&self) -> Vec<Vec<String>> {
+        if let Some(path) = &self.path {
+            return path.to_vec();
+        }
+        let system = |schema: &str| vec!["system".to_string(), schema.to_string()];
+        let current = vec![self.current_catalog.to_string(), self.current_database.to_string()];
+        vec![system("builtin"), system("session"), current]
+    }
+
+    /// The search path as errors print it.
+    pub fn search_path_shown(&self) -> String {
+        let shown = |schema: &Vec<String>| schema.iter().map(|p| quote_identifier(p)).collect::<Vec<_>>().join(".");
+        format!("[{}]", self.search_path().iter().map(shown).collect::<Vec<_>>().join(", "))
+    }
+
+    /// True if unqualified names may be those of the session's temporary things.
+    pub fn looks_in_session(&self) -> bool {
+        self.path.as_ref().is_none_or(|path| path.iter().any(|schema| is_system(schema, "session")))
+    }
+}
+
+/// True for a schema of the catalog `system`.
+pub fn is_system(schema: &[String], name: &str) -> bool {
+    matches!(schema, [catalog, last] if catalog.eq_ignore_ascii_case("system") && last.eq_ignore_ascii_case(name))
 }

@@ -146,12 +146,13 @@ impl Parser<'_> {
 
     /// The kind of the characteristic that comes next, as errors name it.
     fn characteristic_ahead(&self) -> Option<&'static str> {
-        let kinds: [(&[&[Kw]], &'static str); 6] = [
+        let kinds: [(&[&[Kw]], &'static str); 7] = [
             (&[&[Kw::LANGUAGE]], "LANGUAGE"),
             (&[&[Kw::SPECIFIC]], "SPECIFIC"),
             (&[&[Kw::DETERMINISTIC], &[Kw::NOT, Kw::DETERMINISTIC]], "DETERMINISTIC"),
             (&[&[Kw::CONTAINS], &[Kw::READS], &[Kw::NO], &[Kw::MODIFIES]], "SQL DATA ACCESS"),
             (&[&[Kw::COMMENT]], "COMMENT"),
+            (&[&[Kw::CALLED]], "NULL CALL"),
             (&[&[Kw::SQL, Kw::SECURITY]], "SQL SECURITY RIGHTS"),
         ];
         kinds.into_iter().find(|(forms, _)| forms.iter().any(|words| self.at_kws(words))).map(|(_, kind)| kind)

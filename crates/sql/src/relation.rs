@@ -626,7 +626,11 @@ impl Parser<'_> {
                 self.expression()?;
                 return Ok(Err(no_such_sample("BUCKET x OUT OF y ON colname")));
             }
-            return Ok(Ok((fraction(plan, numerator / denominator), true)));
+            let fraction_of = numerator / denominator;
+            if !(0.0..=1.0).contains(&fraction_of) {
+                return Ok(Err(impossible_fraction(fraction_of)));
+            }
+            return Ok(Ok((fraction(plan, fraction_of), true)));
         }
         if self.number_at(0) && self.keyword_at(1) == Some(Kw::PERCENT)
             || self.at_sym("-") && self.keyword_at(2) == Some(Kw::PERCENT)
@@ -639,9 +643,7 @@ impl Parser<'_> {
             let fraction_of = percent / 100.0;
             // A little more than the whole is a rounding error.
             if !(-1e-6..=1.0 + 1e-6).contains(&fraction_of) {
-                return Ok(Err(Error::parse("INVALID_TABLESAMPLE_FRACTION")
-                    .param("fraction", format!("{fraction_of:?}"))
-                    .with_message(format!("A sample of {percent} percent is impossible"))));
+                return Ok(Err(impossible_fraction(fraction_of)));
             }
             return Ok(Ok((fraction(plan, fraction_of), true)));
         }
@@ -718,6 +720,12 @@ impl Parser<'_> {
 }
 
 /// A way to sample that Spark reads and does not have.
+fn impossible_fraction(fraction: f64) -> Error {
+    Error::parse("INVALID_TABLESAMPLE_FRACTION")
+        .param("fraction", format!("{fraction:?}"))
+        .with_message(format!("A sample of the fraction {fraction} is impossible"))
+}
+
 fn no_such_sample(method: &str) -> Error {
     Error::parse("_LEGACY_ERROR_TEMP_0015")
         .param("msg", method)

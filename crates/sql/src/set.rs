@@ -1,6 +1,6 @@
 //! `SET`, `RESET`, and session variables.
 
-use spark::command::Command;
+use spark::command::{Command, PathEntry};
 use spark::{Error, Expr, Literal, Result};
 
 use crate::datetime::Zone;
@@ -16,7 +16,7 @@ impl Parser<'_> {
         let body = self.mark();
         let special = match self.keyword_at(0) {
             Some(Kw::VARIABLE | Kw::VAR) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => self.set_variable(),
-            Some(Kw::PATH) if self.sym_at(1, "=") => return self.set_path(),
+            Some(Kw::PATH) if self.sym_at(1, "=") => self.set_path(),
             Some(Kw::CATALOG) if self.name_at(1) || self.string_at(1) => self.set_catalog(),
             Some(Kw::TIME) if self.keyword_at(1) == Some(Kw::ZONE) => return self.set_time_zone(mark),
             Some(Kw::ROLE) if !self.sym_at(1, "=") && !self.sym_at(1, ".") => {
@@ -36,17 +36,30 @@ impl Parser<'_> {
         }
     }
 
-    /// `SET PATH = …`, which an engine of one catalog does not take.
+    /// `SET PATH = schema, …`.
     fn set_path(&mut self) -> Result<Command> {
         self.expect_kw(Kw::PATH)?;
         self.expect_sym("=")?;
-        if self.at_end() {
-            return Err(self.syntax_error());
-        }
-        self.rest_of_text();
-        Err(Error::parse("UNSUPPORTED_FEATURE.SET_PATH_WHEN_DISABLED")
-            .param("config", "spark.sql.path.enabled")
-            .with_message("The search path cannot be set"))
+        Ok(Command::SetPath { entries: self.comma_list(Self::path_entry)? })
+    }
+
+    fn path_entry(&mut self) -> Result<PathEntry> {
+        let name = self.object_name()?;
+        let entry = match name.as_slice() {
+            [only] => match only.to_uppercase().as_str() {
+                "DEFAULT_PATH" => PathEntry::Default,
+                "SYSTEM_PATH" => PathEntry::System,
+                "PATH" => PathEntry::Path,
+                "CURRENT_SCHEMA" | "CURRENT_DATABASE" => PathEntry::CurrentSchema,
+                _ => {
+                    return Err(Error::parse("INVALID_SQL_PATH_SCHEMA_REFERENCE")
+                        .param("qualifiedName", only)
+                        .with_message(format!("A path has schemas with their catalogs, and {only} is none")));
+                }
+            },
+            _ => PathEntry::Schema(name),
+        };
+        Ok(entry)
     }
 
     fn set_catalog(&mut self) -> Result<Command> {

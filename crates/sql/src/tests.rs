@@ -230,7 +230,7 @@ fn refusals() {
         ("declare x", "INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED"),
         ("set x y", "INVALID_SET_SYNTAX"),
         ("create table t (a int) comment 'x' comment 'y'", "DUPLICATE_CLAUSES"),
-        ("set path = a.b", "UNSUPPORTED_FEATURE.SET_PATH_WHEN_DISABLED"),
+        ("set path = a", "INVALID_SQL_PATH_SCHEMA_REFERENCE"),
         ("begin if true then end if; end", "PARSE_SYNTAX_ERROR"),
         ("begin while true do end while; end", "PARSE_SYNTAX_ERROR"),
         ("begin leave x; end", "INVALID_LABEL_USAGE.DOES_NOT_EXIST"),

@@ -171,7 +171,7 @@ impl Analyzer<'_> {
     /// A column of an enclosing query, noted as used by the inner one.
     fn outer_reference(&mut self, parts: &[String], scope: &Scope) -> Result<Option<Typed>> {
         // Only the query right around this one is in reach.
-        let Some(level) = self.outer.len().checked_sub(1) else { return Ok(None) };
+        let Some(level) = self.outer.len().checked_sub(1).filter(|_| !self.hides_outer) else { return Ok(None) };
         let rel = self.outer[level].rel.clone();
         let found = match self.match_columns(parts, &rel.output, scope)? {
             None => self.match_columns(parts, &rel.hidden, scope)?,
@@ -238,7 +238,7 @@ impl Analyzer<'_> {
     }
 
     fn function_without_parentheses(&mut self, parts: &[String], scope: &mut Scope) -> Result<Option<Typed>> {
-        const NAMES: [&str; 11] = [
+        const NAMES: [&str; 12] = [
             "localtime",
             "current_date",
             "current_timestamp",
@@ -247,6 +247,7 @@ impl Analyzer<'_> {
             "session_user",
             "current_catalog",
             "current_database",
+            "current_path",
             "localtimestamp",
             "current_time",
             "grouping__id",
@@ -265,6 +266,9 @@ impl Analyzer<'_> {
 
     /// A session variable, perhaps with fields behind its name.
     fn variable(&mut self, parts: &[String]) -> Result<Option<Typed>> {
+        if parts.len() == 1 && !self.settings.looks_in_session() {
+            return Ok(None);
+        }
         let is = |i: usize, word: &str| parts.get(i).is_some_and(|p| p.eq_ignore_ascii_case(word));
         // A name before the variable's may also be the label of a script's block.
         let prefixes = [(is(0, "system") && is(1, "session")).then_some(3), (parts.len() > 1).then_some(2), Some(1)];
@@ -292,6 +296,8 @@ impl Analyzer<'_> {
     /// `UNRESOLVED_COLUMN` with the nearest names.
     pub fn unresolved(&self, parts: &[String], scope: &Scope) -> Error {
         let mut columns = scope.rel.output.clone();
+        // A function's body has no names for its caller's columns.
+        columns.retain(|a| !a.name.starts_with('\0'));
         columns.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         let mut suggestions = suggestions(parts, &columns);
         if let (true, Some(parameters)) = (suggestions.is_empty(), self.constants.last()) {

@@ -25,7 +25,7 @@ impl Analyzer<'_> {
                 let printed = format!("{}.{name}", base.name);
                 Ok(self.extract_call(base, key, None)?.named(printed))
             }
-            DataType::Map { .. } | DataType::Variant => {
+            DataType::Map { .. } => {
                 let printed = format!("{}[{name}]", base.name);
                 let key = self.literal_string(name);
                 Ok(self.extract_call(base, key, None)?.named(printed))
@@ -69,7 +69,7 @@ impl Analyzer<'_> {
             (DataType::Struct(_), None) => {
                 Err(Error::analysis("INVALID_EXTRACT_FIELD_TYPE").param("extraction", format!("\"{}\"", key.name)))
             }
-            (DataType::Array { .. } | DataType::Map { .. } | DataType::Variant, _) => {
+            (DataType::Array { .. } | DataType::Map { .. }, _) => {
                 let printed = format!("{}[{}]", base.name, key.name);
                 self.extract_call(base, key, scope.origin.as_ref()).map(|t| t.named(printed))
             }

@@ -25,6 +25,12 @@ impl<'w> Analyzer<'w> {
     /// `UNRESOLVED_ROUTINE`, and whatever the function's own typing refuses.
     pub fn function(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
         let Some(name) = builtin_name(&f.name) else { return self.user_function(f, scope) };
+        if let Some(path) = self.settings.path.clone()
+            && let ([only], false) = (f.name.as_slice(), f.is_operator)
+            && !self.builtin_comes_first(only, &path)?
+        {
+            return self.user_function(f, scope);
+        }
         match name.as_str() {
             "struct" => return self.structure(f, scope),
             "grouping" | "grouping_id" => return self.grouping_call(&name, f, scope),
@@ -276,7 +282,8 @@ impl<'w> Analyzer<'w> {
         if !args.iter().any(|a| matches!(a.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
             return Ok(args.into());
         }
-        if f.is_operator {
+        // A list of values takes several.
+        if f.is_operator && name != "in" {
             return Err(Error::analysis("INVALID_USAGE_OF_STAR_OR_REGEX")
                 .param("elem", "'*'")
                 .param("prettyName", format!("expression `{}`", operator_class(name)))
@@ -443,10 +450,24 @@ impl<'w> Analyzer<'w> {
         }
     }
 
+    /// True if an unqualified name means the built-in function on this search path.
+    fn builtin_comes_first(&mut self, name: &str, path: &[Vec<String>]) -> Result<bool> {
+        for schema in path {
+            if spark::settings::is_system(schema, "builtin") && is_builtin(&[name.to_string()]) {
+                return Ok(true);
+            }
+            let mut full = schema.clone();
+            full.push(name.to_string());
+            if let Answer::SqlFunction(_) = self.ask_found(Need::Function(full))? {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
     /// Where unqualified names are looked for, as Spark prints it.
     pub fn search_path(&self) -> String {
-        let current = format!("`{}`.`{}`", self.settings.current_catalog, self.settings.current_database);
-        format!("[`system`.`builtin`, `system`.`session`, {current}]")
+        self.settings.search_path_shown()
     }
 
     /// `UNRESOLVED_ROUTINE`.

@@ -93,6 +93,7 @@ impl Analyzer<'_> {
         scope: &mut Scope,
         items: &mut Vec<Item>,
     ) -> Result<()> {
+        refuse_table_function(f, scope)?;
         if let Some(generator) = self.generator(f, scope)? {
             items.push(Item::Generator { generator, names: Vec::new() });
             return Ok(());
@@ -146,8 +147,13 @@ impl Analyzer<'_> {
     /// An entry without an alias: a column keeps its name and identity, a field or the cast of a column
     /// takes that name, everything else is printed and marked as named by Spark.
     fn unnamed(&mut self, expr: &Expr, mut typed: Typed, scope: &Scope) -> Item {
+        if let Some(name) = extracted_name(expr) {
+            return Item::Value { typed, attr: None, name };
+        }
         let cast_column = cast_column(expr, &typed);
-        if let Some(attr) = self.plain_column(&typed, scope).filter(|_| cast_column.is_none()) {
+        // A function that gives a column back as it is has a name of its own nevertheless.
+        let renamed = |attr: &Attr| matches!(expr.unpositioned(), Expr::Function(_)) && typed.name != attr.name;
+        if let Some(attr) = self.plain_column(&typed, scope).filter(|a| cast_column.is_none() && !renamed(a)) {
             let name = match expr.unpositioned() {
                 Expr::Attribute(a) if typed.name.starts_with("lateralAliasReference(") => {
                     a.parts.last().cloned().unwrap_or_default()
@@ -443,4 +449,26 @@ fn cast_column(expr: &Expr, typed: &Typed) -> Option<String> {
     let printed = typed.name.strip_prefix("TRY_").unwrap_or(&typed.name).strip_prefix("CAST(")?;
     let is_column = printed.get(..name.len()).is_some_and(|p| p.eq_ignore_ascii_case(name));
     (is_column && printed[name.len()..].starts_with(" AS ")).then(|| name.clone())
+}
+
+/// What a field of a variant that is extracted with `:`, cast or not, is called.
+fn extracted_name(expr: &Expr) -> Option<String> {
+    match expr.unpositioned() {
+        Expr::Cast { child, .. } => extracted_name(child),
+        Expr::Function(f) if f.name == ["semi_structured_extract"] => match f.args.get(1)?.unpositioned() {
+            Expr::Literal(spark::Literal::String(path)) => functions::families::variant::functions::last_key(path),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Refuses a generator that only `FROM` takes.
+fn refuse_table_function(f: &UnresolvedFunction, scope: &Scope) -> Result<()> {
+    match builtin_name(&f.name).as_deref() {
+        Some("variant_explode" | "variant_explode_outer") => Err(Error::analysis("NOT_A_SCALAR_FUNCTION")
+            .param("functionName", crate::expr::attribute::quoted(&f.name))
+            .at(scope.origin.as_ref())),
+        _ => Ok(()),
+    }
 }

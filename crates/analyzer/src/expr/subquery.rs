@@ -6,7 +6,7 @@ use datafusion::common::Spans;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Subquery as DfSubquery};
 use functions::Typed;
-use functions::families::collation::{is_collated, key_expr};
+use functions::families::collation::{collations_differ, is_collated, key_expr};
 use spark::expr::{Subquery, SubqueryKind, SubqueryPlan};
 use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
@@ -63,7 +63,9 @@ impl Analyzer<'_> {
         let takes_aggregates = scope.clause == "HAVING";
         self.outer.push(OuterScope { rel: scope.rel.clone(), used: Vec::new(), takes_aggregates });
         let boundary = std::mem::replace(&mut self.cte_boundary, self.ctes.len());
+        let hides = std::mem::replace(&mut self.hides_outer, false);
         let rel = self.relation(plan);
+        self.hides_outer = hides;
         self.cte_boundary = boundary;
         let mut used = self.outer.pop().map(|s| s.used).unwrap_or_default();
         let rel = rel?;
@@ -91,6 +93,8 @@ impl Analyzer<'_> {
     }
 
     fn in_subquery(&mut self, values: &[Expr], plan: &Plan, scope: &mut Scope) -> Result<Typed> {
+        let members = members(values);
+        let values = members.as_slice();
         let mut typed = Vec::with_capacity(values.len());
         for value in values {
             typed.push(self.resolve(value, scope)?);
@@ -150,6 +154,12 @@ impl Analyzer<'_> {
         let mut left = Vec::new();
         let mut right = Vec::new();
         for (value, column) in typed.iter().zip(&rel.output) {
+            if collations_differ(&value.ty, &column.ty) {
+                return Err(Error::analysis("INDETERMINATE_COLLATION_IN_EXPRESSION")
+                    .param("expr", format!("\"{name}\""))
+                    .with_message(format!("The collation to compare by in {name} is not determined."))
+                    .at(scope.origin.as_ref()));
+            }
             let Some(common) = functions::coerce::wider_type(&value.ty, &column.ty, &self.settings) else {
                 let types =
                     |all: Vec<&DataType>| all.iter().map(|t| format!("\"{}\"", t.sql())).collect::<Vec<_>>().join(", ");
@@ -214,6 +224,18 @@ pub(crate) fn make(plan: LogicalPlan, used: &[Attr]) -> DfSubquery {
 }
 
 /// The name of member `i` of a row, as `named_struct` gets it.
+/// The values that are looked for: those of a struct where one is made in the `IN` itself.
+fn members(values: &[Expr]) -> Vec<Expr> {
+    let [only] = values else { return values.to_vec() };
+    match only.unpositioned() {
+        Expr::Function(f) if matches!(f.name.as_slice(), [n] if n.eq_ignore_ascii_case("struct")) => f.args.clone(),
+        Expr::Function(f) if matches!(f.name.as_slice(), [n] if n.eq_ignore_ascii_case("named_struct")) => {
+            f.args.iter().skip(1).step_by(2).cloned().collect()
+        }
+        _ => values.to_vec(),
+    }
+}
+
 fn member_name(value: &Expr, i: usize, printed: &str) -> String {
     match value.unpositioned() {
         Expr::Attribute(_) => printed.rsplit('.').next().unwrap_or(printed).to_string(),

@@ -7,6 +7,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 use functions::error::from_datafusion;
+use functions::families::collation::{is_collated, key_expr};
 use functions::{Typed, coerce, fold};
 use spark::expr::{FrameBound, SortOrder, WindowFrame, WindowRef, WindowSpec};
 use spark::types::DataType;
@@ -25,7 +26,7 @@ pub(crate) struct Order {
 impl Order {
     /// As DataFusion sorts.
     pub fn sort(&self) -> Sort {
-        Sort::new(self.typed.expr.clone(), self.ascending, self.nulls_first)
+        Sort::new(key_expr(self.typed.expr.clone(), &self.typed.ty), self.ascending, self.nulls_first)
     }
 
     /// As Spark prints it.
@@ -109,9 +110,10 @@ impl Analyzer<'_> {
         refuse_window_of(&typed, &order, spec.frame.as_ref())?;
         let name = window_name(&typed, &partition, &order, &frame_name);
         refuse_distinct(&typed, &name)?;
+        let order_by = self.window_order(&order, &frame)?;
         let params = |p: WindowFunctionParams| WindowFunctionParams {
-            partition_by: partition.iter().map(|t| t.expr.clone()).collect(),
-            order_by: order.iter().map(Order::sort).collect(),
+            partition_by: partition.iter().map(|t| key_expr(t.expr.clone(), &t.ty)).collect(),
+            order_by: order_by.clone(),
             window_frame: frame.clone(),
             ..p
         };
@@ -398,6 +400,23 @@ impl Analyzer<'_> {
             .param("required", format!("specifiedwindowframe({required}, unboundedpreceding$(), currentrow$())")))
     }
 
+    /// The orderings of a window. DataFusion has no ranges of bytes, structs or durations, but of lists of them.
+    fn window_order(&mut self, order: &[Order], frame: &DfFrame) -> Result<Vec<Sort>> {
+        let mut sorts: Vec<Sort> = order.iter().map(Order::sort).collect();
+        if let ([first, ..], [sort, ..]) = (order, sorts.as_mut_slice())
+            && frame.units == WindowFrameUnits::Range
+            && is_peers(&frame.start_bound)
+            && is_peers(&frame.end_bound)
+            && (is_collated(&first.typed.ty)
+                || matches!(first.typed.ty, DataType::Binary | DataType::Struct(_) | DataType::DayTimeInterval { .. }))
+        {
+            let ty = if is_collated(&first.typed.ty) { DataType::Binary } else { first.typed.ty.clone() };
+            let key = Typed::new(sort.expr.clone(), ty, first.typed.nullable, first.typed.name.clone());
+            sort.expr = self.call("array", vec![key])?.expr;
+        }
+        Ok(sorts)
+    }
+
     /// A range frame needs one ordering of a type that its bounds can be added to.
     fn check_range(
         &mut self,
@@ -586,6 +605,14 @@ fn range_adds(order: &DataType, bound: &DataType) -> bool {
         DataType::DayTimeInterval { .. } => matches!(bound, DataType::DayTimeInterval { .. }),
         DataType::YearMonthInterval { .. } => matches!(bound, DataType::YearMonthInterval { .. }),
         order => order.is_numeric() && (bound.is_numeric() || bound.is_string()),
+    }
+}
+
+/// True for the bounds of a range that are no distance from the current row.
+fn is_peers(bound: &WindowFrameBound) -> bool {
+    match bound {
+        WindowFrameBound::CurrentRow => true,
+        WindowFrameBound::Preceding(by) | WindowFrameBound::Following(by) => by.is_null(),
     }
 }
 

@@ -315,6 +315,32 @@ impl Analyzer<'_> {
         clause: &'static str,
         mut resolve: impl FnMut(&mut Self, &mut Scope) -> Result<T>,
     ) -> Result<(T, Rel)> {
+        if clause != "ORDER BY" {
+            return self.reaching(rel, clause, resolve);
+        }
+        // What the query itself has below comes before columns of the queries around it.
+        let own = self.without_outer_queries(|this| this.reaching(rel, clause, &mut resolve));
+        own.unwrap_or_else(|| self.reaching(rel, clause, &mut resolve))
+    }
+
+    /// What `resolve` makes without the columns of enclosing queries; nothing if there are no such queries
+    /// or it cannot do without them.
+    pub fn without_outer_queries<T>(&mut self, resolve: impl FnOnce(&mut Self) -> Result<T>) -> Option<Result<T>> {
+        if self.outer.is_empty() {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.hides_outer, true);
+        let own = resolve(self);
+        self.hides_outer = before;
+        (own.is_ok() || !self.needs.is_empty()).then_some(own)
+    }
+
+    fn reaching<T: Reaching>(
+        &mut self,
+        rel: &Rel,
+        clause: &'static str,
+        mut resolve: impl FnMut(&mut Self, &mut Scope) -> Result<T>,
+    ) -> Result<(T, Rel)> {
         let first = match resolve(self, &mut Scope::new(rel, clause)) {
             Ok(typed) => {
                 let source = rel.with_columns(&typed.columns()).unwrap_or_else(|| rel.clone());

@@ -50,7 +50,11 @@ impl Analyzer<'_> {
         let keys = self.ordinals(rel, keys)?;
         if let Made::Aggregate(grouped) = &*rel.made {
             let grouped = (**grouped).clone();
-            return self.sort_groups(rel, grouped, &keys);
+            let own = self.without_outer_queries(|this| this.sort_groups(rel, grouped.clone(), &keys));
+            return match own {
+                Some(sorted) => sorted,
+                None => self.sort_groups(rel, grouped, &keys),
+            };
         }
         let (orders, source) = self.resolve_reaching(rel, "ORDER BY", |this, scope| this.orders(&keys, scope))?;
         refuse_subqueries(&orders)?;

@@ -30,6 +30,7 @@ impl Analyzer<'_> {
         if let Some((catalog, database)) = &view.catalog {
             self.settings.current_catalog = catalog.clone();
             self.settings.current_database = database.clone();
+            self.settings.path = None;
         }
         self.settings.ansi = view.ansi.unwrap_or(self.settings.ansi);
         let result = self.relation(&view.plan);

@@ -7,7 +7,7 @@ use datafusion::common::Result as DfResult;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{ColumnarValue, Expr, lit};
 use datafusion::scalar::ScalarValue;
-use spark::types::DataType;
+use spark::types::{DataType, quote_if_needed};
 use spark::{Error, Result};
 
 use crate::call::Call;
@@ -72,9 +72,9 @@ fn current_schema(mut call: Call) -> Result<Typed> {
 
 /// Where unqualified names are looked for, in order.
 fn current_path(call: Call) -> Result<Typed> {
-    let (catalog, database) = (&call.settings.current_catalog, &call.settings.current_database);
-    let path = format!("system.builtin,system.session,{catalog}.{database}");
-    text(call, &path)
+    let shown = |schema: &Vec<String>| schema.iter().map(|p| quote_if_needed(p)).collect::<Vec<_>>().join(".");
+    let path: Vec<String> = call.settings.search_path().iter().map(shown).collect();
+    text(call, &path.join(","))
 }
 
 fn current_user(call: Call) -> Result<Typed> {

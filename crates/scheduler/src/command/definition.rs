@@ -121,6 +121,7 @@ pub async fn check_default_value(
         Expr::Attribute(_) => return Err(error("NOT_CONSTANT")),
         _ => {}
     }
+    super::function::refuse_in_definition(session, default, node_of(statement))?;
     let plan = spark::Plan::from(spark::plan::Node::Project {
         input: spark::Plan::boxed(spark::plan::Node::OneRow),
         exprs: vec![default.clone().alias("v")],
@@ -143,6 +144,16 @@ pub async fn check_default_value(
             .param("actualType", format!("\"{}\"", actual.sql())));
     }
     Ok(())
+}
+
+/// The operator that Spark makes of a statement.
+fn node_of(statement: &str) -> &'static str {
+    match statement {
+        "CREATE TABLE" => "CreateTable",
+        "REPLACE TABLE" => "ReplaceTable",
+        "ALTER TABLE ALTER COLUMN" => "AlterColumns",
+        _ => "AddColumns",
+    }
 }
 
 fn has_fractions(ty: &DataType) -> bool {

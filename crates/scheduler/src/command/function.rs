@@ -219,10 +219,21 @@ fn build(function: SqlFunction, name: Vec<String>, entry: &FunctionEntry) -> Res
 /// # Errors
 /// If a stored statement is damaged.
 pub fn find(session: &Session, name: &[String]) -> Result<Option<Arc<world::SqlFunction>>> {
-    if let [only] = name
-        && let Some(function) = session.names.lock().functions.get(&only.to_lowercase())
-    {
-        return Ok(Some(Arc::clone(function)));
+    if let [only] = name {
+        // Probes of definitions are found wherever the path leads.
+        if let Some(path) = session.settings().path.filter(|_| !only.starts_with('\0')) {
+            for schema in path.iter().filter(|s| !spark::settings::is_system(s, "builtin")) {
+                let mut full = schema.clone();
+                full.push(only.clone());
+                if let Some(function) = find(session, &full)? {
+                    return Ok(Some(function));
+                }
+            }
+            return Ok(None);
+        }
+        if let Some(function) = session.names.lock().functions.get(&only.to_lowercase()) {
+            return Ok(Some(Arc::clone(function)));
+        }
     }
     if let [schema, only] | [_, schema, only] = name
         && schema.eq_ignore_ascii_case("session")
@@ -241,6 +252,30 @@ pub fn find(session: &Session, name: &[String]) -> Result<Option<Arc<world::SqlF
         return Err(Error::internal("a stored function is no statement"));
     };
     Ok(Some(Arc::new(build(*function, full_name(&place, &entry), &entry)?)))
+}
+
+/// Refuses a function that is written in SQL in a definition, where its body cannot be put.
+///
+/// # Errors
+/// `UNSUPPORTED_SQL_UDF_USAGE`.
+pub fn refuse_in_definition(session: &Session, expr: &Expr, node: &str) -> Result<()> {
+    let mut called: Option<Vec<String>> = None;
+    expr.clone().visit_mut(&mut |e| {
+        if let Expr::Function(f) = e
+            && called.is_none()
+            && !f.is_operator
+            && functions::registry::function(&f.name.join(".").to_lowercase()).is_none()
+        {
+            called = find(session, &f.name).ok().flatten().map(|found| found.name.clone());
+        }
+    });
+    match called {
+        None => Ok(()),
+        Some(name) => Err(Error::analysis("UNSUPPORTED_SQL_UDF_USAGE")
+            .param("functionName", shown(&name))
+            .param("nodeName", node)
+            .with_message("A function that is written in SQL cannot be called in a definition.")),
+    }
 }
 
 /// The names of all user functions as `SHOW FUNCTIONS` prints them.

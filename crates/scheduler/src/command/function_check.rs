@@ -257,7 +257,7 @@ async fn analyze_probe(
     probe: &str,
 ) -> Result<analyzer::Analyzed> {
     let name = quote_identifier(probe);
-    let columns: Vec<String> = (0..function.parameters.len()).map(|i| format!("`\u{0}{i}`")).collect();
+    let columns: Vec<String> = function.parameters.iter().map(|(name, _, _)| quote_identifier(name)).collect();
     let nulls: Vec<String> =
         function.parameters.iter().map(|(_, ty, _)| format!("CAST(NULL AS {})", ty.sql())).collect();
     let typed: Vec<String> = nulls.iter().zip(&columns).map(|(null, column)| format!("{null} AS {column}")).collect();
@@ -269,12 +269,6 @@ async fn analyze_probe(
         let plan = parse(&format!("SELECT {name}({args}) AS v FROM (SELECT {row})"))?;
         return session.analyze(&plan, session.settings()).await;
     };
-    let constant = parse(&format!("SELECT * FROM {name}({})", nulls.join(", ")))?;
-    let analyzed = match session.analyze(&constant, session.settings()).await {
-        // Columns get their types where the function is used.
-        Err(e) if !is_cast_of_column(&e) => return Err(e),
-        analyzed => analyzed,
-    };
     if !columns.is_empty() {
         let lateral = parse(&format!("SELECT t.* FROM (SELECT {row}), LATERAL {name}({args}) AS t"))?;
         match session.analyze(&lateral, session.settings()).await {
@@ -282,14 +276,22 @@ async fn analyze_probe(
             _ => {}
         }
     }
-    match analyzed {
-        Err(_) => session.analyze(&parse("SELECT 1")?, session.settings()).await,
+    let constant = parse(&format!("SELECT * FROM {name}({})", nulls.join(", ")))?;
+    match session.analyze(&constant, session.settings()).await {
+        // Columns get their types where the function is used.
+        Err(e) if is_cast_of_column(&e) => session.analyze(&parse("SELECT 1")?, session.settings()).await,
         analyzed => analyzed,
     }
 }
 
+/// True if an error stands in the text of the function, not in the call that probes it.
+fn is_inside_body(error: &Error) -> bool {
+    let contexts = &error.data().contexts;
+    !contexts.is_empty() && !contexts.iter().any(|c| c.fragment.contains('\0'))
+}
+
 fn is_cast_of_column(error: &Error) -> bool {
-    error.condition().starts_with("DATATYPE_MISMATCH.CAST") && error.data().contexts.is_empty()
+    error.condition().starts_with("DATATYPE_MISMATCH.CAST") && !is_inside_body(error)
 }
 
 /// True for what analysis says where it needs a constant.

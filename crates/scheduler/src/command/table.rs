@@ -50,6 +50,10 @@ pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationC
         super::definition::check_layout(&place, &entry)?;
     }
     let Some(query) = create.query else {
+        let timed = create.columns.iter().any(|c| c.data_type.any(&|t| matches!(t, DataType::Time(_))));
+        if timed && !session.settings().time_type {
+            return Err(functions::cast::time_switched_off());
+        }
         return finish(session, &place, entry).await;
     };
     let analyzed = session.analyze(&query, session.settings()).await?;

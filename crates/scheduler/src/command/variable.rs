@@ -31,6 +31,7 @@ pub async fn declare(
             .param("defaultValue", default_text)
             .with_message("The default of a variable is no subquery."));
     }
+    super::function::refuse_in_definition(session, &expr, "CreateVariable")?;
     let expr = match &data_type {
         Some(to) => Expr::Cast { child: Box::new(expr), to: to.clone(), mode: CastMode::Session },
         None => expr,
@@ -329,8 +330,9 @@ async fn parameter(session: &Arc<Session>, expr: Expr) -> Result<Constant> {
         Expr::At { origin, .. } => Some(origin.clone()),
         _ => None,
     };
+    let has_sql = super::function::refuse_in_definition(session, &expr, "Parameter").is_err();
     let found = constant(session, expr).await?;
-    match found.is_constant {
+    match found.is_constant && !has_sql {
         true => Ok(found),
         false => Err(Error::analysis("UNSUPPORTED_EXPR_FOR_PARAMETER")
             .param("invalidExprSql", format!("\"{}\"", found.printed))
