@@ -116,6 +116,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// `DATATYPE_MISMATCH.DATA_DIFF_TYPES`.
     pub fn unify(&mut self, range: std::ops::Range<usize>) -> Result<DataType> {
+        self.collate(&range.clone().collect::<Vec<_>>())?;
         let types: Vec<DataType> = self.args[range.clone()].iter().map(|a| a.ty.clone()).collect();
         let Some(common) = coerce::common_type(&types, self.settings) else {
             let types: Vec<String> = types.iter().map(|t| format!("\"{}\"", t.sql())).collect();
@@ -129,6 +130,19 @@ impl<'a> Call<'a> {
             self.args[i] = crate::cast::implicit_owned(arg, &common, self.settings);
         }
         Ok(common)
+    }
+
+    /// Gives the strings among the arguments in places `indices` one collation, if nothing else is there.
+    ///
+    /// # Errors
+    /// `COLLATION_MISMATCH.EXPLICIT`.
+    pub fn collate(&mut self, indices: &[usize]) -> Result<()> {
+        let texts = indices.iter().filter(|i| self.args[**i].ty != DataType::Null);
+        let texts: Vec<usize> = texts.copied().collect();
+        if texts.iter().all(|i| crate::families::collation::string_inside(&self.args[*i].ty)) {
+            crate::families::collation::unify(self, &texts)?;
+        }
+        Ok(())
     }
 
     /// The call under the name that Spark's errors have for it.

@@ -314,7 +314,7 @@ pub fn parse_timestamp(text: &str) -> Option<LocalTimestamp> {
     Some(LocalTimestamp { micros, nanos: clock.nanos, zone, time_only })
 }
 
-/// `h:m[:s[.f]]` of a `TIME`: nanoseconds and the number of digits after the point.
+/// `h:m[:s[.f]]` of a `TIME`, in nanoseconds.
 pub fn parse_time(text: &str) -> Option<i64> {
     let text = trim(text);
     let upper = text.to_ascii_uppercase();
@@ -327,7 +327,8 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if !cursor.rest.contains(':') {
         return None;
     }
-    let mut micros = time_part(&mut cursor)?.micros;
+    let clock = time_part(&mut cursor)?;
+    let mut micros = clock.micros;
     if !cursor.rest.is_empty() {
         return None;
     }
@@ -338,7 +339,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
         }
         micros += ((hour % 12 + half) - hour) * 3600 * MICROS_PER_SECOND;
     }
-    Some(micros * NANOS_PER_MICRO)
+    Some(micros * NANOS_PER_MICRO + clock.nanos)
 }
 
 /// `epoch`, `now`, `today`, `tomorrow`, `yesterday`: local microseconds of the day in `zone`, or of

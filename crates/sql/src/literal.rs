@@ -130,12 +130,20 @@ impl Parser<'_> {
                 .param("value", &shown)
                 .with_message(format!("{shown} has more than 9 digits after the second")));
         }
+        if upper == "TIME" && fraction_digits(&value) > 9 {
+            let shown = quote_value(&value);
+            return Err(self
+                .error(mark, "INVALID_TIME_LITERAL_PRECISION")
+                .param("value", &shown)
+                .with_message(format!("{shown} has more than 9 digits after the second")));
+        }
         let literal = match upper.as_str() {
             "DATE" => self.date(&value).map(Literal::Date),
             "TIMESTAMP_NTZ" => self.timestamp_ntz(&value),
             "TIMESTAMP_LTZ" => self.timestamp_ltz(&value),
             "TIMESTAMP" => self.timestamp(&value),
-            "TIME" => datetime::parse_time(&value).map(|nanos| Literal::Time { nanos, precision: 6 }),
+            "TIME" => datetime::parse_time(&value)
+                .map(|nanos| Literal::Time { nanos, precision: fraction_digits(&value).clamp(6, 9) as u8 }),
             "INTERVAL" => return self.interval_text(mark, &value),
             "X" => hex(&value).map(Literal::Binary),
             _ => {

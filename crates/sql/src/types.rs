@@ -221,7 +221,8 @@ impl Parser<'_> {
             [TypeArg::Number(p)] => Err(self
                 .error(mark, "UNSUPPORTED_TIME_PRECISION")
                 .param("precision", p.to_string())
-                .with_message(format!("TIME has 0 to 9 digits after the second, not {p}"))),
+                .with_message(format!("TIME has 0 to 9 digits after the second, not {p}"))
+                .nowhere()),
             _ => Err(self.unsupported_type(mark)),
         }
     }

@@ -7,7 +7,7 @@ use arrow::datatypes::{FieldRef, Schema};
 use arrow::ipc::reader::StreamReader;
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, TableScanBuilder, TableSource};
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, SubqueryAlias, TableScanBuilder, TableSource};
 use datafusion::scalar::ScalarValue;
 use functions::canonical::to_canonical;
 use functions::error::from_datafusion;
@@ -41,7 +41,7 @@ impl Analyzer<'_> {
         let travel = |name: &[String]| {
             Err(Error::analysis("UNSUPPORTED_FEATURE.TIME_TRAVEL").param("relationId", quoted(name)).nowhere())
         };
-        match self.ask_found(Need::Relation { name: name.to_vec(), options: options.clone() })? {
+        match self.ask_relation(name, options)? {
             Answer::Table(table) => {
                 let table = table.clone();
                 let qualifier = if table.name.is_empty() { name.to_vec() } else { table.name.clone() };
@@ -155,7 +155,7 @@ impl Analyzer<'_> {
         let source_schema = source.schema();
         let names: Vec<String> = source_schema.fields().iter().map(|f| f.name().clone()).collect();
         let reference = TableReference::bare(label);
-        let scan = TableScanBuilder::new(reference.clone(), source).build().map_err(from_datafusion)?;
+        let rows = read(&reference, source)?;
         let output: Vec<Attr> = schema
             .fields
             .iter()
@@ -176,7 +176,7 @@ impl Analyzer<'_> {
             Some(behind) => self.file_columns(behind, qualifier, &column, &mut exprs)?,
             None => Made::Opaque,
         };
-        let plan = project(exprs, &LogicalPlan::TableScan(scan))?;
+        let plan = project(exprs, &rows)?;
         Ok(Rel::new(plan, output, made, &[]))
     }
 
@@ -353,7 +353,7 @@ impl Analyzer<'_> {
             let (rel, columns) = self.generate(&empty, generator, &[])?;
             return Ok(rel.renamed(columns));
         }
-        match self.ask_found(Need::Function(name.to_vec()))? {
+        match self.ask_function(name)? {
             Answer::SqlFunction(function) => {
                 let function = function.clone();
                 self.sql_table_function(&function, args)
@@ -472,4 +472,16 @@ fn canonical_batch(batch: &RecordBatch, schema: &StructType) -> Result<RecordBat
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(positional_schema(schema)), columns, &options)
         .map_err(|e| from_datafusion(e.into()))
+}
+
+/// The rows of a source under a name: the plan behind it where there is one, to be optimized with all around it.
+fn read(name: &TableReference, source: Arc<dyn TableSource>) -> Result<LogicalPlan> {
+    match source.get_logical_plan() {
+        Some(plan) => SubqueryAlias::try_new(Arc::new(plan.into_owned()), name.clone())
+            .map(LogicalPlan::SubqueryAlias)
+            .map_err(from_datafusion),
+        None => {
+            TableScanBuilder::new(name.clone(), source).build().map(LogicalPlan::TableScan).map_err(from_datafusion)
+        }
+    }
 }

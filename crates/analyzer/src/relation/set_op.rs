@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, Union};
 use functions::error::from_datafusion;
-use functions::families::collation::{is_collated, key_expr};
+use functions::families::collation::{collations_differ, is_collated, key_expr};
 use functions::{Typed, coerce};
 use spark::plan::{SetOp, SetOpKind};
 use spark::types::DataType;
@@ -104,6 +104,9 @@ impl Analyzer<'_> {
                     .param("invalidNumColumns", rel.output.len().to_string()));
             }
             for (i, attr) in rel.output.iter().enumerate() {
+                if collations_differ(&types[i], &attr.ty) {
+                    return Err(incompatible(operator, n.min(1), i, attr, &types[i]));
+                }
                 types[i] = match coerce::wider_type(&types[i], &attr.ty, &self.settings) {
                     Some(ty) => ty,
                     None if same_structure(&types[i], &attr.ty) => continue,
@@ -223,7 +226,10 @@ impl Analyzer<'_> {
             SetOpKind::Intersect => spark::plan::JoinType::LeftSemi,
             _ => spark::plan::JoinType::LeftAnti,
         };
-        let kept = self.join_on(&left, &right, join, condition)?;
+        let rounds = std::mem::take(&mut self.rounds);
+        let kept = self.join_on(&left, &right, join, condition);
+        self.rounds = rounds;
+        let kept = kept?;
         let exprs = kept.output.iter().zip(&output).map(|(a, o)| a.expr().alias(o.column_name())).collect();
         Ok(Rel::new(project(exprs, &kept.plan)?, output, Made::Opaque, &[&left, &right]))
     }
@@ -231,8 +237,11 @@ impl Analyzer<'_> {
     /// `INTERSECT ALL` and `EXCEPT ALL`: occurrences are numbered on both sides, so that the n-th of one
     /// side meets the n-th of the other.
     fn all_variant(&mut self, kind: SetOpKind, left: &Rel, right: &Rel, output: Vec<Attr>) -> Result<Rel> {
-        let left = self.numbered(left)?;
-        let right = self.numbered(right)?;
+        // Numbers that nobody wrote may stand where a recursion is read.
+        let rounds = std::mem::take(&mut self.rounds);
+        let sides = self.numbered(left).and_then(|left| Ok((left, self.numbered(right)?)));
+        self.rounds = rounds;
+        let (left, right) = sides?;
         let number = self.fresh_id();
         let side = |rel: &Rel| {
             let mut exprs: Vec<_> =

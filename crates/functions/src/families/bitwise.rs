@@ -91,7 +91,8 @@ fn operand_type(a: &DataType, b: &DataType, settings: &spark::Settings) -> Optio
         (a, b) if a.same_type(b) => Some(a.clone()),
         (T::Decimal { .. }, T::Float | T::Double) | (T::Float | T::Double, T::Decimal { .. }) => Some(T::Double),
         _ => {
-            tightest_type(a, b, settings).filter(|t| t.is_integral() || t.is_string()).or_else(|| promote_string(a, b))
+            let tightest = tightest_type(a, b, settings).filter(|t| t.is_integral() || t.is_string());
+            tightest.or_else(|| promote_string(a, b).filter(|_| settings.ansi))
         }
     }
 }

@@ -28,14 +28,15 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// `CASE WHEN c THEN v … ELSE e END`, called with condition, value, …, and an optional last value.
-fn case_when(call: Call) -> Result<Typed> {
+fn case_when(mut call: Call) -> Result<Typed> {
     if call.args.len() < 2 {
         return Err(call.wrong_arity("> 1"));
     }
-    let name = case_name(&call.args);
     let pairs = call.args.len() / 2;
     let has_else = call.args.len() % 2 == 1;
     let values: Vec<usize> = (0..pairs).map(|i| 2 * i + 1).chain(has_else.then_some(call.args.len() - 1)).collect();
+    call.collate(&values)?;
+    let name = case_name(&call.args);
     let ty = result_type(&call, &values, "casewhen", &name)?;
     let mut branches = Vec::with_capacity(pairs);
     let mut nullable = false;
@@ -101,9 +102,7 @@ fn result_type(call: &Call, values: &[usize], function: &str, name: &str) -> Res
 
 fn if_else(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
-    if call.args[1].ty.is_string() && call.args[2].ty.is_string() {
-        super::collation::unify(&mut call, &[1, 2])?;
-    }
+    call.collate(&[1, 2])?;
     let name = format!("(IF({}, {}, {}))", call.args[0].name, call.args[1].name, call.args[2].name);
     // An untyped null counts as false; nothing else is cast.
     let condition = match call.args[0].ty {
@@ -127,10 +126,6 @@ fn choice(condition: Expr, then: Typed, otherwise: Typed, name: String) -> Typed
 fn coalesce(mut call: Call) -> Result<Typed> {
     if call.args.is_empty() {
         return Err(call.wrong_arity("> 0"));
-    }
-    let all: Vec<usize> = (0..call.args.len()).collect();
-    if call.args.iter().all(|a| a.ty.is_string()) {
-        super::collation::unify(&mut call, &all)?;
     }
     let ty = call.unify(0..call.args.len())?;
     let nullable = call.args.iter().all(|a| a.nullable);

@@ -55,6 +55,9 @@ fn from_csv(mut call: Call) -> SparkResult<Typed> {
 
 fn to_csv(mut call: Call) -> SparkResult<Typed> {
     let spec = forms::write_arguments(&mut call)?;
+    if spec.ty == DataType::Null {
+        return Ok(Typed::null(DataType::STRING).named(call.display_name()));
+    }
     if !matches!(spec.ty, DataType::Struct(_)) || spec.ty.any(&|t| *t == DataType::Variant) {
         return Err(call
             .mismatch("UNSUPPORTED_INPUT_TYPE")
@@ -66,17 +69,19 @@ fn to_csv(mut call: Call) -> SparkResult<Typed> {
 
 fn schema_of_csv(mut call: Call) -> SparkResult<Typed> {
     let (text, options) = forms::sample(&mut call, "csv")?;
+    let stamps = Stamps::new(&options, &call.settings.time_zone, true).map_err(crate::error::from_datafusion)?;
+    let dates = options.flag("preferDate", true);
     let fields = Dialect::of(&options)
         .split(&text)
         .into_iter()
         .enumerate()
-        .map(|(i, token)| StructField::new(format!("_c{i}"), infer(token.as_deref()), true))
+        .map(|(i, token)| StructField::new(format!("_c{i}"), infer(token.as_deref(), &stamps, dates), true))
         .collect();
     Ok(forms::schema_text(call, &DataType::Struct(StructType::new(fields))))
 }
 
 /// The type of one value.
-fn infer(token: Option<&str>) -> DataType {
+fn infer(token: Option<&str>, stamps: &Stamps, dates: bool) -> DataType {
     let Some(text) = token.filter(|t| !t.is_empty()) else { return DataType::STRING };
     if text.parse::<i32>().is_ok() {
         DataType::Integer
@@ -86,9 +91,9 @@ fn infer(token: Option<&str>) -> DataType {
         DataType::decimal(text.len() as u8, 0)
     } else if is_double(text) {
         DataType::Double
-    } else if text.len() == 10 && sql::parse_date(text).is_some() {
+    } else if dates && stamps.infers_date(text) {
         DataType::Date
-    } else if text.contains('-') && sql::parse_timestamp(text).is_some_and(|t| !t.time_only) {
+    } else if stamps.infers_timestamp(text) {
         DataType::Timestamp
     } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
         DataType::Boolean
@@ -397,9 +402,10 @@ mod tests {
 
     #[test]
     fn infers() {
+        let stamps = Stamps::new(&OptionMap::default(), "UTC", true).unwrap();
         let types: Vec<String> = "1,abc,1.5,true,2020-01-01,2020-01-01 10:00:00,12345678901"
             .split(',')
-            .map(|t| infer(Some(t)).sql())
+            .map(|t| infer(Some(t), &stamps, true).sql())
             .collect();
         assert_eq!(types.join(" "), "INT STRING DOUBLE BOOLEAN DATE TIMESTAMP BIGINT");
     }

@@ -62,7 +62,6 @@ pub fn extract(child: Typed, key: Typed, settings: &Settings, origin: Option<&Ar
         }
         (DataType::Array { .. }, _) => array_item(child, key, settings, origin),
         (DataType::Map { .. }, _) => map_value(child, key, settings, origin),
-        (DataType::Variant, _) => variant_value(child, key, settings, origin),
         (ty, _) => Err(Error::analysis("INVALID_EXTRACT_BASE_FIELD_TYPE")
             .param("base", format!("\"{}\"", child.name))
             .param("other", format!("\"{}\"", ty.sql()))
@@ -225,29 +224,6 @@ fn map_value(child: Typed, key: Typed, settings: &Settings, origin: Option<&Arc<
     call.origin = origin.cloned();
     let options = super::array::by_element(&call, &key_type);
     Ok(call.kernel_with(&KERNELS[3], options, (*value).clone(), true).named(name))
-}
-
-/// A field or element of a variant: `variant_get` of a constant path.
-fn variant_value(child: Typed, key: Typed, settings: &Settings, origin: Option<&Arc<Origin>>) -> Result<Typed> {
-    let path = match (fold::string(&key), fold::integer(&key)) {
-        (Some(field), _) => format!("$['{field}']"),
-        (None, Some(index)) => format!("$[{index}]"),
-        _ => {
-            return Err(Error::analysis("INVALID_EXTRACT_FIELD_TYPE")
-                .param("extraction", format!("\"{}\"", key.name))
-                .at(origin));
-        }
-    };
-    let text = |value: &str| Typed::new(datafusion::logical_expr::lit(value), DataType::STRING, false, value);
-    let args = vec![child, text(&path), text("variant")];
-    match crate::registry::function("variant_get").map(|f| &f.build) {
-        Some(Build::Scalar(build)) => {
-            let mut call = Call::new("variant_get", args, settings);
-            call.origin = origin.cloned();
-            build(call)
-        }
-        _ => Err(Error::internal("there is no variant_get")),
-    }
 }
 
 fn get(mut call: Call) -> Result<Typed> {

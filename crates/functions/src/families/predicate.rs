@@ -115,7 +115,14 @@ fn undetermined(error: Error, call: &Call, symbol: &str) -> Error {
     if error.condition() != "INDETERMINATE_COLLATION" {
         return error;
     }
-    let printed = format!("({} {symbol} {})", call.args[0].name, call.args[1].name);
+    undetermined_in(error, &format!("({} {symbol} {})", call.args[0].name, call.args[1].name))
+}
+
+/// [`undetermined`] of an expression that is printed so.
+fn undetermined_in(error: Error, printed: &str) -> Error {
+    if error.condition() != "INDETERMINATE_COLLATION" {
+        return error;
+    }
     Error::analysis("INDETERMINATE_COLLATION_IN_EXPRESSION")
         .param("expr", format!("\"{printed}\""))
         .with_message(format!("The collation to compare by in {printed} is not determined; add a COLLATE clause."))
@@ -141,6 +148,9 @@ fn equal_null(mut call: Call) -> Result<Typed> {
 /// The comparison of the call's two arguments.
 fn compare(call: &Call, op: Compare, name: String) -> Result<Typed> {
     let (l, r) = (&call.args[0], &call.args[1]);
+    if let Some(truth) = truth_as_number(l, r, op).filter(|_| !call.settings.ansi) {
+        return Ok(truth);
+    }
     if let Some(simplified) = integral_against_decimal(l, r, op, call.settings) {
         return Ok(simplified);
     }
@@ -153,12 +163,37 @@ fn compare(call: &Call, op: Compare, name: String) -> Result<Typed> {
     let Some((l, r)) = comparable(l, r, call.settings) else {
         return Err(diff_types(call, &name));
     };
-    if matches!(l.ty, DataType::Time(_)) && !call.settings.time_type {
-        return Err(crate::cast::time_switched_off().at(call.origin.as_ref()));
-    }
     check_orderable(call, op.symbol(), &name, &l.ty)?;
     let nullable = op != Compare::NullSafeEq && (l.nullable || r.nullable);
     Ok(Typed::new(comparison_expr(&l, op.operator(), &r), DataType::Boolean, nullable, name))
+}
+
+/// A constant truth value that is compared with a literal 1 is itself, and with a 0 its opposite.
+fn truth_as_number(l: &Typed, r: &Typed, op: Compare) -> Option<Typed> {
+    let number = |t: &Typed| match t.literal()? {
+        ScalarValue::Int8(Some(v)) => Some(i128::from(*v)),
+        ScalarValue::Int16(Some(v)) => Some(i128::from(*v)),
+        ScalarValue::Int32(Some(v)) => Some(i128::from(*v)),
+        ScalarValue::Int64(Some(v)) => Some(i128::from(*v)),
+        _ => None,
+    };
+    if op != Compare::Eq {
+        return None;
+    }
+    let (truth, number) = match (&l.ty, &r.ty) {
+        (DataType::Boolean, ty) if ty.is_integral() => (l, number(r)?),
+        (ty, DataType::Boolean) if ty.is_integral() => (r, number(l)?),
+        _ => return None,
+    };
+    truth.literal()?;
+    match number {
+        1 => Some(truth.clone()),
+        0 => {
+            let name = format!("(NOT {})", truth.name);
+            Some(Typed::new(Expr::Not(Box::new(truth.expr.clone())), DataType::Boolean, truth.nullable, name))
+        }
+        _ => None,
+    }
 }
 
 /// `l op r` for operands of one type.
@@ -293,8 +328,7 @@ pub fn is_orderable(ty: &DataType) -> bool {
 }
 
 fn check_orderable(call: &Call, function: &str, name: &str, ty: &DataType) -> Result<()> {
-    let needs_order = function != "=" && function != "<=>";
-    if is_orderable(ty) || *ty == DataType::CalendarInterval && !needs_order {
+    if is_orderable(ty) {
         return Ok(());
     }
     Err(Error::analysis("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE")
@@ -354,7 +388,9 @@ pub fn as_boolean(call: &Call, i: usize, name: &str) -> Result<Typed> {
     let arg = &call.args[i];
     match &arg.ty {
         DataType::Boolean => Ok(arg.clone()),
-        t if *t == DataType::Null || t.is_string() => Ok(cast_implicitly(arg, &DataType::Boolean, call.settings)),
+        t if *t == DataType::Null || (t.is_string() && call.settings.ansi) => {
+            Ok(cast_implicitly(arg, &DataType::Boolean, call.settings))
+        }
         t => Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE")
             .param("sqlExpr", format!("\"{name}\""))
             .param("paramIndex", crate::call::ordinal(i + 1))
@@ -414,13 +450,17 @@ fn is_nan(mut call: Call) -> Result<Typed> {
 }
 
 /// `value IN (options…)`.
-fn is_in(call: Call) -> Result<Typed> {
+fn is_in(mut call: Call) -> Result<Typed> {
     if call.args.is_empty() {
         return Err(call.wrong_arity("> 0"));
     }
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    call.collate(&all)?;
     let options: Vec<&str> = call.args[1..].iter().map(|a| a.name.as_str()).collect();
     let name = format!("({} IN ({}))", call.args[0].name, options.join(", "));
     let types: Vec<DataType> = call.args.iter().map(|a| a.ty.clone()).collect();
+    super::collation::determined(&super::collation::of(&types[0]))
+        .map_err(|e| undetermined_in(e, &name).at(call.origin.as_ref()))?;
     let common = if types.iter().all(|t| t.same_type(&types[0])) {
         Some(types[0].clone())
     } else if types.len() == 2 && matches!(types[0], DataType::Struct(_)) {

@@ -18,6 +18,7 @@ use crate::call::Call;
 use crate::coerce;
 use crate::families::collation::Collation;
 use crate::families::lists::element;
+use crate::families::predicate::comparison_key;
 use crate::fold;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -132,16 +133,8 @@ fn listagg(mut call: Call) -> Result<Typed> {
         ScalarValue::Binary(Some(b)) => b,
         _ => Vec::new(),
     };
-    let same_key = call.order.iter().all(|(k, ..)| k.expr == listed.expr);
-    if call.distinct && !same_key {
-        return Err(Error::analysis("INVALID_WITHIN_GROUP_EXPRESSION.MISMATCH_WITH_DISTINCT_INPUT")
-            .param("funcName", "`listagg`")
-            .param("funcArg", format!("\"{}\"", listed.name))
-            .param(
-                "orderingExpr",
-                call.order.iter().map(|(k, ..)| format!("\"{}\"", k.name)).collect::<Vec<_>>().join(", "),
-            )
-            .nowhere());
+    if call.distinct {
+        distinct_order(&call, &listed)?;
     }
     let distinct_in = match &ty {
         DataType::String { collation: Some(name) } if call.distinct => Some(name.to_string()),
@@ -151,9 +144,40 @@ fn listagg(mut call: Call) -> Result<Typed> {
     let listing = Listing { delimiter, keys, distinct_in };
     let extra = serde_json::to_string(&listing).map_err(|e| Error::internal(e.to_string()))?;
     let mut args = vec![call.args[0].expr.clone()];
-    args.extend(call.order.iter().map(|(k, ..)| k.expr.clone()));
+    args.extend(call.order.iter().map(|(k, ..)| comparison_key(k)));
     let expr = kernel(&call, &KERNELS[3], call.options().with_extra(extra), args, &ty);
     Ok(Typed::new(expr, ty, true, name))
+}
+
+/// Distinct values are in the order of themselves, or of what they are casts of where no two of those
+/// make one.
+fn distinct_order(call: &Call, listed: &Typed) -> Result<()> {
+    let error = |sub: &str| {
+        Error::analysis(format!("INVALID_WITHIN_GROUP_EXPRESSION.{sub}")).param("funcName", "`listagg`").nowhere()
+    };
+    for (key, ..) in &call.order {
+        if key.expr == call.args[0].expr {
+            continue;
+        }
+        // A cast is printed around what it casts, written or not.
+        let cast = format!("CAST({} AS {})", key.name, call.args[0].ty.sql());
+        if key.expr != listed.expr && listed.name != cast {
+            let keys: Vec<String> = call.order.iter().map(|(k, ..)| format!("\"{}\"", k.name)).collect();
+            return Err(error("MISMATCH_WITH_DISTINCT_INPUT")
+                .param("funcArg", format!("\"{}\"", listed.name))
+                .param("orderingExpr", keys.join(", ")));
+        }
+        let exact = key.ty.is_integral()
+            || matches!(key.ty, DataType::Decimal { .. } | DataType::Date | DataType::Boolean | DataType::TimestampNtz)
+            || key.ty.is_string()
+            || key.ty == DataType::Binary;
+        if !exact {
+            return Err(error("MISMATCH_WITH_DISTINCT_INPUT_UNSAFE_CAST")
+                .param("inputType", format!("\"{}\"", key.ty.sql()))
+                .param("castType", format!("\"{}\"", call.args[0].ty.sql())));
+        }
+    }
+    Ok(())
 }
 
 /// The delimiter must be of the listed values' type, in which no collation gives way.

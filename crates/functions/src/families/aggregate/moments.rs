@@ -5,7 +5,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType as Arrow, Float64Type};
 use datafusion::common::Result as DfResult;
 use datafusion::functions_aggregate as df;
-use datafusion::logical_expr::{Accumulator, Expr, when};
+use datafusion::logical_expr::{Accumulator, Expr, lit, when};
 use datafusion::scalar::ScalarValue;
 use spark::Result;
 use spark::types::DataType;
@@ -116,7 +116,16 @@ fn pair(mut call: Call) -> Result<Typed> {
         "regr_sxy" => df::regr::regr_sxy_udaf(),
         _ => df::regr::regr_syy_udaf(),
     };
-    let expr = builtin(&call, udaf, call.exprs(), false);
+    let mut expr = builtin(&call, udaf, call.exprs(), false);
+    if call.name == "regr_r2" {
+        // One value of the dependent variable everywhere is explained entirely.
+        let sum = |udaf| builtin(&call, udaf, call.exprs(), false);
+        let (ys, xs) = (sum(df::regr::regr_syy_udaf()), sum(df::regr::regr_sxx_udaf()));
+        let level = ys.eq(lit(0.0)).and(xs.not_eq(lit(0.0)));
+        expr = when(level, lit(1.0))
+            .otherwise(expr)
+            .map_err(|e| spark::Error::internal(format!("the case of one value: {e}")))?;
+    }
     if call.name == "regr_count" {
         return Ok(Typed::new(as_type(expr, &DataType::Long), DataType::Long, false, name));
     }

@@ -252,7 +252,8 @@ impl ExactSum {
                 .param("config", "\"spark.sql.ansi.enabled\"")
                 .with_message(format!("{} does not fit DECIMAL({p}, {s}).", point(unscaled, *s))),
             Arrow::Interval(_) | Arrow::Duration(_) => {
-                Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION")
+                Error::arithmetic("INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION")
+                    .param("functionName", "`try_add`")
                     .with_message("The sum of the intervals is too large.")
             }
             _ => overflow("overflow", if self.average { "try_avg" } else { "try_add" }),

@@ -41,6 +41,8 @@ pub const KERNELS: &[Kernel] = &[
 pub const MAX_LENGTH: i64 = i32::MAX as i64 - 15;
 
 fn array(mut call: Call) -> Result<Typed> {
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    call.collate(&all)?;
     let name = call.display_name();
     let ty = if call.args.is_empty() {
         DataType::array(DataType::Null, false)

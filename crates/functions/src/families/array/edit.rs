@@ -64,6 +64,7 @@ fn insert(mut call: Call) -> Result<Typed> {
 
 fn remove(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
+    call.collate(&[0, 1])?;
     let name = call.display_name();
     let common = unify_element(&mut call, 0, 1)?;
     let ty = call.args[0].ty.clone();

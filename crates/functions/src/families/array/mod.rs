@@ -65,6 +65,7 @@ fn tight_element(a: &DataType, b: &DataType, settings: &Settings) -> Option<Data
 /// # Errors
 /// `DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES`.
 pub(crate) fn unify_element(call: &mut Call, array: usize, value: usize) -> Result<DataType> {
+    call.collate(&[array, value])?;
     let (list, item) = (call.args[array].ty.clone(), call.args[value].ty.clone());
     // These two say that the types differ also where there is no array at all.
     let lenient = matches!(call.name.as_str(), "array_remove" | "array_insert");
@@ -144,6 +145,7 @@ pub(crate) fn to_elements(array: &Typed, element: &DataType, settings: &Settings
 /// `DATATYPE_MISMATCH.BINARY_ARRAY_DIFF_TYPES`.
 pub(crate) fn unify_arrays(call: &mut Call) -> Result<DataType> {
     call.arity(2..=2)?;
+    call.collate(&[0, 1])?;
     for i in 0..2 {
         if call.args[i].ty == DataType::Null {
             call.args[i] =

@@ -17,6 +17,7 @@ use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::kernel::{Kernel, KernelArgs, downcast};
 use crate::registry::{Build, Function};
+use crate::room::check_value;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -43,6 +44,7 @@ pub const KERNELS: &[Kernel] = &[
 
 fn contains(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
+    call.collate(&[0, 1])?;
     let name = call.display_name();
     expect_array(&call, 0)?;
     if call.args[1].ty == DataType::Null {
@@ -50,6 +52,7 @@ fn contains(mut call: Call) -> Result<Typed> {
     }
     let nulls = contains_null(&call.args[0].ty);
     let common = unify_element(&mut call, 0, 1)?;
+    expect_orderable(&call, &common, &common)?;
     let nullable = call.any_nullable() || nulls;
     let options = by_element(&call, &common);
     Ok(call.kernel_with(&KERNELS[0], options, DataType::Boolean, nullable).named(name))
@@ -57,6 +60,7 @@ fn contains(mut call: Call) -> Result<Typed> {
 
 fn position(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
+    call.collate(&[0, 1])?;
     let name = call.display_name();
     let common = unify_element(&mut call, 0, 1)?;
     let nullable = call.any_nullable();
@@ -205,6 +209,9 @@ fn eval_join(args: &KernelArgs) -> DfResult<ColumnarValue> {
             },
             None => None,
         };
+        let offsets = texts.value_offsets();
+        let held = (offsets[range.end] - offsets[range.start]) as usize;
+        check_value(held.saturating_add(separator.len().saturating_mul(range.len())))?;
         let mut first = true;
         for i in range {
             let Some(text) = (if texts.is_valid(i) { Some(texts.value(i)) } else { null }) else { continue };

@@ -11,7 +11,7 @@ use spark::types::DataType;
 
 use super::super::lists::{ListPicks, Lists, contains_null, element, element_type};
 use super::super::rows::{booleans, row_count};
-use super::{by_element, expect_array, keys_of, unify_arrays};
+use super::{by_element, expect_array, expect_orderable, keys_of, unify_arrays};
 use crate::call::Call;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
@@ -39,6 +39,7 @@ fn distinct(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     expect_array(&call, 0)?;
     let ty = call.args[0].ty.clone();
+    expect_orderable(&call, &element(&ty), &element(&ty))?;
     let nullable = call.args[0].nullable;
     let options = by_element(&call, &element(&ty));
     Ok(call.kernel_with(&KERNELS[0], options, ty, nullable))

@@ -11,7 +11,7 @@ use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result as SparkResult};
 
-use super::key::KEY;
+use super::key::{KEY, NESTED_KEY};
 use super::locales::LOCALES;
 use super::name::{CollationName, parse};
 use crate::call::Call;
@@ -32,7 +32,7 @@ const COLLATE: Kernel = Kernel::new("collate", |args| args.value(0).cloned());
 const COLLATIONS: Kernel = Kernel::new("collations", eval_collations);
 
 /// Kernels of this family.
-pub const KERNELS: &[Kernel] = &[KEY, COLLATE, COLLATIONS];
+pub const KERNELS: &[Kernel] = &[KEY, NESTED_KEY, COLLATE, COLLATIONS];
 
 fn collate(mut call: Call) -> SparkResult<Typed> {
     call.arity(2..=2)?;
@@ -49,7 +49,10 @@ fn collate(mut call: Call) -> SparkResult<Typed> {
     if !call.args[0].ty.is_string() && call.args[0].ty != DataType::Null {
         return Err(call.unexpected_type(0, "\"STRING\""));
     }
-    call.args[1].name = name;
+    const SCHEMA: &str = "system.builtin.";
+    let plain =
+        name.get(..SCHEMA.len()).filter(|s| s.eq_ignore_ascii_case(SCHEMA)).map(|s| name[s.len()..].to_string());
+    call.args[1].name = plain.unwrap_or(name);
     let display = call.display_name();
     let nullable = call.args[0].nullable;
     let ty = DataType::String { collation: parsed.type_collation() };

@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, ListArray, StructArray};
+use arrow::datatypes::DataType as Arrow;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use icu_collator::options::{CaseLevel, CollatorOptions, Strength};
@@ -16,10 +18,15 @@ use spark::{Error, Result as SparkResult};
 use super::name::{CollationName, parse};
 use crate::error::external;
 use crate::families::rows::{self, Text};
+use crate::families::text_data::forms::spec;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
+use crate::types::to_arrow;
 
 /// The key of a string in the collation named in the options.
 pub const KEY: Kernel = Kernel::new("collation_key", eval_key);
+
+/// An array or a struct with the keys of its strings; its type is in the options.
+pub const NESTED_KEY: Kernel = Kernel::new("collation_nested_key", eval_nested_key);
 
 /// A collation that can compare.
 #[derive(Clone)]
@@ -183,21 +190,97 @@ fn bcp47(name: &str) -> String {
     parts.join("-")
 }
 
-/// True for a string that is not compared byte by byte.
+/// True for strings that are not compared byte by byte, and for arrays and structs of them.
 pub fn is_collated(ty: &DataType) -> bool {
-    matches!(ty, DataType::String { collation: Some(_) })
+    match ty {
+        DataType::String { collation } => collation.is_some(),
+        DataType::Array { element, .. } => is_collated(element),
+        DataType::Struct(s) => s.fields.iter().any(|f| is_collated(&f.data_type)),
+        _ => false,
+    }
 }
 
-/// `expr`, a string of type `ty`, as what comparisons, grouping, joining and sorting must use: the
-/// expression itself in the default collation, else its key.
+/// `expr` of type `ty` as what comparisons, grouping, joining and sorting must use: the expression
+/// itself where strings are compared byte by byte, else with the keys of its strings in their place.
 pub fn key_expr(expr: Expr, ty: &DataType) -> Expr {
     match ty {
         DataType::String { collation: Some(name) } => {
             let options = Options::default().with_extra(name.clone());
-            KernelUdf::call(&KEY, arrow::datatypes::DataType::Binary, options, vec![expr])
+            KernelUdf::call(&KEY, Arrow::Binary, options, vec![expr])
+        }
+        ty if is_collated(ty) => {
+            let options = Options::default().with_extra(serde_json::to_string(ty).unwrap_or_default());
+            KernelUdf::call(&NESTED_KEY, keyed_type(&to_arrow(ty), ty), options, vec![expr])
         }
         _ => expr,
     }
+}
+
+/// `arrow`, the Arrow type of `ty`, with keys where strings with a collation are.
+fn keyed_type(arrow: &Arrow, ty: &DataType) -> Arrow {
+    match (arrow, ty) {
+        (_, DataType::String { collation: Some(_) }) => Arrow::Binary,
+        (Arrow::List(field), DataType::Array { element, .. }) => {
+            let inner = keyed_type(field.data_type(), element);
+            Arrow::List(Arc::new(field.as_ref().clone().with_data_type(inner)))
+        }
+        (Arrow::Struct(fields), DataType::Struct(s)) => {
+            let keyed = fields.iter().zip(s.fields.iter()).map(|(field, inner)| {
+                field.as_ref().clone().with_data_type(keyed_type(field.data_type(), &inner.data_type))
+            });
+            Arrow::Struct(keyed.collect())
+        }
+        _ => arrow.clone(),
+    }
+}
+
+/// `array`, of type `ty`, with keys where strings with a collation are.
+fn keyed(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef> {
+    if !is_collated(ty) {
+        return Ok(Arc::clone(array));
+    }
+    match ty {
+        DataType::String { .. } => keys(&Collation::of_type(ty).map_err(external)?, array),
+        DataType::Array { element, .. } => {
+            let list = array.as_list::<i32>();
+            let values = keyed(list.values(), element)?;
+            let Arrow::List(field) = keyed_type(array.data_type(), ty) else { return Ok(Arc::clone(array)) };
+            Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), values, list.nulls().cloned())?))
+        }
+        DataType::Struct(s) => {
+            let parts = array.as_struct();
+            let columns = parts.columns().iter().zip(s.fields.iter()).map(|(c, f)| keyed(c, &f.data_type));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            let Arrow::Struct(fields) = keyed_type(array.data_type(), ty) else { return Ok(Arc::clone(array)) };
+            Ok(Arc::new(StructArray::try_new(fields, columns, parts.nulls().cloned())?))
+        }
+        _ => Ok(Arc::clone(array)),
+    }
+}
+
+/// The keys of an array of strings.
+fn keys(collation: &Collation, array: &ArrayRef) -> Result<ArrayRef> {
+    let texts = arrow::compute::cast(array, &Arrow::Utf8)?;
+    let mut out = BinaryBuilder::new();
+    let mut key = Vec::new();
+    for text in texts.as_string::<i32>() {
+        key.clear();
+        match text {
+            Some(text) => {
+                collation.write_key(text, &mut key);
+                out.append_value(&key);
+            }
+            None => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn eval_nested_key(args: &KernelArgs) -> Result<ColumnarValue> {
+    let ty: DataType = spec(args)?;
+    let rows_here = rows::row_count(args);
+    let array = args.value(0)?.to_array(rows_here)?;
+    Ok(ColumnarValue::Array(keyed(&array, &ty)?))
 }
 
 fn eval_key(args: &KernelArgs) -> Result<ColumnarValue> {

@@ -11,5 +11,7 @@ mod search;
 pub use functions::{FUNCTIONS, KERNELS};
 pub use key::{Collation, is_collated, key_expr};
 pub use name::{CollationName, parse};
-pub use precedence::{determined, options, string_type, unify, unify_comparison, unify_typed};
+pub use precedence::{
+    collations_differ, determined, of, options, string_inside, string_type, unify, unify_comparison, unify_typed,
+};
 pub use search::CharSet;

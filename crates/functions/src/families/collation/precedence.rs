@@ -36,14 +36,14 @@ pub fn unify(call: &mut Call, indices: &[usize]) -> Result<Option<Arc<str>>> {
 /// # Errors
 /// As [`unify`].
 pub fn unify_typed(args: &mut [&mut Typed]) -> Result<Option<Arc<str>>> {
-    if args.iter().all(|a| collation_of(&a.ty).is_none()) {
+    if args.iter().all(|a| of(&a.ty).is_none()) {
         return Ok(None);
     }
     let strengths: Vec<Strength> = args.iter().map(|a| strength(a)).collect();
     let strongest = |at: Strength| {
         let mut found: Vec<Option<Arc<str>>> = Vec::new();
         for (arg, s) in args.iter().zip(&strengths) {
-            let collation = collation_of(&arg.ty);
+            let collation = of(&arg.ty);
             if *s == at && string_inside(&arg.ty) && !found.contains(&collation) {
                 found.push(collation);
             }
@@ -71,7 +71,7 @@ pub fn unify_typed(args: &mut [&mut Typed]) -> Result<Option<Arc<str>>> {
 /// # Errors
 /// As [`unify`], and `INDETERMINATE_COLLATION` where two columns disagree.
 pub fn unify_comparison(call: &mut Call) -> Result<()> {
-    if call.args.iter().all(|a| collation_of(&a.ty).is_none()) {
+    if call.args.iter().all(|a| of(&a.ty).is_none()) {
         return Ok(());
     }
     if !call.args.iter().all(|a| string_inside(&a.ty)) {
@@ -91,15 +91,31 @@ fn mismatch(several: &[Option<Arc<str>>]) -> Error {
         .nowhere()
 }
 
-fn collation_of(ty: &DataType) -> Option<Arc<str>> {
+/// The collation of a string, or of the strings of an array.
+pub fn of(ty: &DataType) -> Option<Arc<str>> {
     match ty {
         DataType::String { collation } => collation.clone(),
-        DataType::Array { element, .. } => collation_of(element),
+        DataType::Array { element, .. } => of(element),
         _ => None,
     }
 }
 
-fn string_inside(ty: &DataType) -> bool {
+/// True if strings in the same place of both types are compared differently.
+pub fn collations_differ(a: &DataType, b: &DataType) -> bool {
+    match (a, b) {
+        (DataType::Array { element: a, .. }, DataType::Array { element: b, .. }) => collations_differ(a, b),
+        (DataType::Struct(a), DataType::Struct(b)) => {
+            a.fields.iter().zip(&b.fields).any(|(a, b)| collations_differ(&a.data_type, &b.data_type))
+        }
+        (DataType::Map { key: ka, value: va, .. }, DataType::Map { key: kb, value: vb, .. }) => {
+            collations_differ(ka, kb) || collations_differ(va, vb)
+        }
+        (a, b) => a.is_string() && b.is_string() && of(a) != of(b),
+    }
+}
+
+/// True for strings and arrays of them.
+pub fn string_inside(ty: &DataType) -> bool {
     match ty {
         DataType::Array { element, .. } => string_inside(element),
         other => other.is_string(),
@@ -108,7 +124,7 @@ fn string_inside(ty: &DataType) -> bool {
 
 /// Changes the collation in the type; a literal is then printed with it.
 fn adopt(arg: &mut Typed, chosen: &Option<Arc<str>>) {
-    if !string_inside(&arg.ty) || collation_of(&arg.ty) == *chosen {
+    if !string_inside(&arg.ty) || of(&arg.ty) == *chosen {
         return;
     }
     if arg.literal().is_some_and(|v| !v.is_null()) && matches!(arg.ty, DataType::String { .. }) {

@@ -28,7 +28,7 @@ fn json_tuple(call: Call) -> SparkResult<Generator> {
     if call.args.len() < 2 {
         return Err(call.wrong_arity("> 1").nowhere());
     }
-    if call.args.iter().any(|a| !a.ty.is_string() && a.ty != DataType::Null) {
+    if call.args.iter().any(|a| !a.ty.is_string()) {
         return Err(call.mismatch("NON_STRING_TYPE").param("funcName", "`json_tuple`"));
     }
     let names: Vec<String> = (0..call.args.len() - 1).map(|i| format!("c{i}")).collect();

@@ -11,6 +11,7 @@ use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
 use spark::Error;
 
+use super::super::array::keys_of;
 use super::super::lists::{Duplicates, ListPicks, Lists, MapPicks, display, element_type, list_array};
 use super::super::rows::row_count;
 use super::merge_sort::merge_sort;
@@ -378,7 +379,7 @@ fn map_zip_with(args: &HofArgs) -> Result<ArrayRef> {
 /// `array_sort` without a comparator: ascending, nulls last.
 pub fn sort_nulls_last(args: &KernelArgs) -> Result<ColumnarValue> {
     let lists = Lists::of(args, 0)?;
-    let keys = values::rows_of(&[lists.values()])?;
+    let keys = keys_of(args, &[lists.values()])?;
     let nulls = lists.values().logical_nulls();
     let is_null = |i: usize| nulls.as_ref().is_some_and(|n| n.is_null(i));
     let mut out = ListPicks::new(vec![Arc::clone(lists.values())], &element_type(args)?);

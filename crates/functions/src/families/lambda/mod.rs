@@ -264,7 +264,10 @@ fn array_sort(mut call: LambdaCall) -> Result<Typed> {
                 .param("dataType", format!("\"{}\"", list.ty.sql())));
         }
         let name = format!("array_sort({}, {DEFAULT_COMPARATOR})", list.name);
-        let expr = KernelUdf::call(&KERNELS[0], to_arrow(&list.ty), Options::default(), vec![list.expr.clone()]);
+        let expr = {
+            let options = super::array::by_element(&as_call(&call, &[]), &ty);
+            KernelUdf::call(&KERNELS[0], to_arrow(&list.ty), options, vec![list.expr.clone()])
+        };
         return Ok(Typed::new(expr, list.ty.clone(), list.nullable, name));
     }
     let params = vec![(ty.clone(), nulls), (ty, nulls)];
@@ -294,7 +297,11 @@ fn map_zip_with(mut call: LambdaCall) -> Result<Typed> {
     arity(&call, 3..=3)?;
     let (a, key_a, value_a, null_a) = map(&call, 0)?;
     let (b, key_b, value_b, null_b) = map(&call, 1)?;
-    let Some(key) = super::array::common_element(&key_a, &key_b, call.settings) else {
+    let common = match call.settings.ansi {
+        true => super::array::common_element(&key_a, &key_b, call.settings),
+        false => coerce::wider_type(&key_a, &key_b, call.settings),
+    };
+    let Some(key) = common else {
         return Err(as_call(&call, &[])
             .mismatch("MAP_ZIP_WITH_DIFF_TYPES")
             .param("functionName", "`map_zip_with`")

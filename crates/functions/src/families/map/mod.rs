@@ -101,7 +101,7 @@ fn map(mut call: Call) -> Result<Typed> {
 
 fn concat(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
-    if let Some(i) = call.args.iter().position(|a| !matches!(a.ty, DataType::Map { .. } | DataType::Null)) {
+    if let Some(i) = call.args.iter().position(|a| !matches!(a.ty, DataType::Map { .. })) {
         let types: Vec<String> = call.args.iter().map(|a| format!("\"{}\"", a.ty.sql())).collect();
         let _ = i;
         return Err(call

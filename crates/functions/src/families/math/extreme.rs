@@ -25,10 +25,12 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[Kernel] =
     &[Kernel::new("greatest", |a| extreme_kernel(a, true)), Kernel::new("least", |a| extreme_kernel(a, false))];
 
-fn extreme(call: Call) -> Result<Typed> {
+fn extreme(mut call: Call) -> Result<Typed> {
     if call.args.len() < 2 {
         return Err(call.wrong_arity("> 1"));
     }
+    let all: Vec<usize> = (0..call.args.len()).collect();
+    call.collate(&all)?;
     let name = call.display_name();
     let types: Vec<DataType> = call.args.iter().map(|a| a.ty.clone()).collect();
     let Some(ty) = common_type_without_strings(&types, call.settings) else {

@@ -77,9 +77,15 @@ fn finish(mut call: Call, kernel: &'static Kernel, ty: DataType) -> SparkResult<
         (DataType::String { .. }, ty @ DataType::String { .. }) => ty.clone(),
         (ty, _) => ty,
     };
+    // Spark prints this one as it was written.
+    let written = (call.name == "regexp_count").then(|| call.display_name());
     let collation = collation::unify(&mut call, &[0, 1])?;
     let (options, nullable) = (lower_case_options(&call, &collation), call.any_nullable());
-    Ok(call.kernel_with(kernel, options, ty, nullable))
+    let typed = call.kernel_with(kernel, options, ty, nullable);
+    Ok(match written {
+        Some(name) => typed.named(name),
+        None => typed,
+    })
 }
 
 fn check_group(function: &str, pattern: &Pattern, group: i64) -> Result<usize> {

@@ -31,6 +31,7 @@ fn replace(mut call: Call) -> SparkResult<Typed> {
     if call.args.len() == 3 {
         rows::push_default(&mut call, rows::int_literal(1));
     }
+    call.collate(&[0, 1, 2])?;
     for i in 0..3 {
         regex_argument(&mut call, i)?;
     }

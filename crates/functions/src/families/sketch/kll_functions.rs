@@ -100,11 +100,7 @@ fn size(call: &Call) -> Result<Option<u16>> {
     }
     match fold::integer(arg).and_then(|k| u16::try_from(k).ok()).filter(|k| *k >= 8) {
         Some(k) => Ok(Some(k)),
-        None => Err(Error::runtime("KLL_SKETCH_K_OUT_OF_RANGE")
-            .param("functionName", format!("`{}`", call.name))
-            .param("k", &arg.name)
-            .with_message("k must be between 8 and 65535.")
-            .at(call.origin.as_ref())),
+        None => Err(super::failed_check(call, "KLL_SKETCH_K_OUT_OF_RANGE")),
     }
 }
 

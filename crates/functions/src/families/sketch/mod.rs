@@ -132,8 +132,13 @@ pub(crate) fn integer_argument(
     call.expect(i, Expected::Type(DataType::Integer))?;
     // An error in the constant is the query's; Spark reads a null as nothing set.
     let null = fold::evaluate(&call.args[i])?.is_null();
+    let checked = call.name.starts_with("tuple_") && call.name.contains("_agg_");
+    if null && checked {
+        return Err(call.mismatch("UNEXPECTED_NULL").param("exprName", name));
+    }
     match if null { Some(0) } else { fold::integer(&call.args[i]) } {
         Some(v) if range.contains(&v) => Ok(v),
+        _ if checked => Err(failed_check(call, condition)),
         found => Err(spark::Error::runtime(condition)
             .param("function", format!("`{}`", call.name))
             .param("min", range.start().to_string())
@@ -142,6 +147,11 @@ pub(crate) fn integer_argument(
             .with_message(format!("{name} must be between {} and {}.", range.start(), range.end()))
             .nowhere()),
     }
+}
+
+/// The refusal of an argument's value while types are checked.
+pub(crate) fn failed_check(call: &Call, condition: &str) -> spark::Error {
+    call.mismatch("TYPE_CHECK_FAILURE_WITH_HINT").param("msg", format!("[{condition}]")).param("hint", "")
 }
 
 /// A sketch that is not one.

@@ -126,6 +126,12 @@ fn settings(call: &mut Call, i: usize, with_size: bool, with_mode: bool) -> Resu
             call.args.push(Typed::new(lit("sum"), DataType::STRING, false, "sum"));
         }
         let text = fold::string(&call.args[next]).unwrap_or_default();
+        if Mode::named(&text).is_none() && call.name.contains("_agg_") {
+            if !call.args[next].ty.is_string() {
+                return Err(call.unexpected_type(next, "\"STRING\""));
+            }
+            return Err(super::failed_check(call, "TUPLE_INVALID_SKETCH_MODE"));
+        }
         if Mode::named(&text).is_none() {
             return Err(Error::runtime("TUPLE_INVALID_SKETCH_MODE")
                 .param("function", format!("`{}`", call.name))

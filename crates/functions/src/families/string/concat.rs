@@ -15,6 +15,7 @@ use crate::families::collation;
 use crate::families::rows::{self, Bytes, Text};
 use crate::kernel::{Kernel, KernelArgs, downcast};
 use crate::registry::{Build, Function};
+use crate::room::check_value;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -69,7 +70,7 @@ fn concat(mut call: Call) -> SparkResult<Typed> {
 }
 
 fn concat_arrays(mut call: Call) -> SparkResult<Typed> {
-    let others = call.args.iter().any(|a| !matches!(a.ty, DataType::Array { .. } | DataType::Null));
+    let others = call.args.iter().any(|a| !matches!(a.ty, DataType::Array { .. }));
     if others {
         let shown = |a: &Typed| coerce::implicit(a, &Expected::String, call.settings).map_or(a.ty.clone(), |t| t.ty);
         let types: Vec<String> = call.args.iter().map(|a| format!("\"{}\"", shown(a).sql())).collect();
@@ -120,6 +121,7 @@ fn concat_ws(mut call: Call) -> SparkResult<Typed> {
 fn eval_concat(args: &KernelArgs) -> Result<ColumnarValue> {
     let parts = (0..args.args.len()).map(|i| Text::of(args, i)).collect::<Result<Vec<_>>>()?;
     rows::strings(args, |row, out| {
+        check_value(parts.iter().filter_map(|part| part.get(row)).map(str::len).sum())?;
         for part in &parts {
             match part.get(row) {
                 Some(s) => out.push_str(s),
@@ -133,6 +135,7 @@ fn eval_concat(args: &KernelArgs) -> Result<ColumnarValue> {
 fn eval_concat_binary(args: &KernelArgs) -> Result<ColumnarValue> {
     let parts = (0..args.args.len()).map(|i| Bytes::of(args, i)).collect::<Result<Vec<_>>>()?;
     rows::binaries(args, |row, out| {
+        check_value(parts.iter().filter_map(|part| part.get(row)).map(<[u8]>::len).sum())?;
         for part in &parts {
             match part.get(row) {
                 Some(b) => out.extend_from_slice(b),

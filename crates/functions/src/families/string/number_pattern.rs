@@ -148,92 +148,69 @@ impl NumberPattern {
         let whole = whole.trim_start_matches('0');
         let fraction = fraction.trim_end_matches('0');
         let fits = whole.len() <= self.precision - self.scale && fraction.len() <= self.scale;
-        let body = if fits { self.body(whole, fraction) } else { self.overflow() };
-        let blank = body.len() - body.trim_start_matches(' ').len();
-        out.push_str(&body[..blank]);
-        let negative = unscaled < 0;
-        let leading = matches!(self.tokens.first(), Some(Token::Sign | Token::Minus));
-        let sign = if self.has(&Token::Sign) {
-            if negative { "-" } else { "+" }
-        } else if self.has(&Token::Minus) {
-            if negative { "-" } else { " " }
-        } else {
-            ""
-        };
-        if leading {
-            out.push_str(sign);
+        let whole = format!("{whole:0>width$}", width = self.precision - self.scale);
+        let fraction = format!("{fraction:0<width$}", width = self.scale);
+        let mut text = String::with_capacity(self.tokens.len() + self.precision);
+        if unscaled < 0 && self.has(&Token::Brackets) {
+            text.push('<');
         }
-        let brackets = self.has(&Token::Brackets);
-        if brackets && negative {
-            out.push('<');
-        }
-        if self.has(&Token::Dollar) {
-            out.push('$');
-        }
-        out.push_str(&body[blank..]);
-        if brackets {
-            out.push_str(if negative { ">" } else { "  " });
-        }
-        if !leading {
-            out.push_str(sign);
-        }
-    }
-
-    fn overflow(&self) -> String {
-        let mut out = String::new();
+        let mut digits = fits.then(|| whole.chars());
+        let (mut significant, mut below) = (false, false);
         for token in &self.tokens {
             match token {
-                Token::Digits { count, .. } => out.push_str(&"#".repeat(*count)),
-                Token::Separator => out.push(','),
-                Token::Point => out.push('.'),
-                _ => {}
-            }
-        }
-        out
-    }
-
-    fn body(&self, whole: &str, fraction: &str) -> String {
-        // From the right: digits, then zeros where the format has `0`, blanks where it has `9`.
-        let mut reversed = String::new();
-        let mut digits = whole.chars().rev();
-        let mut left = whole.len();
-        let mut zero_seen = false;
-        let mut slots: Vec<char> = Vec::new();
-        for token in self.whole() {
-            match token {
-                Token::Digits { count, exact } => {
-                    slots.extend(std::iter::repeat_n(if *exact { '0' } else { '9' }, *count));
-                }
-                Token::Separator => slots.push(','),
-                _ => {}
-            }
-        }
-        let zeros_left = |at: usize| slots[..at].contains(&'0');
-        for (at, slot) in slots.iter().enumerate().rev() {
-            match slot {
-                ',' => reversed.push(if left > 0 || zeros_left(at) { ',' } else { ' ' }),
-                slot => match digits.next() {
-                    Some(d) => {
-                        reversed.push(d);
-                        left -= 1;
-                    }
-                    None => {
-                        let first = at + 1 == slots.len();
-                        let zero = *slot == '0' || zeros_left(at) || (first && self.point.is_some() && !zero_seen);
-                        zero_seen = true;
-                        reversed.push(if zero { '0' } else { ' ' });
-                    }
+                Token::Digits { count, .. } if below => match fits {
+                    true => text.push_str(&fraction),
+                    false => text.push_str(&"#".repeat(*count)),
                 },
+                Token::Digits { count, exact } => match &mut digits {
+                    Some(digits) => write_digits(digits.take(*count), *exact, &mut significant, &mut text),
+                    None => text.push_str(&"#".repeat(*count)),
+                },
+                Token::Separator if !fits || text.ends_with(|c: char| c.is_ascii_digit()) => text.push(','),
+                Token::Separator => write_blank(&mut text),
+                Token::Point => {
+                    if text.ends_with(' ') {
+                        text.pop();
+                        text.push('0');
+                    }
+                    if self.scale > 0 {
+                        text.push('.');
+                    }
+                    below = true;
+                }
+                Token::Dollar => text.push('$'),
+                Token::Sign => text.push(if unscaled < 0 { '-' } else { '+' }),
+                Token::Minus => text.push(if unscaled < 0 { '-' } else { ' ' }),
+                Token::Brackets => text.push_str(if unscaled < 0 { ">" } else { "  " }),
             }
         }
-        let mut out: String = reversed.chars().rev().collect();
-        if self.point.is_some() {
-            if self.scale > 0 {
-                out.push('.');
-            }
-            out.push_str(&format!("{fraction:0<width$}", width = self.scale));
+        out.push_str(&text);
+    }
+}
+
+/// Writes digits; leading zeros are blanks unless the format asks for them.
+fn write_digits(digits: impl Iterator<Item = char>, exact: bool, significant: &mut bool, out: &mut String) {
+    for digit in digits {
+        *significant |= digit != '0';
+        match exact || *significant {
+            true => out.push(digit),
+            false => write_blank(out),
         }
-        out
+    }
+}
+
+/// Writes a blank; a sign stays next to the digits.
+fn write_blank(out: &mut String) {
+    match out.pop() {
+        Some(sign @ ('+' | '-' | '<')) => {
+            out.push(' ');
+            out.push(sign);
+        }
+        Some(other) => {
+            out.push(other);
+            out.push(' ');
+        }
+        None => out.push(' '),
     }
 }
 
@@ -366,6 +343,13 @@ mod tests {
             (5, 0, "00G000", "00,005"),
             (0, 0, "999", "   "),
             (0, 0, "9.9", "0.0"),
+            (-5, 1, "S9.9", " -.5"),
+            (5, 1, "S99.9", "  +.5"),
+            (-5, 1, "9.9PR", " <.5>"),
+            (-5, 1, "S$9.9", "-$0.5"),
+            (0, 0, "$9", "$ "),
+            (15, 1, "0,999.9", "0,  1.5"),
+            (15, 1, "9,099.9", "  001.5"),
             (-124548, 1, "99G999D9S", "12,454.8-"),
             (45400, 2, "000D00", "454.00"),
         ] {

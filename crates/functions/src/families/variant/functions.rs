@@ -98,7 +98,24 @@ fn extract(mut call: Call) -> SparkResult<Typed> {
             .at(call.origin.as_ref()));
     }
     call.name = "variant_get".into();
-    variant_get(call)
+    let alias = crate::fold::string(&call.args[1]).and_then(|path| last_key(&path));
+    let typed = variant_get(call)?;
+    Ok(match alias {
+        Some(alias) => {
+            let name = format!("{} AS {alias}", typed.name);
+            typed.named(name)
+        }
+        None => typed,
+    })
+}
+
+/// The last field that a path names: what Spark calls a column that is extracted with `:`.
+pub fn last_key(path: &str) -> Option<String> {
+    let steps = super::path::parse(path)?;
+    steps.into_iter().rev().find_map(|step| match step {
+        super::path::Step::Key(key) => Some(key),
+        super::path::Step::Index(_) => None,
+    })
 }
 
 fn is_variant_null(mut call: Call) -> SparkResult<Typed> {

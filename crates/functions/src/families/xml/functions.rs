@@ -3,10 +3,10 @@
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
 use spark::types::{DataType, StructField, StructType};
-use spark::{Error, Result as SparkResult};
+use spark::{Error, ErrorKind, Result as SparkResult};
 
 use super::dom::Document;
-use super::infer::infer;
+use super::infer::{infer, merge_rows};
 use super::read::{Naming, Reader};
 use super::write::Writer;
 use crate::call::Call;
@@ -45,6 +45,15 @@ fn from_xml(mut call: Call) -> SparkResult<Typed> {
 
 fn to_xml(mut call: Call) -> SparkResult<Typed> {
     let spec = forms::write_arguments(&mut call)?;
+    if spec.ty == DataType::Null {
+        return Ok(Typed::null(DataType::STRING).named(call.display_name()));
+    }
+    let interval = |t: &DataType| t.is_ansi_interval() || *t == DataType::CalendarInterval;
+    if matches!(spec.ty, DataType::Struct(_)) && spec.ty.any(&interval) {
+        return Err(Error::new(ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_3238")
+            .param("dt", spec.ty.sql())
+            .with_message("XML has no form for intervals."));
+    }
     if !matches!(spec.ty, DataType::Struct(_) | DataType::Variant) {
         return Err(call.unexpected_type(0, "\"STRUCT\""));
     }
@@ -62,7 +71,8 @@ fn schema_of_xml(mut call: Call) -> SparkResult<Typed> {
         let corrupt = StructField::new(name, DataType::STRING, true);
         return Ok(forms::schema_text(call, &DataType::Struct(StructType::new(vec![corrupt]))));
     };
-    let ty = infer(&doc, doc.root().unwrap_or(0), &Naming::of(&options));
+    let naming = Naming::of(&options);
+    let ty = merge_rows(DataType::Null, infer(&doc, doc.root().unwrap_or(0), &naming), &naming);
     let schema = canonical(&ty).unwrap_or_else(|| DataType::Struct(Default::default()));
     Ok(forms::schema_text(call, &schema))
 }

@@ -17,6 +17,9 @@ pub struct Naming {
     pub exclude_attributes: bool,
     pub trim: bool,
     pub null: Option<String>,
+    /// Texts that look like numbers, dates or truth values are these.
+    pub infer: bool,
+    pub prefers_decimal: bool,
 }
 
 impl Naming {
@@ -28,6 +31,8 @@ impl Naming {
             exclude_attributes: options.flag("excludeAttribute", false),
             trim: options.flag("ignoreSurroundingSpaces", true),
             null: options.get("nullValue").map(str::to_string),
+            infer: options.flag("inferSchema", true),
+            prefers_decimal: options.flag("prefersDecimal", false),
         }
     }
 
@@ -102,7 +107,7 @@ impl Convert<'_, '_> {
     fn row(&mut self, doc: &Document, id: Id, schema: &StructType) -> Datum {
         let naming = &self.reader.naming;
         let mut parts = vec![Datum::Null; schema.fields.len()];
-        let place = |name: &str| schema.fields.iter().position(|f| f.name == name);
+        let place = |name: &str| schema.fields.iter().position(|f| f.name.eq_ignore_ascii_case(name));
         if !naming.exclude_attributes {
             for (name, value) in doc.attributes(id) {
                 if let Some(i) = place(&format!("{}{name}", naming.attribute_prefix)) {
@@ -218,6 +223,13 @@ fn is_rare(ty: &DataType) -> bool {
 /// An element as a variant: objects of attributes, text and children.
 fn variant(doc: &Document, id: Id, naming: &Naming) -> Option<Datum> {
     use crate::families::variant::encode::Node;
+    fn decimal(text: &str) -> Option<Node> {
+        let (digits, exponent) = crate::families::text_data::number::decimal_digits(text)?;
+        let scale = u8::try_from(-exponent).ok().filter(|s| *s <= 38)?;
+        let unscaled = i128::try_from(digits).ok().filter(|d| d.unsigned_abs().to_string().len() <= 38)?;
+        let (unscaled, scale) = crate::families::variant::json::stripped(unscaled, scale);
+        Some(Node::decimal(unscaled, scale))
+    }
     fn scalar(text: &str) -> Node {
         if let Ok(v) = text.parse::<i64>() {
             return Node::int(v);
@@ -226,8 +238,9 @@ fn variant(doc: &Document, id: Id, naming: &Naming) -> Option<Datum> {
             "" => Node::null(),
             "true" => Node::boolean(true),
             "false" => Node::boolean(false),
-            _ => match text.parse::<f64>() {
-                Ok(v) if text.bytes().any(|b| b.is_ascii_digit()) => Node::double(v),
+            _ => match (decimal(text), text.parse::<f64>()) {
+                (Some(node), _) => node,
+                (None, Ok(v)) if text.bytes().any(|b| b.is_ascii_digit()) => Node::double(v),
                 _ => Node::text(text),
             },
         }

@@ -176,7 +176,10 @@ impl Writer {
 }
 
 fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
-    quick_xml::escape::partial_escape(text)
+    match text.contains(['&', '<']) {
+        true => text.replace('&', "&amp;").replace('<', "&lt;").into(),
+        false => text.into(),
+    }
 }
 
 fn escaped_attribute(text: &str) -> String {
