@@ -20,6 +20,14 @@ pub fn set_memory(bytes: usize) {
     LIMIT.store((bytes / SHARE).max(STEP), Ordering::Relaxed);
 }
 
+/// Asks whether a value of `bytes` may be made at all, before it is; short ones are not asked about.
+///
+/// # Errors
+/// If kernels would hold more than they may.
+pub fn check_value(bytes: usize) -> Result<()> {
+    if bytes < STEP { Ok(()) } else { Room::new().take(bytes) }
+}
+
 /// What one call of a kernel has reserved; it is given back with this value.
 #[derive(Debug, Default)]
 pub struct Room {

@@ -38,6 +38,8 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use functions::recursion::{Limits, Recursion};
 use futures::{StreamExt, stream};
 
+use crate::row_position::seeded_anew;
+
 /// Batches of a partition that wait for those before it.
 const AHEAD: usize = 4;
 
@@ -211,6 +213,7 @@ impl ExecutionPlan for RecursionExec {
             round_room: MemoryConsumer::new("recursion's round").register(pool),
             held: VecDeque::new(),
             held_room: Some(MemoryConsumer::new("recursion's rows").register(pool)),
+            full: false,
             over: false,
             baseline: BaselineMetrics::new(&self.metrics, partition),
             rounds: MetricBuilder::new(&self.metrics).counter("rounds", partition),
@@ -252,6 +255,8 @@ struct Run {
     held: VecDeque<RecordBatch>,
     /// What they take; `None` once they do not wait any longer.
     held_room: Option<MemoryReservation>,
+    /// As many rows are there as were asked for.
+    full: bool,
     over: bool,
     baseline: BaselineMetrics,
     rounds: Count,
@@ -272,7 +277,12 @@ impl Run {
                 return Ok(None);
             }
             match self.rows.next().await.transpose()? {
-                Some(batch) if batch.num_rows() > 0 => self.take(batch)?,
+                Some(batch) if batch.num_rows() > 0 => {
+                    self.take(batch)?;
+                    if self.full {
+                        self.end_round()?;
+                    }
+                }
                 Some(_) => {}
                 None => self.end_round()?,
             }
@@ -288,7 +298,7 @@ impl Run {
             && self.total + batch.num_rows() >= fetch
         {
             batch = batch.slice(0, fetch - self.total);
-            self.over = true;
+            self.full = true;
         }
         self.total += batch.num_rows();
         let passed = self.limits.rows.filter(|limit| self.fetch.is_none() && self.total as u64 >= *limit);
@@ -296,7 +306,7 @@ impl Run {
             return limit_exceeded("ROW", limit);
         }
         let bytes = batch.get_array_memory_size();
-        if !self.over {
+        if !self.full {
             self.round_room.try_grow(bytes)?;
             self.round.push(batch.clone());
         }
@@ -311,17 +321,22 @@ impl Run {
 
     /// The next round, if this one had rows.
     fn end_round(&mut self) -> Result<()> {
-        if self.round.is_empty() {
+        if self.round.is_empty() && !self.full {
             self.over = true;
             return Ok(());
         }
+        // Spark asks for one more round before it sees that it has enough rows.
         if let Some(limit) = self.limits.levels.filter(|limit| self.level >= *limit) {
             return limit_exceeded("LEVEL", limit);
+        }
+        if self.full {
+            self.over = true;
+            return Ok(());
         }
         self.level += 1;
         self.rounds.add(1);
         let round = Arc::new(Round { batches: std::mem::take(&mut self.round), _room: self.round_room.take() });
-        let step = fresh(&self.step, &self.table, &round)?;
+        let step = seeded_anew(fresh(&self.step, &self.table, &round)?, self.level - 1)?;
         self.rows = partitions_in_order(&step, &self.context)?;
         Ok(())
     }

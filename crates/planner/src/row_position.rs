@@ -18,7 +18,8 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, exec_err, internal_err};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::Column;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit};
 use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, ScalarFunctionExpr,
 };
@@ -28,7 +29,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use functions::KernelUdf;
-use functions::families::random::POSITIONAL;
+use functions::families::random::{POSITIONAL, SEEDED};
 use futures::StreamExt;
 
 use crate::codec::NodeCodec;
@@ -274,6 +275,66 @@ fn with_position(expr: &Arc<dyn PhysicalExpr>, width: usize) -> Result<Transform
         let mut args = call.args().to_vec();
         args.push(Arc::new(Column::new(PARTITION, width)));
         args.push(Arc::new(Column::new(ROW, width + 1)));
+        let call = ScalarFunctionExpr::new(
+            call.name(),
+            Arc::new(call.fun().clone()),
+            args,
+            Arc::clone(&call.return_field(&Schema::empty())?),
+            Arc::new(call.config_options().clone()),
+        );
+        Ok(Transformed::yes(Arc::new(call) as Arc<dyn PhysicalExpr>))
+    })
+}
+
+/// `plan` whose random numbers are drawn with seeds that are `shift` further. A generator starts from its
+/// seed and the partition together, so it is the partition that is moved.
+///
+/// # Errors
+/// If an operator does not take its new expressions.
+pub(crate) fn seeded_anew(plan: Arc<dyn ExecutionPlan>, shift: u64) -> Result<Arc<dyn ExecutionPlan>> {
+    let Ok(shift) = i32::try_from(shift) else { return exec_err!("seeds cannot be moved by {shift}") };
+    if shift == 0 {
+        return Ok(plan);
+    }
+    plan.transform_up(|node| {
+        if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
+            let mut any = false;
+            let mut exprs = Vec::with_capacity(projection.expr().len());
+            for e in projection.expr() {
+                let moved = with_moved_seeds(&e.expr, shift)?;
+                any |= moved.transformed;
+                exprs.push(ProjectionExpr { expr: moved.data, alias: e.alias.clone() });
+            }
+            if any {
+                let moved = ProjectionExec::try_new(exprs, Arc::clone(projection.input()))?;
+                return Ok(Transformed::yes(Arc::new(moved) as _));
+            }
+        } else if let Some(filter) = node.downcast_ref::<FilterExec>() {
+            let predicate = with_moved_seeds(filter.predicate(), shift)?;
+            if predicate.transformed {
+                let kept = filter.projection().as_ref().map(|columns| columns.to_vec());
+                let moved = FilterExecBuilder::new(predicate.data, Arc::clone(filter.input()))
+                    .apply_projection(kept)?
+                    .with_fetch(filter.fetch())
+                    .build()?;
+                return Ok(Transformed::yes(Arc::new(moved) as _));
+            }
+        }
+        Ok(Transformed::no(node))
+    })
+    .data()
+}
+
+fn with_moved_seeds(expr: &Arc<dyn PhysicalExpr>, shift: i32) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
+    Arc::clone(expr).transform_up(|e| {
+        let Some(call) = e.downcast_ref::<ScalarFunctionExpr>() else { return Ok(Transformed::no(e)) };
+        let udf: &dyn std::any::Any = call.fun().inner().as_ref();
+        let seeded = udf.downcast_ref::<KernelUdf>().is_some_and(|k| SEEDED.contains(&k.kernel.name));
+        let Some(partition) = call.args().len().checked_sub(2).filter(|_| seeded) else {
+            return Ok(Transformed::no(e));
+        };
+        let mut args = call.args().to_vec();
+        args[partition] = Arc::new(BinaryExpr::new(Arc::clone(&args[partition]), Operator::Plus, lit(shift)));
         let call = ScalarFunctionExpr::new(
             call.name(),
             Arc::new(call.fun().clone()),

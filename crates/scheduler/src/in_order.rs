@@ -28,35 +28,24 @@ const AHEAD: usize = 16;
 /// # Errors
 /// If an operator does not take its new input.
 pub fn merge_in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    // Several partitions are merged by the runner.
-    if plan.output_partitioning().partition_count() > 1 { files_in_order(plan) } else { replace_merge(plan) }
-}
-
-fn replace_merge(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    match plan.downcast_ref::<CoalescePartitionsExec>() {
-        Some(merge) => Ok(Arc::new(InOrderExec::new(files_in_order(Arc::clone(merge.input()))?, merge.fetch()))),
-        None => below(plan, replace_merge),
+    if let Some(merge) = plan.downcast_ref::<CoalescePartitionsExec>() {
+        return Ok(Arc::new(InOrderExec::new(merge_in_order(Arc::clone(merge.input()))?, merge.fetch())));
     }
-}
-
-/// Partitions that read files in turn, each its own: by default an idle one takes those of others.
-fn files_in_order(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    match plan.with_preserve_order(true) {
-        Some(ordered) => Ok(ordered),
-        None => below(plan, files_in_order),
+    if plan.children().is_empty() {
+        // Partitions that read files read each its own: by default an idle one takes those of others.
+        return Ok(plan.with_preserve_order(true).unwrap_or(plan));
     }
+    below(plan)
 }
 
-/// What is done to a plan.
-type Change = fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>;
-
-/// Applies `f` to those inputs of an operator whose order it keeps; below one that reorders rows their
+/// Does so in those inputs of an operator whose order it keeps; below one that reorders rows their
 /// order means nothing.
-fn below(plan: Arc<dyn ExecutionPlan>, f: Change) -> Result<Arc<dyn ExecutionPlan>> {
+fn below(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut children = Vec::new();
     let mut changed = false;
     for (child, keeps) in plan.children().into_iter().zip(plan.maintains_input_order()) {
-        let ordered = if keeps || gives_in_turn(&plan) { f(Arc::clone(child))? } else { Arc::clone(child) };
+        let ordered =
+            if keeps || gives_in_turn(&plan) { merge_in_order(Arc::clone(child))? } else { Arc::clone(child) };
         changed |= !Arc::ptr_eq(child, &ordered);
         children.push(ordered);
     }

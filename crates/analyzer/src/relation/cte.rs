@@ -36,7 +36,7 @@ impl Analyzer<'_> {
             // Inside definitions and subqueries a name may be that of an outer definition.
             let is_outer = self.ctes[..self.cte_boundary.min(visible)].iter().any(|s| s.contains_key(&key));
             if policy == "LEGACY" && recursive {
-                return Err(Error::analysis("RECURSIVE_CTE_IN_LEGACY_MODE").nowhere());
+                return Err(Error::analysis("RECURSIVE_CTE_IN_LEGACY_MODE").at(origin));
             }
             if policy != "CORRECTED" && is_outer && !self.defining.contains(&key) {
                 if policy == "LEGACY" {

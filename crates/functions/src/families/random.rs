@@ -55,6 +55,9 @@ pub const POSITIONAL: &[&str] = &[
     "sample_run",
 ];
 
+/// Those of them that draw from a generator whose seed is their first argument.
+pub const SEEDED: &[&str] = &["rand", "randn", "randstr", "uuid"];
+
 const RAND: Kernel = Kernel::volatile("rand", rand_kernel);
 const RANDN: Kernel = Kernel::volatile("randn", randn_kernel);
 const RANDSTR: Kernel = Kernel::volatile("randstr", randstr_kernel);

@@ -19,6 +19,7 @@ use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
 use crate::kernel::{Kernel, KernelArgs, downcast};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// A string argument.
@@ -167,10 +168,12 @@ pub fn strings(args: &KernelArgs, mut row: impl FnMut(usize, &mut String) -> Res
     let rows = row_count(args);
     let mut out = StringBuilder::with_capacity(rows, rows.saturating_mul(8));
     let mut buffer = String::new();
+    let mut room = Room::new();
     for i in 0..rows {
         buffer.clear();
         if row(i, &mut buffer)? {
             check_room(out.values_slice().len(), buffer.len())?;
+            room.take(buffer.len())?;
             out.append_value(&buffer);
         } else {
             out.append_null();
@@ -196,10 +199,12 @@ pub fn binaries(args: &KernelArgs, mut row: impl FnMut(usize, &mut Vec<u8>) -> R
     let rows = row_count(args);
     let mut out = BinaryBuilder::with_capacity(rows, rows.saturating_mul(8));
     let mut buffer = Vec::new();
+    let mut room = Room::new();
     for i in 0..rows {
         buffer.clear();
         if row(i, &mut buffer)? {
             check_room(out.values_slice().len(), buffer.len())?;
+            room.take(buffer.len())?;
             out.append_value(&buffer);
         } else {
             out.append_null();
