@@ -97,3 +97,35 @@ def test_switched_off(spark):
     for value in ("CAST('2020' AS TIMESTAMP(9))", "now(9)", "timestamp_nanos(1)"):
         assert answer(spark, f"SELECT CAST({value} AS STRING)") == "FEATURE_NOT_ENABLED"
     assert answer(spark, f"SELECT typeof({STAMP})") == [("timestamp_ntz",)]
+
+
+@pytest.mark.parametrize(
+    "expression, expected",
+    [
+        ("typeof(TIME'10:11:12.1234567')", "time(7)"),
+        ("CAST(CAST('10:11:12.123456789' AS TIME(8)) AS STRING)", "10:11:12.12345678"),
+        ("CAST(TIME'10:11:12.123456789' + INTERVAL '1' SECOND AS STRING)", "10:11:13.123456789"),
+        ("CAST(extract(SECOND FROM TIME'10:11:12.123456789') AS STRING)", "12.123456789"),
+        (f"CAST(CAST({STAMP} AS TIME(9)) AS STRING)", "01:02:03.123456789"),
+        ("CAST(time_to_seconds(TIME'00:00:01.1234565') AS STRING)", "1.123457"),
+    ],
+)
+def test_times(spark, expression, expected):
+    spark.conf.set("spark.sql.timeType.enabled", "true")
+    try:
+        assert answer(spark, f"SELECT {expression} AS v") == [(expected,)]
+    finally:
+        spark.conf.unset("spark.sql.timeType.enabled")
+
+
+@pytest.mark.parametrize(
+    "style, shown",
+    [("UTF-8", "a"), ("BASIC", "[97]"), ("BASE64", "YQ"), ("HEX", "61"), ("HEX_DISCRETE", "[61]")],
+)
+def test_bytes_are_shown_as_asked(spark, capsys, style, shown):
+    spark.conf.set("spark.sql.binaryOutputStyle", style)
+    try:
+        spark.sql("SELECT X'61' AS b").show()
+    finally:
+        spark.conf.unset("spark.sql.binaryOutputStyle")
+    assert capsys.readouterr().out.splitlines()[3].strip("|").strip() == shown

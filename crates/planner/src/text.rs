@@ -5,7 +5,7 @@ use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
 };
-use functions::cast::format;
+use functions::cast::format::{self, BinaryStyle};
 use functions::families::datetime::zone;
 use functions::families::variant::cast::json_at;
 use spark::types::DataType;
@@ -23,13 +23,20 @@ pub struct Printer {
     zone: Zone,
     /// The same zone, for what the kernels print.
     kernels: zone::Zone,
+    binary: BinaryStyle,
 }
 
 impl Printer {
     /// A printer for a session's time zone; the zone was checked when it was set.
     pub fn new(time_zone: &str) -> Self {
         let zone = Zone::parse(time_zone).unwrap_or(Zone::Fixed(0));
-        Printer { zone, kernels: zone::Zone::parse(time_zone).unwrap_or(zone::Zone::Fixed(0)) }
+        let kernels = zone::Zone::parse(time_zone).unwrap_or(zone::Zone::Fixed(0));
+        Printer { zone, kernels, binary: BinaryStyle::HexDiscrete }
+    }
+
+    /// A printer that shows bytes as the session asks.
+    pub fn with_binary(self, binary: BinaryStyle) -> Self {
+        Printer { binary, ..self }
     }
 
     /// The value at `row`.
@@ -50,7 +57,7 @@ impl Printer {
             DataType::String { .. } | DataType::Char(_) | DataType::Varchar(_) => {
                 array.as_string::<i32>().value(row).to_string()
             }
-            DataType::Binary => binary_text(array.as_binary::<i32>().value(row)),
+            DataType::Binary => self.binary.text(array.as_binary::<i32>().value(row)),
             DataType::Date => date_text(array.as_primitive::<Date32Type>().value(row).into()),
             DataType::Timestamp => self.instant_text(array.as_primitive::<TimestampMicrosecondType>().value(row)),
             DataType::TimestampNtz => timestamp_text(array.as_primitive::<TimestampMicrosecondType>().value(row)),
@@ -169,11 +176,6 @@ pub fn decimal_text(unscaled: i128, scale: i8) -> String {
     let digits = format!("{:0width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     format!("{sign}{whole}.{fraction}")
-}
-
-fn binary_text(bytes: &[u8]) -> String {
-    let shown: Vec<String> = bytes.iter().map(|b| format!("{b:02X}")).collect();
-    format!("[{}]", shown.join(" "))
 }
 
 /// A date of the proleptic Gregorian calendar.

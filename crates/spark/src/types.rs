@@ -46,7 +46,7 @@ pub enum DataType {
         ltz: bool,
         precision: u8,
     },
-    /// Time of day with the given number of fractional digits (0 to 6).
+    /// Time of day with the given number of fractional digits (0 to 9).
     Time(u8),
     /// The legacy `INTERVAL` of months, days and microseconds.
     CalendarInterval,

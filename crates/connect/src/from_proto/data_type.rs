@@ -164,10 +164,10 @@ fn length(length: i32) -> Result<u32> {
 
 fn time(message: &pb::data_type::Time) -> Result<DataType> {
     let precision = message.precision.unwrap_or(6);
-    u8::try_from(precision).ok().filter(|p| *p <= 6).map(DataType::Time).ok_or_else(|| {
+    u8::try_from(precision).ok().filter(|p| *p <= 9).map(DataType::Time).ok_or_else(|| {
         spark::Error::analysis("UNSUPPORTED_TIME_PRECISION")
             .param("precision", precision.to_string())
-            .with_message(format!("A time has 0 to 6 fractional digits, not {precision}."))
+            .with_message(format!("A time has 0 to 9 fractional digits, not {precision}."))
     })
 }
 

@@ -156,10 +156,10 @@ fn day_time(micros: i64, data_type: Option<DataType>) -> Literal {
 
 fn time(message: &literal::Time) -> Result<Literal> {
     let precision = message.precision.unwrap_or(6);
-    let precision = u8::try_from(precision).ok().filter(|p| *p <= 6).ok_or_else(|| {
+    let precision = u8::try_from(precision).ok().filter(|p| *p <= 9).ok_or_else(|| {
         Error::analysis("UNSUPPORTED_TIME_PRECISION")
             .param("precision", precision.to_string())
-            .with_message(format!("A time has 0 to 6 fractional digits, not {precision}."))
+            .with_message(format!("A time has 0 to 9 fractional digits, not {precision}."))
     })?;
     if !(0..86_400_000_000_000).contains(&message.nano) {
         return Err(super::errors::assertion("a time of day lies between midnight and midnight"));

@@ -84,6 +84,23 @@ pub fn nanos(array: &ArrayRef, from: &DataType, to: &DataType, context: &Context
             };
             crate::nanos::array(crate::nanos::counts(array).map(|c| c.and_then(shift)), *t, *precision)
         }
+        (T::TimestampNanos { ltz, .. }, T::Time(p)) => {
+            let of_day = |count: i128| {
+                let (micros, below) = crate::nanos::split(count);
+                let local = if *ltz { context.zone.to_local(micros) } else { micros };
+                truncate_time(local.rem_euclid(MICROS_PER_DAY) * 1000 + below, *p)
+            };
+            let times = crate::nanos::counts(array).map(|c| c.map(of_day));
+            Ok(Arc::new(times.collect::<Time64NanosecondArray>()))
+        }
+        (T::Time(_), T::TimestampNanos { ltz, precision }) => {
+            let of_today = |time: i64| {
+                let local = today(context) + time / 1000;
+                let micros = if *ltz { context.zone.to_utc(local)? } else { local };
+                Some(i128::from(micros) * crate::nanos::PER_MICRO + i128::from(time % 1000))
+            };
+            crate::nanos::array(times(array).map(|t| t.and_then(of_today)), *ltz, *precision)
+        }
         (T::TimestampNanos { ltz, .. }, _) => {
             super::convert::convert(&crate::nanos::to_micros(array, *ltz), &in_micros(*ltz), to, context)
         }

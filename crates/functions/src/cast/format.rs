@@ -47,6 +47,13 @@ impl BinaryStyle {
         }
     }
 
+    /// The bytes as text.
+    pub fn text(self, bytes: &[u8]) -> String {
+        let mut out = String::new();
+        self.write(bytes, &mut out);
+        out
+    }
+
     fn write(self, bytes: &[u8], out: &mut String) {
         use base64::Engine;
         let hex = |separator: &str| bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(separator);

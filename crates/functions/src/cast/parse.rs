@@ -397,17 +397,15 @@ pub fn time(s: &str) -> Option<i64> {
     };
     let digits = if half.is_some() { trim(&s[..s.len() - 2]) } else { s };
     let (nanos, zone) = clock(digits)?;
-    let micros = nanos / 1000;
     if zone.is_some() || !digits.contains(':') {
         return None;
     }
-    const HOUR: i64 = 3_600_000_000;
-    let micros = match half {
-        None => micros,
-        Some(_) if !(HOUR..13 * HOUR).contains(&micros) => return None,
-        Some(offset) => micros % (12 * HOUR) + offset * HOUR,
-    };
-    Some(micros * 1000)
+    const HOUR: i64 = 3_600_000_000_000;
+    match half {
+        None => Some(nanos),
+        Some(_) if !(HOUR..13 * HOUR).contains(&nanos) => None,
+        Some(offset) => Some(nanos % (12 * HOUR) + offset * HOUR),
+    }
 }
 
 /// The time with no more than `precision` digits of a second.
@@ -453,6 +451,20 @@ mod tests {
             ("x", None),
         ] {
             assert_eq!(date(s).map(i64::from), expected, "{s}");
+        }
+    }
+
+    #[test]
+    fn times_keep_nine_digits() {
+        for (text, expect) in [
+            ("01:02:03.123456789", Some(3_723_123_456_789)),
+            ("T1:2:3.1234567899", Some(3_723_123_456_789)),
+            ("12:00:00.000000001 AM", Some(1)),
+            ("1:02:03.5 PM", Some(46_923_500_000_000)),
+            ("13:00:00 PM", None),
+            ("24:00:00", None),
+        ] {
+            assert_eq!(time(text), expect, "{text}");
         }
     }
 

@@ -409,4 +409,19 @@ mod tests {
             .collect();
         assert_eq!(types.join(" "), "INT STRING DOUBLE BOOLEAN DATE TIMESTAMP BIGINT");
     }
+
+    #[test]
+    fn infers_by_patterns() {
+        for (key, pattern, text, expect) in [
+            ("dateFormat", "dd/MM/yyyy", "01/02/2020", "DATE"),
+            ("dateFormat", "dd/MM/yyyy", "2020-02-01", "TIMESTAMP"),
+            ("timestampFormat", "dd/MM/yyyy HH:mm", "01/02/2020 10:11", "TIMESTAMP"),
+            ("timestampFormat", "dd/MM/yyyy HH:mm", "2020-02-01 10:11", "STRING"),
+        ] {
+            let options = serde_json::json!([{ (key.to_lowercase()): pattern }, "Corrected"]);
+            let options: OptionMap = serde_json::from_value(options).unwrap();
+            let stamps = Stamps::new(&options, "UTC", true).unwrap();
+            assert_eq!(infer(Some(text), &stamps, true).sql(), expect, "{text} by {pattern}");
+        }
+    }
 }

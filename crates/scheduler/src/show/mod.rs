@@ -26,9 +26,8 @@ impl Cells {
         schema: &StructType,
         rows: usize,
         truncate: usize,
-        zone: &str,
+        printer: Printer,
     ) -> Self {
-        let printer = Printer::new(zone);
         let mut cells = Vec::new();
         for batch in batches {
             for row in 0..batch.num_rows() {
@@ -188,7 +187,7 @@ mod tests {
             vec![Arc::new(Int64Array::from(vec![1, 22])), Arc::new(StringArray::from(vec![Some("a\tb c d e"), None]))],
         )
         .unwrap();
-        Cells::new(&[batch], &[0, 1], &schema, rows, truncate, "UTC")
+        Cells::new(&[batch], &[0, 1], &schema, rows, truncate, Printer::new("UTC"))
     }
 
     #[test]

@@ -278,7 +278,7 @@ fn time_interval(time: Typed, interval: Typed, negate: bool, settings: &Settings
     let precision = match (&time.ty, &interval.ty) {
         (DataType::Time(p), DataType::DayTimeInterval { end, .. }) => {
             if *end == 3 {
-                6
+                *p.max(&6)
             } else {
                 *p
             }
@@ -310,6 +310,9 @@ fn dates(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typ
 fn timestamps(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Result<Typed> {
     let name = format!("({} - {})", a.name, b.name);
     let from_nanos = a.ty.is_timestamp_nanos() || b.ty.is_timestamp_nanos();
+    // Beside such a timestamp a date never becomes null.
+    let keeps = |x: &DataType| x.is_timestamp_nanos() || x.is_datetime();
+    let never_null = from_nanos && keeps(&a.ty) && keeps(&b.ty) && !a.nullable && !b.nullable;
     let both_ntz = |x: &DataType, y: &DataType| *x == DataType::TimestampNtz && *y == DataType::TimestampNtz;
     let target = if both_ntz(&a.ty, &b.ty)
         || (*settings_ntz(&a.ty) && matches!(b.ty, DataType::Date | DataType::Null))
@@ -338,7 +341,7 @@ fn timestamps(a: Typed, b: Typed, settings: &Settings, origin: Origins) -> Resul
             call.expect(i, Expected::Type(target.clone())).map_err(|_| refused)?;
         }
     }
-    let nullable = call.any_nullable();
+    let nullable = call.any_nullable() && !never_null;
     let zone = if target == DataType::TimestampNtz { crate::types::UTC.into() } else { settings.time_zone.clone() };
     let options = call.options().with_time_zone(zone);
     let ty = DataType::DayTimeInterval { start: 0, end: 3 };

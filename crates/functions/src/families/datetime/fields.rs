@@ -80,14 +80,15 @@ fn time_field(mut call: Call) -> Result<Typed> {
 
 /// Field `field` of argument 0: a time of day, or read as a timestamp.
 fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
-    let exact = field == "fraction" && call.args[0].ty.is_timestamp_nanos();
+    let has_nanos = matches!(call.args[0].ty, DataType::TimestampNanos { .. } | DataType::Time(7..=9));
+    let exact = field == "fraction" && has_nanos;
     let ty = match field {
         "fraction" if exact => DataType::decimal(11, 9),
         "fraction" => DataType::decimal(8, 6),
         _ => DataType::Integer,
     };
     if exact {
-        return Ok(exact_seconds(call, ty));
+        return exact_seconds(call, ty);
     }
     super::without_nanos(call, 0);
     if !matches!(call.args[0].ty, DataType::TimestampNtz | DataType::Time(_)) {
@@ -106,15 +107,19 @@ fn of_time(call: &mut Call, field: &str) -> Result<Typed> {
     Ok(one(call, 1, options, ty, nullable))
 }
 
-/// The second of the minute, with all digits of a timestamp that has some below the microsecond.
-fn exact_seconds(call: &mut Call, ty: DataType) -> Typed {
+/// The second of the minute, with all digits of a timestamp or time that has some below the microsecond.
+fn exact_seconds(call: &mut Call, ty: DataType) -> Result<Typed> {
+    let is_time = matches!(call.args[0].ty, DataType::Time(_));
+    if is_time {
+        super::time::enabled(call)?;
+    }
     let zone = match call.args[0].ty {
         DataType::TimestampNanos { ltz: true, .. } => call.settings.time_zone.clone(),
         _ => crate::types::UTC.into(),
     };
     let options = call.options().with_time_zone(zone);
-    let nullable = call.args[0].nullable;
-    one(call, 4, options, ty, nullable)
+    let nullable = call.args[0].nullable || is_time;
+    Ok(one(call, 4, options, ty, nullable))
 }
 
 fn name_of(mut call: Call) -> Result<Typed> {
@@ -256,6 +261,10 @@ fn eval_time_field(args: &KernelArgs) -> DfResult<ColumnarValue> {
 }
 
 fn eval_exact_seconds(args: &KernelArgs) -> DfResult<ColumnarValue> {
+    if matches!(args.value(0)?.data_type(), arrow::datatypes::DataType::Time64(_)) {
+        let times = Numbers::of(args, 0)?;
+        return each_row(args, |i| Ok(times.get(i).map(|t| t % (MICROS_PER_MINUTE * 1000))));
+    }
     let zone = Zone::named(args.time_zone()?)?;
     let counts: Vec<Option<i128>> = crate::nanos::counts(&args.array(0)?).collect();
     each_row(args, |i| {

@@ -99,15 +99,15 @@ fn current_time(call: Call) -> Result<Typed> {
     let precision = match call.args.first() {
         None => 6,
         Some(arg) => {
-            crate::fold::integer(arg).and_then(|p| u8::try_from(p).ok()).filter(|p| *p <= 6).ok_or_else(|| {
+            crate::fold::integer(arg).and_then(|p| u8::try_from(p).ok()).filter(|p| *p <= 9).ok_or_else(|| {
                 call.mismatch("VALUE_OUT_OF_RANGE")
                     .param("exprName", "`precision`")
-                    .param("valueRange", "[0, 6]")
+                    .param("valueRange", "[0, 9]")
                     .param("currentValue", &arg.name)
             })?
         }
     };
-    let nanos = (local_now(&call)?.rem_euclid(MICROS_PER_DAY) * 1000) % NANOS_PER_DAY;
+    let nanos = (local_now(&call)?.rem_euclid(MICROS_PER_DAY) * 1000 + call.settings.now_nanos) % NANOS_PER_DAY;
     let unit = 10_i64.pow(9 - u32::from(precision));
     let value = ScalarValue::Time64Nanosecond(Some(nanos / unit * unit));
     let shown = precision.to_string();

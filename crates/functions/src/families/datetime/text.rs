@@ -265,7 +265,8 @@ fn to_time(mut call: Call) -> Result<Typed> {
         let (nullable, settings) = (true, call.settings);
         let mut options = call.options();
         options.ansi = !tolerant;
-        let text = cast::cast_with(&call.args[0], &ty, cast::Mode::Try, settings);
+        // Whatever the type says, Spark keeps all digits that are written.
+        let text = cast::cast_with(&call.args[0], &DataType::Time(9), cast::Mode::Try, settings);
         let args = vec![text.expr, call.args[0].expr.clone()];
         let expr = crate::kernel::KernelUdf::call(&KERNELS[5], crate::types::to_arrow(&ty), options, args);
         return Ok(Typed::new(expr, ty, nullable, name));

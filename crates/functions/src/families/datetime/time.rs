@@ -214,7 +214,11 @@ fn eval_from(args: &KernelArgs) -> DfResult<ColumnarValue> {
 
 fn eval_to(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let times = Numbers::of(args, 0)?;
-    // Seconds are a decimal of six places: its unscaled value is microseconds.
-    let unit = if args.extra() == "time_to_millis" { 1_000_000 } else { 1000 };
-    each_row(args, |i| Ok(times.get(i).map(|t| t / unit)))
+    let of: fn(i64) -> i64 = match args.extra() {
+        "time_to_millis" => |t| t / 1_000_000,
+        // Seconds are a decimal of six places, rounded: its unscaled value is microseconds.
+        "time_to_seconds" => |t| (t + 500) / 1000,
+        _ => |t| t / 1000,
+    };
+    each_row(args, |i| Ok(times.get(i).map(of)))
 }

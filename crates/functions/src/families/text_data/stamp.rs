@@ -75,6 +75,24 @@ impl Stamps {
         }
     }
 
+    /// True if a text of unknown type counts as a date. There are none by the patterns of Spark 2.
+    pub fn infers_date(&self, text: &str) -> bool {
+        match (&self.date, &self.timestamp) {
+            (_, Some(Form::Old(..))) => false,
+            (None, _) => text.len() == 10 && sql::parse_date(text).is_some(),
+            (Some(_), _) => self.parse_date(text).is_some(),
+        }
+    }
+
+    /// True if a text of unknown type counts as an instant.
+    pub fn infers_timestamp(&self, text: &str) -> bool {
+        match &self.timestamp {
+            None => text.as_bytes().first().is_some_and(u8::is_ascii_digit) && self.by_cast(text).is_some(),
+            Some(Form::Old(pattern, now)) => pattern.parse(text, self.zone, *now).is_some(),
+            Some(Form::Today(_)) => self.parse_timestamp(text).is_some(),
+        }
+    }
+
     /// Reads an instant.
     pub fn parse_timestamp(&self, text: &str) -> Option<i64> {
         match &self.timestamp {

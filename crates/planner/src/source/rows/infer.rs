@@ -245,14 +245,10 @@ fn token_type(token: &str, format: &RowFormat, csv: &Csv) -> DataType {
     if format.readers.float(token).is_some() {
         return DataType::Double;
     }
-    let dashed = token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.has_format("dateFormat");
-    let exact_date = format.readers.has_format("dateFormat") || token.len() == 10;
-    if csv.prefer_date && dashed && exact_date && format.readers.date(token).is_some() {
+    if csv.prefer_date && format.readers.infers_date(token) {
         return DataType::Date;
     }
-    let timed =
-        token.as_bytes().first().is_some_and(u8::is_ascii_digit) || format.readers.has_format("timestampFormat");
-    if timed && format.readers.timestamp(token).is_some() {
+    if format.readers.infers_timestamp(token) {
         return DataType::Timestamp;
     }
     if token.eq_ignore_ascii_case("true") || token.eq_ignore_ascii_case("false") {

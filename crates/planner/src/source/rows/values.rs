@@ -106,6 +106,16 @@ impl Readers {
         self.stamps()?.parse_timestamp(text)
     }
 
+    /// True if a text of unknown type counts as a date.
+    pub fn infers_date(&self, text: &str) -> bool {
+        self.stamps().is_some_and(|stamps| stamps.infers_date(text))
+    }
+
+    /// True if a text of unknown type counts as an instant.
+    pub fn infers_timestamp(&self, text: &str) -> bool {
+        self.stamps().is_some_and(|stamps| stamps.infers_timestamp(text))
+    }
+
     /// Microseconds of the wall clock.
     pub fn timestamp_ntz(&self, text: &str) -> Option<i64> {
         self.stamps()?.parse_timestamp_ntz(text)
