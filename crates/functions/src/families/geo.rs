@@ -124,7 +124,7 @@ struct Malformed(&'static str, usize);
 
 impl Malformed {
     fn error(&self) -> Error {
-        Error::runtime("WKB_PARSE_ERROR").param("parseError", self.0).param("pos", self.1.to_string())
+        Error::new(spark::ErrorKind::IllegalArgument, "WKB_PARSE_ERROR").param("parseError", self.0).param("pos", self.1.to_string())
     }
 }
 

@@ -75,7 +75,7 @@ fn unwrap_udt(call: Call) -> Result<Typed> {
 }
 
 fn named_struct(call: Call) -> Result<Typed> {
-    if call.args.is_empty() || call.args.len() % 2 == 1 {
+    if call.args.len() % 2 == 1 {
         return Err(call.wrong_arity("2n (n > 0)"));
     }
     let mut names = Vec::new();

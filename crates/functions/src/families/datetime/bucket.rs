@@ -177,9 +177,10 @@ fn duration(call: &Call, i: usize) -> Result<i64> {
         let typed = cast::explicit(arg, &DataType::CalendarInterval, CastMode::Ansi, call.settings)?;
         let value = fold::evaluate(&typed).ok();
         let Some((months, days, micros)) = value.and_then(|v| calendar_parts(&v).ok()) else {
-            return Err(Error::new(spark::ErrorKind::IllegalArgument, "CANNOT_PARSE_INTERVAL")
+            return Err(Error::analysis("CANNOT_PARSE_INTERVAL")
                 .param("intervalString", format!("'{text}'"))
-                .with_message(format!("'{text}' is no interval.")));
+                .with_message(format!("'{text}' is no interval."))
+                .at(call.origin.as_ref()));
         };
         if months != 0 {
             return Err(Error::new(spark::ErrorKind::IllegalArgument, "_LEGACY_ERROR_TEMP_3231")

@@ -5,3 +5,4 @@ pub mod logarithm;
 pub mod number;
 pub mod real;
 pub mod rounding;
+mod strict;

@@ -51,7 +51,8 @@ fn hex(mut call: Call) -> Result<Typed> {
     }
     let nullable = call.any_nullable();
     let kernel = if call.args[0].ty == DataType::Long { &HEX_NUMBER } else { &HEX_BYTES };
-    Ok(call.kernel(kernel, DataType::STRING, nullable))
+    let ty = if call.args[0].ty.is_string() { rows::text_type(&call, 0) } else { DataType::STRING };
+    Ok(call.kernel(kernel, ty, nullable))
 }
 
 fn unhex(mut call: Call) -> Result<Typed> {
@@ -63,7 +64,8 @@ fn unhex(mut call: Call) -> Result<Typed> {
 fn conv(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     call.expect_all(&[Expected::String, Expected::Type(DataType::Integer), Expected::Type(DataType::Integer)])?;
-    Ok(call.kernel(&CONV, DataType::STRING, true))
+    let ty = rows::text_type(&call, 0);
+    Ok(call.kernel(&CONV, ty, true))
 }
 
 fn factorial(mut call: Call) -> Result<Typed> {

@@ -11,6 +11,7 @@ use spark::Result;
 use spark::types::DataType;
 
 use super::logarithm::ln;
+use super::strict;
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::families::rows;
@@ -165,12 +166,12 @@ fn width_bucket(mut call: Call) -> Result<Typed> {
 fn real(name: &str) -> Option<fn(f64) -> Option<f64>> {
     Some(match name {
         "acos" => |x| Some(x.acos()),
-        "acosh" => |x| Some(ln(x + (x * x - 1.0).sqrt())),
+        "acosh" => |x| Some(strict::acosh(x)),
         "asin" => |x| Some(x.asin()),
-        "asinh" => |x| Some(if x.is_infinite() { x } else { ln(x.abs() + (x * x + 1.0).sqrt()).copysign(x) }),
+        "asinh" => |x| Some(strict::asinh(x)),
         "atan" => |x| Some(x.atan()),
         "atanh" => |x| Some(0.5 * (x.ln_1p() - (-x).ln_1p())),
-        "cbrt" => |x| Some(x.cbrt()),
+        "cbrt" => |x| Some(strict::cbrt(x)),
         "cos" => |x| Some(x.cos()),
         "cosh" => |x| Some(cosh(x)),
         "cot" => |x| Some(1.0 / x.tan()),
@@ -183,7 +184,7 @@ fn real(name: &str) -> Option<fn(f64) -> Option<f64>> {
         "log10" => |x| above(x, 0.0).then(|| x.log10()),
         "log1p" => |x| above(x, -1.0).then(|| x.ln_1p()),
         "log2" => |x| above(x, 0.0).then(|| ln(x) / ln(2.0)),
-        "radians" => |x| Some(x / 180.0 * std::f64::consts::PI),
+        "radians" => |x| Some(x * (std::f64::consts::PI / 180.0)),
         "rint" => |x| Some(x.round_ties_even()),
         "sec" => |x| Some(1.0 / x.cos()),
         "sign" => |x| Some(if x == 0.0 || x.is_nan() { x } else { x.signum() }),
