@@ -12,7 +12,7 @@ mod scan;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{JoinSide, Result};
 use datafusion::datasource::physical_plan::FileScanConfig;
@@ -219,37 +219,19 @@ fn lift_filter(plan: &Arc<dyn ExecutionPlan>, filter: &FilterExec, keys: Keys) -
     Ok(Lifted::gained(filtered, plan))
 }
 
-/// The column behind a copy of a view, as this pass leaves it over the scan of a table with filters:
-/// such a table is planned on its own, before what is above it.
-fn copied_view<'a>(expr: &'a Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<&'a Arc<dyn PhysicalExpr>> {
-    let cast = expr.downcast_ref::<CastExpr>().filter(|cast| cast.cast_type() == &DataType::Utf8)?;
-    let column = cast.expr().downcast_ref::<Column>()?;
-    let is_view = schema.fields().get(column.index()).is_some_and(|f| f.data_type() == &DataType::Utf8View);
-    is_view.then(|| cast.expr())
-}
-
 fn lift_projection(plan: &Arc<dyn ExecutionPlan>, projection: &ProjectionExec, keys: Keys) -> Result<Lifted> {
     let input = lift(projection.input(), keys)?;
     let views = views_of(&input.plan, projection.input());
-    let below = projection.input().schema();
-    let copies = projection.expr().iter().any(|p| copied_view(&p.expr, &below).is_some());
-    if views.is_empty() && !copies {
+    if views.is_empty() {
         return over(plan, input);
     }
     let schema = input.plan.schema();
     let exprs = projection.expr().iter().map(|p| {
-        let expr = match copied_view(&p.expr, &below) {
-            Some(column) => Arc::clone(column),
-            None if p.expr.is::<Column>() => Arc::clone(&p.expr),
-            None => over_views(&p.expr, &views, &schema)?,
-        };
+        let expr = if p.expr.is::<Column>() { Arc::clone(&p.expr) } else { over_views(&p.expr, &views, &schema)? };
         Ok(ProjectionExpr { expr, alias: p.alias.clone() })
     });
     let projected: Arc<dyn ExecutionPlan> =
         Arc::new(ProjectionExec::try_new(exprs.collect::<Result<Vec<_>>>()?, input.plan)?);
-    if copies {
-        return Ok(Lifted::gained(projected, plan));
-    }
     let without = input.without.map(|without| with_children(plan, vec![without])).transpose()?;
     Ok(Lifted { plan: projected, without })
 }
@@ -411,8 +393,6 @@ mod tests {
                 let plan = ctx.sql(text).await.expect(text).create_physical_plan().await.expect(text);
                 let other = ctx.sql(text).await.expect(text).create_physical_plan().await.expect(text);
                 let lifted = StringViews.optimize(other, &ConfigOptions::new()).expect(text);
-                // What was lifted already, as parts of a plan are, is lifted on, and not copied twice.
-                let lifted = StringViews.optimize(lifted, &ConfigOptions::new()).expect(text);
                 assert_eq!(lifted.schema(), plan.schema(), "{text}");
                 let shown = displayable(lifted.as_ref()).indent(true).to_string();
                 assert_eq!(shown.contains("AS Utf8"), viewed, "{text}\n{shown}");

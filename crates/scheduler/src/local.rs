@@ -87,6 +87,8 @@ pub fn session_config(config: &EngineConfig) -> SessionConfig {
         .with_information_schema(false)
         // Dealing batches out in turn would lose the order of the rows.
         .with_round_robin_repartition(false)
+        // So would unions of partitions of the same keys.
+        .set_bool("datafusion.optimizer.prefer_existing_union", true)
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
         // INT96 holds instants; Spark reads them as microseconds.
