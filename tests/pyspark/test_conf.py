@@ -46,7 +46,7 @@ def test_a_key_is_honoured(spark, key, value, statement, expected):
 
 
 @pytest.mark.parametrize(
-    "key", ["path.enabled", "preserveCharVarcharTypeInfo", "legacy.allowNegativeScaleOfDecimal"]
+    "key", ["parquet.binaryAsString", "preserveCharVarcharTypeInfo", "legacy.allowNegativeScaleOfDecimal"]
 )
 def test_what_is_not_honoured_is_refused(spark, key):
     assert answer(spark, f"SET spark.sql.{key}=true") == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"

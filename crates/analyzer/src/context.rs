@@ -32,6 +32,8 @@ pub(crate) struct Analyzer<'w> {
     pub lambdas: Vec<HashMap<String, LambdaVariable>>,
     /// Typed expressions standing under made-up names (columns of an expanded star).
     pub bound: HashMap<String, Typed>,
+    /// True inside a permanent view, which knows nothing of the session's temporary things.
+    pub in_view: bool,
     /// True while columns of the queries around this one are no candidates.
     pub hides_outer: bool,
     /// True while the arguments of a generator are typed.
@@ -137,6 +139,7 @@ impl<'w> Analyzer<'w> {
             parameters: Vec::new(),
             lambdas: Vec::new(),
             bound: HashMap::new(),
+            in_view: false,
             hides_outer: false,
             in_generator: false,
             grouped_calls: Vec::new(),
@@ -184,6 +187,51 @@ impl<'w> Analyzer<'w> {
             let is_plain = a.is_ascii() && b.is_ascii();
             a.eq_ignore_ascii_case(b) || !is_plain && a.to_lowercase() == b.to_lowercase()
         }
+    }
+
+    /// The full names that an unqualified name may stand for, in order; nothing where the session is to look.
+    pub fn along_path(&self, name: &[String]) -> Option<Vec<Vec<String>>> {
+        let ([only], true) = (name, self.in_view || self.settings.path.is_some()) else { return None };
+        let is_searched = |schema: &Vec<String>| {
+            !spark::settings::is_system(schema, "builtin")
+                && !(self.in_view && spark::settings::is_system(schema, "session"))
+        };
+        let full = |mut schema: Vec<String>| {
+            schema.push(only.clone());
+            schema
+        };
+        Some(self.settings.search_path().into_iter().filter(is_searched).map(full).collect())
+    }
+
+    /// What a name of a relation stands for.
+    ///
+    /// # Errors
+    /// As [`Analyzer::ask_found`].
+    pub fn ask_relation(&mut self, name: &[String], options: &spark::plan::Options) -> Result<&'w Answer> {
+        let need = |name: Vec<String>| Need::Relation { name, options: options.clone() };
+        let Some(candidates) = self.along_path(name) else { return self.ask_found(need(name.to_vec())) };
+        for full in candidates {
+            match self.ask_found(need(full))? {
+                Answer::NotFound => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(&Answer::NotFound)
+    }
+
+    /// What a name of a function that is not built in stands for.
+    ///
+    /// # Errors
+    /// As [`Analyzer::ask_found`].
+    pub fn ask_function(&mut self, name: &[String]) -> Result<&'w Answer> {
+        let Some(candidates) = self.along_path(name) else { return self.ask_found(Need::Function(name.to_vec())) };
+        for full in candidates {
+            match self.ask_found(Need::Function(full))? {
+                Answer::NotFound => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(&Answer::NotFound)
     }
 
     /// The answer to a need; if there is none yet, notes the need and stops the analysis.

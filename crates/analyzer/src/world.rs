@@ -99,6 +99,8 @@ pub struct View {
     pub plan: Arc<Plan>,
     /// What unqualified names inside mean.
     pub catalog: Option<(Arc<str>, Arc<str>)>,
+    /// The search path it was made with, if that was not the standard.
+    pub path: Option<Arc<[Vec<String>]>>,
     /// Whether its query is in ANSI mode, where that was kept.
     pub ansi: Option<bool>,
     /// The columns the catalog has of it.

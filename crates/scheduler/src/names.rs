@@ -118,7 +118,7 @@ impl Session {
         options: &plan::Options,
         settings: &Settings,
     ) -> Result<Answer> {
-        match self.find_on_path(name, settings)? {
+        match self.find(name, settings)? {
             Found::Temp(shown, relation) => Ok(scannable(vec![shown], &relation)),
             Found::Entry(place, entry) => {
                 if let Some(held) = self.cached_table(&place) {
@@ -131,23 +131,6 @@ impl Session {
             }
             Found::Nothing => Ok(Answer::NotFound),
         }
-    }
-
-    /// What a name stands for in a query: an unqualified one is looked for along the search path.
-    fn find_on_path(&self, name: &[String], settings: &Settings) -> Result<Found> {
-        let ([only], Some(path)) = (name, &settings.path) else { return self.find(name, settings) };
-        for schema in path.iter() {
-            if spark::settings::is_system(schema, "builtin") {
-                continue;
-            }
-            let mut full = schema.clone();
-            full.push(only.clone());
-            match self.find(&full, settings)? {
-                Found::Nothing => {}
-                found => return Ok(found),
-            }
-        }
-        Ok(Found::Nothing)
     }
 
     /// The files of a catalog's table.
@@ -229,6 +212,7 @@ fn permanent_view(place: &Place, entry: &TableEntry, view: &ViewEntry, settings:
         name: place.parts(),
         plan: Arc::new(plan),
         catalog: Some((view.catalog.as_str().into(), view.database.as_str().into())),
+        path: view.path.clone().map(Into::into),
         ansi: view.ansi,
         stored: StoredColumns { schema, query_names, mode: SchemaMode::named(&view.schema_mode), statement },
     }))

@@ -266,7 +266,7 @@ impl Analyzer<'_> {
 
     /// A session variable, perhaps with fields behind its name.
     fn variable(&mut self, parts: &[String]) -> Result<Option<Typed>> {
-        if parts.len() == 1 && !self.settings.looks_in_session() {
+        if self.in_view || (parts.len() == 1 && !self.settings.looks_in_session()) {
             return Ok(None);
         }
         let is = |i: usize, word: &str| parts.get(i).is_some_and(|p| p.eq_ignore_ascii_case(word));

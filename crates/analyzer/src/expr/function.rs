@@ -440,7 +440,7 @@ impl<'w> Analyzer<'w> {
 
     /// A function that is not built in: a user's SQL function, or none.
     fn user_function(&mut self, f: &UnresolvedFunction, scope: &mut Scope) -> Result<Typed> {
-        let found = self.ask_found(Need::Function(f.name.clone()));
+        let found = self.ask_function(&f.name);
         match found.map_err(|e| e.at(scope.origin.as_ref()))? {
             Answer::SqlFunction(function) => {
                 let function = function.clone();

@@ -30,10 +30,12 @@ impl Analyzer<'_> {
         if let Some((catalog, database)) = &view.catalog {
             self.settings.current_catalog = catalog.clone();
             self.settings.current_database = database.clone();
-            self.settings.path = None;
+            self.settings.path = view.path.clone();
         }
         self.settings.ansi = view.ansi.unwrap_or(self.settings.ansi);
+        let outside = std::mem::replace(&mut self.in_view, view.catalog.is_some());
         let result = self.relation(&view.plan);
+        self.in_view = outside;
         self.settings = settings;
         self.constants = constants;
         self.references = references;

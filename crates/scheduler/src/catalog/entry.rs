@@ -78,6 +78,9 @@ pub struct ViewEntry {
     /// The names of the query's columns; empty where they are the schema's.
     #[serde(default)]
     pub query_columns: Vec<String>,
+    /// The search path it was made with, if that was not the standard.
+    #[serde(default)]
+    pub path: Option<Vec<Vec<String>>>,
     /// Whether the session was in ANSI mode when the view was made.
     #[serde(default)]
     pub ansi: Option<bool>,

@@ -220,17 +220,6 @@ fn build(function: SqlFunction, name: Vec<String>, entry: &FunctionEntry) -> Res
 /// If a stored statement is damaged.
 pub fn find(session: &Session, name: &[String]) -> Result<Option<Arc<world::SqlFunction>>> {
     if let [only] = name {
-        // Probes of definitions are found wherever the path leads.
-        if let Some(path) = session.settings().path.filter(|_| !only.starts_with('\0')) {
-            for schema in path.iter().filter(|s| !spark::settings::is_system(s, "builtin")) {
-                let mut full = schema.clone();
-                full.push(only.clone());
-                if let Some(function) = find(session, &full)? {
-                    return Ok(Some(function));
-                }
-            }
-            return Ok(None);
-        }
         if let Some(function) = session.names.lock().functions.get(&only.to_lowercase()) {
             return Ok(Some(Arc::clone(function)));
         }

@@ -256,7 +256,7 @@ async fn analyze_probe(
     function: &world::SqlFunction,
     probe: &str,
 ) -> Result<analyzer::Analyzed> {
-    let name = quote_identifier(probe);
+    let name = format!("system.session.{}", quote_identifier(probe));
     let columns: Vec<String> = function.parameters.iter().map(|(name, _, _)| quote_identifier(name)).collect();
     let nulls: Vec<String> =
         function.parameters.iter().map(|(_, ty, _)| format!("CAST(NULL AS {})", ty.sql())).collect();

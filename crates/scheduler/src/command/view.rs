@@ -108,7 +108,11 @@ fn check_duplicates(schema: &StructType, case_sensitive: bool) -> Result<()> {
 
 /// The first temporary view that a query names.
 pub fn temporary_view(session: &Session, plan: &Plan) -> Option<Vec<String>> {
-    let case_sensitive = session.settings().case_sensitive;
+    let settings = session.settings();
+    if !settings.looks_in_session() {
+        return None;
+    }
+    let case_sensitive = settings.case_sensitive;
     tables(&mut plan.clone()).into_iter().find(|name| session.temp_view(name, case_sensitive).is_some())
 }
 
@@ -150,7 +154,7 @@ fn refuse_temporary(session: &Session, plan: &Plan, place: &Place) -> Result<()>
     let mut found = temporary_view(session, plan).map(|name| ("VIEW", name));
     let mut plan = plan.clone();
     let functions: HashSet<String> = session.names.lock().functions.keys().cloned().collect();
-    if found.is_none() && !functions.is_empty() {
+    if found.is_none() && !functions.is_empty() && session.settings().looks_in_session() {
         plan.visit_exprs_mut(&mut |e| {
             if let Expr::Function(f) = e
                 && let [only] = f.name.as_slice()
@@ -298,6 +302,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
             database,
             schema_mode,
             query_columns: column_names(queried),
+            path: settings.path.as_deref().map(<[_]>::to_vec),
             ansi: Some(settings.ansi),
         }),
         statistics: None,
