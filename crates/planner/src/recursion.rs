@@ -452,3 +452,86 @@ impl ExecutionPlan for RoundExec {
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(schema, rows))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
+    use datafusion::common::DFSchema;
+    use datafusion::datasource::cte_worktable::CteWorkTable;
+    use datafusion::datasource::provider_as_source;
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+    use datafusion::execution::session_state::SessionStateBuilder;
+    use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
+    use datafusion::physical_plan::collect;
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    use super::*;
+
+    /// 1, and then sums of every two rows of the round before that are below `end`.
+    fn sums(end: i64, limits: Limits) -> Result<LogicalPlan> {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        let read = |name: &str| {
+            let table = provider_as_source(Arc::new(CteWorkTable::new("t", Arc::clone(&schema))));
+            LogicalPlanBuilder::scan("t", table, None)?.project([col("t.n").alias(name)])
+        };
+        let pairs = read("a")?.filter(col("a").lt(lit(end)))?.cross_join(read("b")?.build()?)?;
+        let step = pairs.project([(col("a") + col("b")).alias("n")])?.build()?;
+        let one: [Expr; 1] = [lit(1i64).alias("n")];
+        let anchor = LogicalPlanBuilder::empty(true).project(one)?.build()?;
+        let schema = Arc::new(DFSchema::try_from(schema.as_ref().clone())?);
+        Ok(Recursion { table: "t".to_owned(), anchor, step, schema, limits }.plan())
+    }
+
+    async fn run(plan: LogicalPlan, fetch: Option<usize>, memory: usize) -> Result<Vec<i64>> {
+        let pool = Arc::new(GreedyMemoryPool::new(memory));
+        let state = SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(SessionConfig::new().with_target_partitions(2))
+            .with_runtime_env(RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?)
+            .with_query_planner(Arc::new(crate::exchange::OperatorQueryPlanner))
+            .build();
+        let plan = LogicalPlanBuilder::from(plan).limit(0, fetch)?.build()?;
+        let physical = state.create_physical_plan(&plan).await?;
+        let rows = collect(physical, SessionContext::new_with_state(state).task_ctx()).await?;
+        Ok(rows.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect())
+    }
+
+    const FREE: Limits = Limits { levels: None, rows: None };
+
+    #[tokio::test]
+    async fn a_step_reads_the_round_before_twice() -> Result<()> {
+        assert_eq!(run(sums(10, FREE)?, None, 1 << 24).await?, [1, 2, 4, 8, 16]);
+        assert_eq!(run(sums(i64::MAX, FREE)?, Some(3), 1 << 24).await?, [1, 2, 4]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn limits_are_those_of_spark() -> Result<()> {
+        let levels = |n| Limits { levels: Some(n), rows: None };
+        let rows = |n| Limits { levels: None, rows: Some(n) };
+        for (limits, fetch, fails) in [
+            // Five rounds: four with rows, and one that is empty.
+            (levels(4), None, Some("RECURSION_LEVEL_LIMIT_EXCEEDED")),
+            (levels(5), None, None),
+            (levels(2), Some(3), Some("RECURSION_LEVEL_LIMIT_EXCEEDED")),
+            (levels(3), Some(3), None),
+            (rows(5), None, Some("RECURSION_ROW_LIMIT_EXCEEDED")),
+            (rows(6), None, None),
+            (rows(2), Some(4), None),
+        ] {
+            let outcome = run(sums(10, limits)?, fetch, 1 << 24).await;
+            let condition = outcome.err().map(|e| functions::error::from_datafusion(e).condition().to_owned());
+            assert_eq!(condition.as_deref(), fails, "{limits:?} {fetch:?}");
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn memory_is_asked_for() -> Result<()> {
+        let outcome = run(sums(i64::MAX, FREE)?, None, 100).await;
+        assert!(outcome.is_err_and(|e| e.to_string().contains("recursion")));
+        Ok(())
+    }
+}
