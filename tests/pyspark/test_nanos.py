@@ -92,6 +92,19 @@ def test_tables(spark, provider):
         spark.sql("DROP TABLE nanos_t")
 
 
+@pytest.mark.parametrize("type_name, text", [("TIMESTAMP", "01:02:03.5"), ("TIMESTAMP_LTZ(9)", "01:02:03.000000001")])
+def test_folders_hold_instants_of_the_session(spark, type_name, text):
+    spark.sql("DROP TABLE IF EXISTS nanos_p")
+    spark.sql(f"CREATE TABLE nanos_p (i INT, p {type_name}) USING parquet PARTITIONED BY (p)")
+    try:
+        stamp = f"TIMESTAMP'2020-06-01 {text}'"
+        spark.sql(f"INSERT INTO nanos_p VALUES (1, {stamp})")
+        assert answer(spark, f"SELECT i, CAST(p AS STRING) FROM nanos_p WHERE p = {stamp}") == [(1, f"2020-06-01 {text}")]
+        assert answer(spark, "SHOW PARTITIONS nanos_p") == [("p=2020-06-01 " + text.replace(":", "%3A"),)]
+    finally:
+        spark.sql("DROP TABLE nanos_p")
+
+
 def test_switched_off(spark):
     spark.conf.set(KEY, "false")
     for value in ("CAST('2020' AS TIMESTAMP(9))", "now(9)", "timestamp_nanos(1)"):

@@ -139,6 +139,7 @@ fn implicit_to_type(from: &DataType, target: &DataType, ansi: bool) -> Option<Da
         (DataType::TimestampNtz, DataType::Timestamp) => Some(target.clone()),
         (f, DataType::TimestampNanos { .. }) if f.is_datetime() => Some(target.clone()),
         (DataType::TimestampNanos { .. }, DataType::Date) => Some(DataType::Date),
+        (DataType::TimestampNanos { .. }, t) if t.is_datetime() && !ansi => Some(target.clone()),
         (DataType::Timestamp, DataType::TimestampNtz) if !ansi => Some(target.clone()),
         (f, DataType::Date) if f.is_datetime() && !ansi => Some(DataType::Date),
         (DataType::Array { element: a, contains_null }, DataType::Array { element: b, contains_null: to_null }) => {

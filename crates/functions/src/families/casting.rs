@@ -39,6 +39,6 @@ fn to(call: Call, ty: DataType) -> Result<Typed> {
 }
 
 fn timestamp(call: Call) -> Result<Typed> {
-    let ty = if call.settings.timestamp_ntz { DataType::TimestampNtz } else { DataType::Timestamp };
-    to(call, ty)
+    // Whatever `TIMESTAMP` means elsewhere in the session.
+    to(call, DataType::Timestamp)
 }

@@ -70,35 +70,49 @@ fn to_csv(mut call: Call) -> SparkResult<Typed> {
 fn schema_of_csv(mut call: Call) -> SparkResult<Typed> {
     let (text, options) = forms::sample(&mut call, "csv")?;
     let stamps = Stamps::new(&options, &call.settings.time_zone, true).map_err(crate::error::from_datafusion)?;
-    let dates = options.flag("preferDate", true);
+    let (dates, ntz) = (options.flag("preferDate", true), call.settings.timestamp_ntz);
+    let inference = Inference { stamps, dates, ntz };
     let fields = Dialect::of(&options)
         .split(&text)
         .into_iter()
         .enumerate()
-        .map(|(i, token)| StructField::new(format!("_c{i}"), infer(token.as_deref(), &stamps, dates), true))
+        .map(|(i, token)| StructField::new(format!("_c{i}"), inference.of(token.as_deref()), true))
         .collect();
     Ok(forms::schema_text(call, &DataType::Struct(StructType::new(fields))))
 }
 
-/// The type of one value.
-fn infer(token: Option<&str>, stamps: &Stamps, dates: bool) -> DataType {
-    let Some(text) = token.filter(|t| !t.is_empty()) else { return DataType::STRING };
-    if text.parse::<i32>().is_ok() {
-        DataType::Integer
-    } else if text.parse::<i64>().is_ok() {
-        DataType::Long
-    } else if text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 38 {
-        DataType::decimal(text.len() as u8, 0)
-    } else if is_double(text) {
-        DataType::Double
-    } else if dates && stamps.infers_date(text) {
-        DataType::Date
-    } else if stamps.infers_timestamp(text) {
-        DataType::Timestamp
-    } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
-        DataType::Boolean
-    } else {
-        DataType::STRING
+/// How the types of values are found out.
+struct Inference {
+    stamps: Stamps,
+    /// Dates are tried before timestamps.
+    dates: bool,
+    /// What says no zone is a wall clock.
+    ntz: bool,
+}
+
+impl Inference {
+    /// The type of one value.
+    fn of(&self, token: Option<&str>) -> DataType {
+        let Some(text) = token.filter(|t| !t.is_empty()) else { return DataType::STRING };
+        if text.parse::<i32>().is_ok() {
+            DataType::Integer
+        } else if text.parse::<i64>().is_ok() {
+            DataType::Long
+        } else if text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 38 {
+            DataType::decimal(text.len() as u8, 0)
+        } else if is_double(text) {
+            DataType::Double
+        } else if self.dates && self.stamps.infers_date(text) {
+            DataType::Date
+        } else if self.ntz && self.stamps.infers_timestamp(text) && self.stamps.parse_timestamp_ntz(text).is_some() {
+            DataType::TimestampNtz
+        } else if self.stamps.infers_timestamp(text) {
+            DataType::Timestamp
+        } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
+            DataType::Boolean
+        } else {
+            DataType::STRING
+        }
     }
 }
 
@@ -403,9 +417,10 @@ mod tests {
     #[test]
     fn infers() {
         let stamps = Stamps::new(&OptionMap::default(), "UTC", true).unwrap();
+        let inference = Inference { stamps, dates: true, ntz: false };
         let types: Vec<String> = "1,abc,1.5,true,2020-01-01,2020-01-01 10:00:00,12345678901"
             .split(',')
-            .map(|t| infer(Some(t), &stamps, true).sql())
+            .map(|t| inference.of(Some(t)).sql())
             .collect();
         assert_eq!(types.join(" "), "INT STRING DOUBLE BOOLEAN DATE TIMESTAMP BIGINT");
     }
@@ -421,7 +436,8 @@ mod tests {
             let options = serde_json::json!([{ (key.to_lowercase()): pattern }, "Corrected"]);
             let options: OptionMap = serde_json::from_value(options).unwrap();
             let stamps = Stamps::new(&options, "UTC", true).unwrap();
-            assert_eq!(infer(Some(text), &stamps, true).sql(), expect, "{text} by {pattern}");
+            let inference = Inference { stamps, dates: true, ntz: false };
+            assert_eq!(inference.of(Some(text)).sql(), expect, "{text} by {pattern}");
         }
     }
 }

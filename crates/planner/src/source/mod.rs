@@ -84,6 +84,7 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     let told = format.with_statistics(state, &listed.store, files, &data_schema).await?;
     let table =
         FileTable::new(listed.store, told.files, &data_schema, &partitions.columns, format.with_schema(&data_schema))
+            .with_time_zone(partitions::time_zone(&request))
             .with_mismatches(told.mismatches)
             .with_spellings(&told.spellings);
     Ok(Opened { schema, table: Arc::new(table) })

@@ -57,10 +57,12 @@ pub fn infer(listing: &Listing, request: &ReadRequest) -> Result<Partitions> {
     let columns: Vec<StructField> =
         names.iter().enumerate().map(|(i, name)| column_of(name, column(i), request)).collect();
     let kept: Vec<bool> = raw.iter().map(|r| r.len() == names.len()).collect();
+    let zone = time_zone(request);
     let values = raw
         .iter()
         .map(|r| {
-            r.iter().zip(&columns).map(|((_, v), c)| value(v.as_deref(), &c.data_type)).collect::<Result<Vec<_>>>()
+            let columns = r.iter().zip(&columns);
+            columns.map(|((_, v), c)| value(v.as_deref(), &c.data_type, &zone)).collect::<Result<Vec<_>>>()
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Partitions { columns, values, kept })
@@ -257,11 +259,11 @@ fn wider(a: DataType, b: DataType) -> DataType {
 }
 
 /// A folder's value as a value of the column's type.
-fn value(text: Option<&str>, ty: &DataType) -> Result<ScalarValue> {
+fn value(text: Option<&str>, ty: &DataType, zone: &str) -> Result<ScalarValue> {
     let arrow = functions::types::to_arrow(ty);
     let null = || ScalarValue::try_from(&arrow).map_err(functions::error::from_datafusion);
     let parsed = |text: &str| match ty {
-        DataType::TimestampNanos { .. } => timestamp_nanos(text, ty),
+        DataType::Timestamp | DataType::TimestampNanos { .. } => timestamp(text, ty, zone),
         _ => ScalarValue::try_from_string(text.to_string(), &arrow).ok(),
     };
     match text {
@@ -277,9 +279,14 @@ fn value(text: Option<&str>, ty: &DataType) -> Result<ScalarValue> {
     }
 }
 
-/// A folder's value as a timestamp with digits below the microsecond.
-fn timestamp_nanos(text: &str, ty: &DataType) -> Option<ScalarValue> {
-    let datum = functions::families::text_data::scalars::cast_text(text, ty, functions::types::UTC)?;
+/// The zone whose clock the instants in folder names are on.
+pub(super) fn time_zone(request: &ReadRequest) -> Arc<str> {
+    request.options.get("timeZone").map_or_else(|| Arc::clone(&request.time_zone), Arc::from)
+}
+
+/// A folder's value as a timestamp.
+fn timestamp(text: &str, ty: &DataType, zone: &str) -> Option<ScalarValue> {
+    let datum = functions::families::text_data::scalars::cast_text(text, ty, zone)?;
     let array = functions::families::text_data::datum::build(&[&datum], ty).ok()?;
     ScalarValue::try_from_array(&array, 0).ok()
 }

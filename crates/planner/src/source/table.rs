@@ -200,6 +200,8 @@ pub struct FileTable {
     file_schema: Option<TableSchema>,
     partition_schema: SchemaRef,
     partitions: Vec<StructField>,
+    /// The zone whose clock the instants in folder names are on.
+    time_zone: Arc<str>,
     mismatches: Mismatches,
 }
 
@@ -227,8 +229,14 @@ impl FileTable {
             file_schema,
             partition_schema: Arc::new(Schema::new(partition_fields)),
             partitions: partitions.to_vec(),
+            time_zone: functions::types::UTC.into(),
             mismatches: Mismatches::new(),
         }
+    }
+
+    /// The table whose folders have instants on the clock of `time_zone`.
+    pub(super) fn with_time_zone(self, time_zone: Arc<str>) -> Self {
+        FileTable { time_zone, ..self }
     }
 
     /// The table with what is wrong with some of its columns.
@@ -326,7 +334,7 @@ impl FileTable {
 
     /// The partitions that have files, as `a=1/b=2`.
     pub fn partitions(&self) -> Vec<String> {
-        let printer = crate::text::Printer::new("UTC");
+        let printer = crate::text::Printer::new(&self.time_zone);
         let mut names: Vec<String> = self
             .files
             .iter()

@@ -277,6 +277,9 @@ fn time_bucket(mut call: Call) -> Result<Typed> {
         let shown = call.display_name();
         let shown = format!("\"{}{origin})\"", shown.strip_suffix(')').unwrap_or(&shown));
         let refused = call.unexpected_type(1, super::ANY_TIMESTAMP).param("sqlExpr", shown);
+        if call.args[1].ty.is_timestamp_nanos() {
+            return Err(refused);
+        }
         super::expect_datetime(&mut call, 1, &DataType::Timestamp).map_err(|_| refused)?;
     }
     let ty = call.args[1].ty.clone();

@@ -293,9 +293,9 @@ fn unix_timestamp(mut call: Call) -> Result<Typed> {
     }
     let name = call.display_name();
     super::super::rows::strict(&mut call, 1, Expected::String)?;
-    super::without_nanos(&mut call, 0);
+    let had_nanos = super::without_nanos(&mut call, 0).is_some();
     if call.args[0].ty.is_datetime() {
-        let nullable = call.any_nullable();
+        let nullable = call.any_nullable() || had_nanos && !call.settings.ansi;
         // Without a zone a timestamp counts as UTC here.
         if call.args[0].ty != DataType::TimestampNtz {
             call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Timestamp, call.settings);
