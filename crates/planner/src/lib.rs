@@ -10,6 +10,7 @@ pub mod error_envelope;
 pub mod exchange;
 pub mod finer_scans;
 pub mod hinted_join;
+pub mod in_order;
 pub mod kept_order;
 pub mod observe;
 mod one_input;

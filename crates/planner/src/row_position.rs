@@ -352,9 +352,10 @@ fn with_moved_seeds(expr: &Arc<dyn PhysicalExpr>, shift: i32) -> Result<Transfor
 pub fn with_row_rules(
     base: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
 ) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] = [
+    let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 4] = [
         Arc::new(RowPosition),
         Arc::new(crate::small_aggregate::SmallAggregate),
+        Arc::new(crate::small_aggregate::MergedAggregate),
         Arc::new(crate::kept_order::KeptOrder),
     ];
     let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(crate::short_circuit::ShortCircuit);

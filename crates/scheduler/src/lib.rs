@@ -9,7 +9,6 @@ pub mod command;
 pub mod conf;
 pub mod depth;
 pub mod engine;
-pub mod in_order;
 mod inspect;
 pub mod literals;
 pub mod local;

@@ -14,11 +14,11 @@ use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream, execute_stream_partitioned};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use planner::in_order::in_order;
 use planner::source::stores::EnvironmentStores;
 use spark::{Error, Result};
 
 use crate::engine::EngineConfig;
-use crate::in_order::in_order;
 use crate::runner::{JobRunner, JobSpec};
 
 /// Consumers named when memory runs out.

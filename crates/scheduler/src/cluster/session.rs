@@ -7,6 +7,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionConfig;
 use planner::cluster_rules;
 use planner::finer_scans::FinerScans;
+use planner::small_aggregate::MergedAggregate;
 use planner::string_views::StringViews;
 
 /// Build sides up to this size are collected once and broadcast to the tasks of the probe side.
@@ -56,8 +57,8 @@ pub fn session_config(base: SessionConfig) -> SessionConfig {
 pub fn session_state(base: &SessionState) -> SessionState {
     let logical = with_ballista_optimizer_rules(base.optimizers());
     // Arrow IPC ships the whole buffers behind views: they stay in one process. A part of a scan is a task
-    // here, which has a thread to itself.
-    let local_only = [StringViews.name(), FinerScans.name()];
+    // here, which has a thread to itself; and one task aggregates what another reads.
+    let local_only = [StringViews.name(), FinerScans.name(), MergedAggregate.name()];
     let rules: Vec<_> =
         base.physical_optimizers().iter().filter(|r| !local_only.contains(&r.name())).cloned().collect();
     let physical = cluster_rules::physical_rules(&rules);

@@ -16,7 +16,7 @@ use crate::families::collation::{self, Collation};
 use crate::families::rows::{self, Bytes, Ints, Text};
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
-use crate::room::Room;
+use crate::room::{Room, check_value};
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -111,6 +111,9 @@ fn reverse(mut call: Call) -> SparkResult<Typed> {
     Ok(call.kernel(kernel, ty, nullable))
 }
 
+/// Bytes that a replacement may make without being counted first.
+const ASKED: usize = 1 << 24;
+
 fn eval_replace(args: &KernelArgs) -> Result<ColumnarValue> {
     let (text, from, to) = (Text::of(args, 0)?, Text::of(args, 1)?, Text::of(args, 2)?);
     let collation = Collation::of(args)?;
@@ -119,6 +122,10 @@ fn eval_replace(args: &KernelArgs) -> Result<ColumnarValue> {
         if s.is_empty() || from.is_empty() {
             out.push_str(s);
             return Ok(true);
+        }
+        if s.len() / from.len() * to.len() >= ASKED {
+            let found = s.matches(from).count();
+            check_value(s.len().saturating_add(found.saturating_mul(to.len())))?;
         }
         let mut done = 0;
         while let Some((start, end)) = collation.find(s, from, done).filter(|(start, end)| end > start) {

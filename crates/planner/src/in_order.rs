@@ -17,8 +17,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::StreamExt;
-use planner::one_input;
-use planner::recursion::RecursionExec;
+
+use crate::one_input;
+use crate::recursion::RecursionExec;
 
 /// Batches of a partition that wait for those before it.
 const AHEAD: usize = 16;
