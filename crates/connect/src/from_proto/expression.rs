@@ -27,15 +27,19 @@ impl Reader {
                 return Err(not_set("spark.connect.Expression", "EXPRTYPE_NOT_SET"));
             };
             // Only what can fail by itself is worth a position; wrapping all would double the tree.
-            let positioned = matches!(
-                kind,
+            let positioned = match &kind {
                 ExprType::UnresolvedFunction(_)
-                    | ExprType::CallFunction(_)
-                    | ExprType::UnresolvedAttribute(_)
-                    | ExprType::Cast(_)
-                    | ExprType::UnresolvedExtractValue(_)
-                    | ExprType::UpdateFields(_)
-            );
+                | ExprType::CallFunction(_)
+                | ExprType::UnresolvedAttribute(_)
+                | ExprType::Cast(_)
+                | ExprType::UnresolvedExtractValue(_)
+                | ExprType::UpdateFields(_)
+                | ExprType::SubqueryExpression(_)
+                | ExprType::Window(_) => true,
+                ExprType::Alias(alias) => alias.name.len() > 1,
+                ExprType::UnresolvedStar(star) => star.unparsed_target.is_some(),
+                _ => false,
+            };
             let mut expr = self.expr_kind(kind)?;
             if let Expr::Window { window, .. } = &mut expr
                 && let WindowRef::Spec(spec) = window.as_mut()

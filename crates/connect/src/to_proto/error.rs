@@ -24,6 +24,10 @@ impl From<Error> for Failure {
     }
 }
 
+/// Above Java's exceptions for formats.
+const FORMAT: &str = "java.util.IllegalFormatException";
+const ARGUMENT: &str = "java.lang.IllegalArgumentException";
+
 /// Metadata values longer than this are cut or left out; the details have them whole.
 const MAX_METADATA: usize = 1024;
 
@@ -143,9 +147,43 @@ fn throwable(error: &Error) -> details::SparkThrowable {
     details::SparkThrowable {
         error_class: (!data.condition.is_empty()).then(|| data.condition.clone()),
         message_parameters: data.parameters.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-        query_contexts: data.contexts.iter().map(context).collect(),
+        query_contexts: if is_placed_nowhere(data) {
+            vec![context(&nowhere())]
+        } else {
+            data.contexts.iter().map(context).collect()
+        },
         sql_state: data.sql_state.clone(),
         breaking_change_info: None,
+    }
+}
+
+/// Whether an expression that no text and no call of the client stands for failed over a value: a cast that
+/// was put around the argument of a function, say. Spark sends a place for those too, with nothing in it.
+fn is_placed_nowhere(data: &spark::error::ErrorData) -> bool {
+    const OF_VALUES: &[&str] = &[
+        "CAST_INVALID_INPUT",
+        "DIVIDE_BY_ZERO",
+        "INVALID_ARRAY_INDEX",
+        "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
+        "INVALID_INDEX_OF_ZERO",
+        "SCALAR_SUBQUERY_TOO_MANY_ROWS",
+    ];
+    data.contexts.is_empty() && !data.unplaced && OF_VALUES.contains(&data.condition.as_str())
+}
+
+/// A place in a text that is not known.
+fn nowhere() -> QueryContext {
+    QueryContext {
+        is_dataframe: false,
+        object_type: String::new(),
+        object_name: String::new(),
+        start_index: -1,
+        stop_index: -1,
+        line: -1,
+        start_position: -1,
+        fragment: String::new(),
+        call_site: String::new(),
+        summary: String::new(),
     }
 }
 
@@ -245,6 +283,10 @@ fn classes(error: &Error) -> Vec<&'static str> {
         ErrorKind::IllegalArgument => {
             &["org.apache.spark.SparkIllegalArgumentException", "java.lang.IllegalArgumentException", RUNTIME]
         }
+        ErrorKind::FormatConversion => &["java.util.IllegalFormatConversionException", FORMAT, ARGUMENT, RUNTIME],
+        ErrorKind::FormatArgument => &["java.util.MissingFormatArgumentException", FORMAT, ARGUMENT, RUNTIME],
+        ErrorKind::FormatUnknown => &["java.util.UnknownFormatConversionException", FORMAT, ARGUMENT, RUNTIME],
+        ErrorKind::Java => &[RUNTIME],
         ErrorKind::NoSuchElement => {
             &["org.apache.spark.SparkNoSuchElementException", "java.util.NoSuchElementException", RUNTIME]
         }
@@ -259,6 +301,7 @@ fn classes(error: &Error) -> Vec<&'static str> {
     };
     // An error without a condition is Java's own: Spark's class beside it always has one.
     let own = error.condition().is_empty()
+        && specific.first().is_some_and(|class| class.starts_with("org."))
         && specific.get(1).is_some_and(|twin| twin.starts_with("java.") && *twin != RUNTIME);
     let specific = if own { &specific[1..] } else { specific };
     specific.iter().copied().chain([EXCEPTION, THROWABLE, OBJECT]).collect()
@@ -402,6 +445,10 @@ mod tests {
             ErrorKind::DateTime,
             ErrorKind::NumberFormat,
             ErrorKind::IllegalArgument,
+            ErrorKind::FormatConversion,
+            ErrorKind::FormatArgument,
+            ErrorKind::FormatUnknown,
+            ErrorKind::Java,
             ErrorKind::NoSuchElement,
             ErrorKind::Unsupported,
             ErrorKind::Runtime,

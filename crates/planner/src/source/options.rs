@@ -12,6 +12,10 @@ pub struct Options(Vec<(String, String)>);
 /// The option by which the session's datetime policy reaches a format; no client sets it.
 const TIME_PARSER: &str = "session time parser";
 
+/// The options by which the session's types reach the inference of schemas; no client sets them.
+const TIMES: &str = "session times of day";
+const WALL_CLOCK: &str = "session timestamps without zone";
+
 impl Options {
     pub fn new(pairs: &[(String, String)]) -> Self {
         Options(pairs.to_vec())
@@ -62,6 +66,17 @@ impl Options {
             let name = name.to_string();
             self.set(CORRUPT, &name);
         }
+        if settings.time_type {
+            self.set(TIMES, "true");
+        }
+        if settings.timestamp_ntz {
+            self.set(WALL_CLOCK, "true");
+        }
+    }
+
+    /// Whether times of day are told from texts, and timestamps without a zone from those of instants.
+    pub fn told_apart(&self) -> (bool, bool) {
+        (self.get(TIMES).is_some(), self.get(WALL_CLOCK).is_some())
     }
 
     /// What the session makes of datetime patterns.

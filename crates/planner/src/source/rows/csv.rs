@@ -29,6 +29,9 @@ pub struct Csv {
     pub header: bool,
     pub infer_schema: bool,
     pub prefer_date: bool,
+    /// Whether a time of day, and a timestamp without a zone, are types of their own to the inference.
+    pub times: bool,
+    pub wall_clock: bool,
     trim_left: bool,
     trim_right: bool,
     null: String,
@@ -110,6 +113,7 @@ impl Csv {
     pub fn new(o: &Options, multi_line: bool, case_sensitive: bool) -> Result<Self> {
         let escape = o.csv_char("escape", Some('\\'))?;
         let max_columns = o.csv_int("maxColumns", 20_480)?;
+        let (times, wall_clock) = o.told_apart();
         Ok(Csv {
             separator: separator(o)?,
             quote: o.csv_char("quote", Some('"'))?,
@@ -120,6 +124,8 @@ impl Csv {
             max_chars: o.csv_int("maxCharsPerColumn", -1)?,
             check_header: !o.csv_bool("enforceSchema", true)?,
             case_sensitive,
+            times,
+            wall_clock,
             comment: o.csv_char("comment", None)?,
             header: o.csv_bool("header", false)?,
             infer_schema: o.csv_bool("inferSchema", false)?,

@@ -245,8 +245,15 @@ fn token_type(token: &str, format: &RowFormat, csv: &Csv) -> DataType {
     if format.readers.float(token).is_some() {
         return DataType::Double;
     }
+    let digit_first = token.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if csv.times && digit_first && token.contains(':') && sql::parse_time(token).is_some() {
+        return DataType::Time(6);
+    }
     if csv.prefer_date && format.readers.infers_date(token) {
         return DataType::Date;
+    }
+    if csv.wall_clock && digit_first && format.readers.timestamp_ntz(token).is_some() {
+        return DataType::TimestampNtz;
     }
     if format.readers.infers_timestamp(token) {
         return DataType::Timestamp;
@@ -270,7 +277,8 @@ fn wider(a: DataType, b: DataType) -> DataType {
             T::decimal((*precision).max(20), 0)
         }
         (T::Double, t) | (t, T::Double) if t.is_numeric() => T::Double,
-        (T::Date, T::Timestamp) | (T::Timestamp, T::Date) => T::Timestamp,
+        (T::Date | T::TimestampNtz, T::Timestamp) | (T::Timestamp, T::Date | T::TimestampNtz) => T::Timestamp,
+        (T::Date, T::TimestampNtz) | (T::TimestampNtz, T::Date) => T::TimestampNtz,
         _ => T::STRING,
     }
 }
@@ -481,6 +489,8 @@ mod tests {
             (DataType::Integer, DataType::Date, DataType::STRING),
             (DataType::Date, DataType::Timestamp, DataType::Timestamp),
             (DataType::Null, DataType::Boolean, DataType::Boolean),
+            (DataType::TimestampNtz, DataType::Timestamp, DataType::Timestamp),
+            (DataType::Time(6), DataType::Date, DataType::STRING),
         ] {
             assert_eq!(wider(a, b), expect);
         }

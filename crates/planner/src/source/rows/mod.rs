@@ -95,6 +95,7 @@ impl RowFormat {
             Kind::Text => o.bool("wholetext", false)?,
             Kind::Xml(_) | Kind::Binary => true,
         };
+        check_sampling(o)?;
         let readers = Readers::new(o, &request.time_zone);
         readers.check()?;
         Ok(RowFormat {
@@ -140,6 +141,17 @@ impl RowFormat {
             }
         }
     }
+}
+
+/// The part of the files that an inference looks at is a positive one; all of them are looked at.
+fn check_sampling(o: &super::Options) -> Result<()> {
+    let Some(text) = o.get("samplingRatio") else { return Ok(()) };
+    let kind = match text.trim().parse::<f64>() {
+        Ok(ratio) if ratio > 0.0 => return Ok(()),
+        Ok(_) => spark::ErrorKind::IllegalArgument,
+        Err(_) => spark::ErrorKind::NumberFormat,
+    };
+    Err(Error::new(kind, "").with_message(format!("The option samplingRatio must be a positive number, not '{text}'.")))
 }
 
 /// How the files are encoded. Lines of JSON can be told apart only where it is known what ends one.

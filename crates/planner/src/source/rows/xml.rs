@@ -138,6 +138,8 @@ pub fn row_tag(o: &Options) -> Result<String> {
         Some("") => {
             Err(Error::new(ErrorKind::IllegalArgument, "").with_message("The option rowTag must not be empty."))
         }
+        Some(tag) if tag.starts_with('<') || tag.ends_with('>') => Err(Error::new(ErrorKind::IllegalArgument, "")
+            .with_message("The option rowTag is the name of an element, without angle brackets.")),
         Some(tag) => Ok(tag.to_string()),
     }
 }
