@@ -104,7 +104,7 @@ impl Inference {
             DataType::Double
         } else if self.dates && self.stamps.infers_date(text) {
             DataType::Date
-        } else if self.ntz && self.stamps.infers_timestamp(text) && self.stamps.parse_timestamp_ntz(text).is_some() {
+        } else if self.ntz && self.stamps.parse_timestamp_ntz(text).is_some() {
             DataType::TimestampNtz
         } else if self.stamps.infers_timestamp(text) {
             DataType::Timestamp

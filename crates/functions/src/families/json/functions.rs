@@ -101,7 +101,7 @@ fn to_json(mut call: Call) -> SparkResult<Typed> {
 fn schema_of_json(mut call: Call) -> SparkResult<Typed> {
     let (text, options) = forms::sample(&mut call, "json")?;
     let ty = match parse(&text, Leniency::of(&options)) {
-        Ok(json) => Inference::of(&options).infer(&json.unwrap_or(Json::Null)),
+        Ok(json) => Inference::of(&options, call.settings)?.infer(&json.unwrap_or(Json::Null)),
         Err(e) => {
             return Err(Error::runtime("MALFORMED_RECORD_IN_PARSING.WITHOUT_SUGGESTION")
                 .param("badRecord", &text)

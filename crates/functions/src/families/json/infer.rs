@@ -1,26 +1,40 @@
 //! The schema of JSON texts: `schema_of_json`.
 
 use spark::types::{DataType, StructField, StructType};
+use spark::{Result, Settings};
 
 use super::parse::Json;
+use crate::error::from_datafusion;
 use crate::families::text_data::number::decimal_digits;
 use crate::families::text_data::options::OptionMap;
+use crate::families::text_data::stamp::Stamps;
 
 /// How types are guessed.
 pub struct Inference {
     primitives_as_string: bool,
     prefers_decimal: bool,
-    infer_timestamp: bool,
+    /// How timestamps look, if any are told from texts.
+    stamps: Option<Stamps>,
+    /// Without a zone they are wall clocks.
+    ntz: bool,
 }
 
 impl Inference {
-    /// By options.
-    pub fn of(options: &OptionMap) -> Inference {
-        Inference {
+    /// By options, in a session.
+    ///
+    /// # Errors
+    /// `INVALID_TIMEZONE`, and for malformed patterns.
+    pub fn of(options: &OptionMap, settings: &Settings) -> Result<Inference> {
+        let stamps = options
+            .flag("inferTimestamp", false)
+            .then(|| Stamps::new(options, &settings.time_zone, true).map_err(from_datafusion))
+            .transpose()?;
+        Ok(Inference {
             primitives_as_string: options.flag("primitivesAsString", false),
             prefers_decimal: options.flag("prefersDecimal", false),
-            infer_timestamp: options.flag("inferTimestamp", false),
-        }
+            stamps,
+            ntz: settings.timestamp_ntz,
+        })
     }
 
     /// The type of one value, with `VOID` for nulls.
@@ -56,8 +70,9 @@ impl Inference {
         {
             return decimal;
         }
-        match sql::parse_timestamp(text) {
-            Some(parsed) if self.infer_timestamp && !parsed.time_only => DataType::Timestamp,
+        match &self.stamps {
+            Some(stamps) if self.ntz && stamps.parse_timestamp_ntz(text).is_some() => DataType::TimestampNtz,
+            Some(stamps) if stamps.parse_timestamp(text).is_some() => DataType::Timestamp,
             _ => DataType::STRING,
         }
     }
@@ -149,6 +164,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn infers_timestamps() {
+        for (ntz, format, text, expected) in [
+            (false, None, "2020-01-01 10:11:12", "TIMESTAMP"),
+            (true, None, "2020-01-01 10:11:12", "TIMESTAMP_NTZ"),
+            (true, None, "2020-01-01 10:11:12Z", "TIMESTAMP"),
+            (false, Some("dd/MM/yyyy"), "01/02/2020", "TIMESTAMP"),
+            (false, Some("dd/MM/yyyy"), "2020-01-01", "STRING"),
+            (false, None, "10:11", "STRING"),
+        ] {
+            let mut options = serde_json::json!([{ "infertimestamp": "true" }, "Corrected"]);
+            if let Some(format) = format {
+                options[0]["timestampformat"] = format.into();
+            }
+            let options: OptionMap = serde_json::from_value(options).unwrap();
+            let settings = Settings { timestamp_ntz: ntz, ..Settings::default() };
+            let inference = Inference::of(&options, &settings).unwrap();
+            assert_eq!(inference.infer(&Json::Text(text.into())).sql(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn infers() {
         for (text, expected) in [
             (r#"[{"col":0}]"#, "ARRAY<STRUCT<col: BIGINT>>"),
@@ -162,7 +198,7 @@ mod tests {
             ("null", "STRING"),
         ] {
             let Ok(Some(json)) = parse(text, Leniency::DEFAULT) else { panic!("{text}") };
-            let ty = Inference::of(&OptionMap::default()).infer(&json);
+            let ty = Inference::of(&OptionMap::default(), &Settings::default()).unwrap().infer(&json);
             assert_eq!(canonical(&ty).map(|t| t.sql()).as_deref(), Some(expected), "{text}");
         }
     }
