@@ -95,6 +95,23 @@ impl Session {
         })
     }
 
+    /// The full name of what an unqualified name means along the search path; the name itself where no path
+    /// was set or nothing is found.
+    ///
+    /// # Errors
+    /// As [`Self::place`].
+    pub(crate) fn on_path(&self, name: &[String], settings: &Settings) -> Result<Vec<String>> {
+        let ([only], Some(path)) = (name, &settings.path) else { return Ok(name.to_vec()) };
+        for schema in path.iter().filter(|s| !spark::settings::is_system(s, "builtin")) {
+            let mut full = schema.clone();
+            full.push(only.clone());
+            if !matches!(self.find(&full, settings)?, Found::Nothing) {
+                return Ok(full);
+            }
+        }
+        Ok(name.to_vec())
+    }
+
     /// A temporary or global temporary view.
     pub(crate) fn temp_view(&self, name: &[String], case_sensitive: bool) -> Option<(String, Relation)> {
         match name {

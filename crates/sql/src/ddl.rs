@@ -37,7 +37,9 @@ impl Parser<'_> {
             Kw::TABLE | Kw::EXTERNAL => self.create_table(mark, replace, temporary),
             Kw::MACRO if temporary => Err(self.refused(mark, "CREATE TEMPORARY MACRO")),
             Kw::INDEX | Kw::ROLE => Err(self.native_command(mark)),
-            Kw::MATERIALIZED | Kw::STREAMING | Kw::FLOW => Err(self.native_command(mark)),
+            Kw::MATERIALIZED | Kw::STREAMING if replace => Err(self.syntax_error()),
+            Kw::MATERIALIZED | Kw::STREAMING => self.pipeline_dataset(),
+            Kw::FLOW => Err(self.native_command(mark)),
             _ => Err(self.syntax_error()),
         }
     }
@@ -62,6 +64,21 @@ impl Parser<'_> {
     /// The keyword `at` tokens after `mark`.
     fn keyword_in(&self, mark: usize, at: usize) -> Option<&'static str> {
         self.keyword_of(mark + at).map(Kw::text)
+    }
+
+    /// `CREATE MATERIALIZED VIEW` and `CREATE STREAMING TABLE`, which a pipeline runs and no session.
+    fn pipeline_dataset(&mut self) -> Result<Command> {
+        let (words, shown) = match self.keyword_at(0) {
+            Some(Kw::MATERIALIZED) => ([Kw::MATERIALIZED, Kw::VIEW], "MATERIALIZED VIEW"),
+            _ => ([Kw::STREAMING, Kw::TABLE], "STREAMING TABLE"),
+        };
+        self.expect_kws(&words)?;
+        self.if_not_exists();
+        self.object_name()?;
+        self.rest_of_text();
+        Err(spark::Error::analysis("UNSUPPORTED_FEATURE.CREATE_PIPELINE_DATASET_QUERY_EXECUTION")
+            .param("pipelineDatasetType", shown)
+            .with_message(format!("A {shown} belongs to a pipeline.")))
     }
 
     fn create_namespace(&mut self) -> Result<Command> {

@@ -68,7 +68,10 @@ impl Parser<'_> {
             Kw::INSERT => matches!(next, Some(Kw::INTO | Kw::OVERWRITE)),
             Kw::IS => self.is_predicate_follows(),
             Kw::IN => self.sym_at(1, "("),
-            Kw::WINDOW => self.name_at(1) && self.keyword_at(2) == Some(Kw::AS),
+            Kw::WINDOW => {
+                let is_clause = self.keyword_at(1) == Some(Kw::IDENTIFIER) && self.sym_at(2, "(");
+                self.name_at(1) && (is_clause || self.keyword_at(2) == Some(Kw::AS))
+            }
             Kw::WITH => matches!(next, Some(Kw::ROLLUP | Kw::CUBE)),
             Kw::NOT => self.predicate_not(),
             _ => begins_clause(keyword),

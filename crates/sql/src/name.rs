@@ -66,6 +66,9 @@ impl Parser<'_> {
 
     /// The parts of a name given as text.
     pub fn parse_name_text(&self, mark: usize, text: &str) -> Result<Vec<String>> {
+        if text.trim().is_empty() {
+            return Err(crate::error::empty_statement().at(Some(&self.origin(mark))));
+        }
         let mut parser = Parser::new(text, self.options)?;
         let parts = parser.dotted_name().and_then(|parts| parser.expect_end().map(|()| parts));
         parts.map_err(|e| e.at(Some(&self.origin(mark))))

@@ -424,9 +424,22 @@ impl<'a> Parser<'a> {
     pub fn identifier(&mut self) -> Result<String> {
         if self.at_kw(Kw::IDENTIFIER) && self.sym_at(1, "(") && matches!(self.peek_at(2), Tok::Str | Tok::DoubleQuoted)
         {
-            let parts = self.identifier_clause()?;
-            return parts.into_iter().next_back().ok_or_else(|| self.syntax_error());
+            let mark = self.mark();
+            let mut parts = self.identifier_clause()?;
+            if parts.len() > 1 {
+                return Err(Error::parse("IDENTIFIER_TOO_MANY_NAME_PARTS")
+                    .param("identifier", crate::error::shown_name(&parts))
+                    .param("limit", "1")
+                    .with_message("One name is needed here, without a qualifier")
+                    .at(Some(&self.origin(mark))));
+            }
+            return parts.pop().ok_or_else(|| self.syntax_error());
         }
+        self.plain_identifier()
+    }
+
+    /// A name, unquoted, that is no `IDENTIFIER(…)`.
+    pub fn plain_identifier(&mut self) -> Result<String> {
         if !self.name_at(0) {
             return Err(self.syntax_error());
         }

@@ -84,8 +84,22 @@ impl Parser<'_> {
         Ok(self.at(mark, literal))
     }
 
-    /// A form that begins with a keyword, or a name that happens to spell one.
+    /// A form that begins with a keyword, or a name that happens to spell one: where the form cannot be read
+    /// to its end, the keyword is a name.
     fn keyword_primary(&mut self, keyword: Kw) -> Result<Expr> {
+        let (mark, positional) = (self.mark(), self.positional);
+        let form = self.keyword_form(keyword);
+        let is_name = matches!(keyword, Kw::CASE | Kw::TRIM);
+        let Some(error) = form.as_ref().err().filter(|e| is_name && e.condition() == "PARSE_SYNTAX_ERROR") else {
+            return form;
+        };
+        let error = error.clone();
+        self.reset(mark);
+        self.positional = positional;
+        self.name_primary().map_err(|_| error)
+    }
+
+    fn keyword_form(&mut self, keyword: Kw) -> Result<Expr> {
         let called = self.sym_at(1, "(");
         match keyword {
             Kw::NULL if !called && !self.sym_at(1, ".") => {
@@ -163,7 +177,10 @@ impl Parser<'_> {
             if self.at_sym("(") {
                 return self.call(mark, parts);
             }
-            return Ok(self.at(mark, Expr::attribute(parts)));
+            // What follows a dot is a field, not more of the name.
+            if !self.at_sym(".") {
+                return Ok(self.at(mark, Expr::attribute(parts)));
+            }
         }
         let args = if self.at_sym("(") { Some(self.plain_arguments()?) } else { None };
         Ok(self.at(mark, Expr::Identifier { name: Box::new(inner), args }))
@@ -297,7 +314,7 @@ impl Parser<'_> {
             if self.at_sym("*") {
                 return self.star(parts);
             }
-            parts.push(self.identifier()?);
+            parts.push(self.plain_identifier()?);
         }
         if self.at_sym("(") {
             return self.call(mark, parts);
@@ -342,6 +359,9 @@ impl Parser<'_> {
         let mut at = ahead;
         if !self.sym_at(at, "(") || !self.name_at(at + 1) {
             return false;
+        }
+        if self.keyword_at(at + 1) == Some(Kw::IDENTIFIER) && self.sym_at(at + 2, "(") {
+            return true;
         }
         at += 2;
         while self.sym_at(at, ".") && self.name_at(at + 1) {

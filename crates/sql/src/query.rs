@@ -542,7 +542,8 @@ impl Parser<'_> {
 
     /// True if a `WINDOW` clause is next.
     fn at_window_clause(&self) -> bool {
-        self.at_kw(Kw::WINDOW) && self.name_at(1) && self.keyword_at(2) == Some(Kw::AS)
+        let is_clause = self.keyword_at(1) == Some(Kw::IDENTIFIER) && self.sym_at(2, "(");
+        self.at_kw(Kw::WINDOW) && self.name_at(1) && (is_clause || self.keyword_at(2) == Some(Kw::AS))
     }
 
     fn window_clause(&mut self) -> Result<Vec<(String, WindowSpec)>> {

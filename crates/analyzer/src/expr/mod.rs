@@ -64,6 +64,11 @@ impl Analyzer<'_> {
             }
             Expr::ExtractValue { child, extraction } => self.extract_value(child, extraction, scope),
             Expr::UpdateFields { child, field, value } => self.update_fields(child, field, value.as_deref(), scope),
+            Expr::Subquery(_) if !self.lambdas.is_empty() => {
+                Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.HIGHER_ORDER_FUNCTION")
+                    .with_message("A lambda cannot hold a subquery.")
+                    .at(scope.origin.as_ref()))
+            }
             Expr::Subquery(subquery) => self.subquery(subquery, scope),
             Expr::Window { function, window } => self.window(function, window, scope),
             Expr::LambdaVariable(parts) => self.lambda_variable(parts),
@@ -160,7 +165,7 @@ impl Analyzer<'_> {
     }
 
     fn identifier(&mut self, name: &Expr, args: Option<&[Expr]>, scope: &mut Scope) -> Result<Typed> {
-        let parts = self.identifier_parts(name)?;
+        let parts = self.identifier_parts_in(name, scope)?;
         match args {
             None => self.attribute(&UnresolvedAttribute { parts, plan_id: None, is_metadata_column: false }, scope),
             Some(args) => self.function(
@@ -176,7 +181,13 @@ impl Analyzer<'_> {
     /// `NOT_A_CONSTANT_STRING.*`.
     pub fn identifier_parts(&mut self, name: &Expr) -> Result<Vec<String>> {
         let rel = crate::relation::one_row();
-        let typed = self.resolve(name, &mut Scope::new(&rel, "IDENTIFIER"))?;
+        self.identifier_parts_in(name, &Scope::new(&rel, "IDENTIFIER"))
+    }
+
+    /// [`Analyzer::identifier_parts`] of an expression over `scope`, whose columns are no constants.
+    fn identifier_parts_in(&mut self, name: &Expr, scope: &Scope) -> Result<Vec<String>> {
+        let mut own = Scope::new(scope.rel, "IDENTIFIER");
+        let typed = self.printed_qualified(|this| this.resolve(name, &mut own))?;
         let not_constant = |sub: &str| {
             Error::analysis(format!("NOT_A_CONSTANT_STRING.{sub}"))
                 .param("name", "IDENTIFIER")

@@ -145,9 +145,10 @@ impl Analyzer<'_> {
         if let Some(session) = session.filter(|s| keys.iter().any(|k| k.expr == s.expr())) {
             rel = self.merge_sessions(rel, &session, &keys)?;
         }
+        let has_keys = !keys.is_empty();
         let by_windows = keys.iter().any(|k| contains_window(&k.expr));
         self.group_items(rel, keys, sets, items).map_err(|e| match (&aggregate.kind, e.condition()) {
-            (GroupKind::All, "MISSING_AGGREGATION" | "MISSING_GROUP_BY") if !by_windows => {
+            (GroupKind::All, "MISSING_AGGREGATION" | "MISSING_GROUP_BY") if !by_windows && !has_keys => {
                 Error::analysis("UNRESOLVED_ALL_IN_GROUP_BY")
                     .with_message("GROUP BY ALL finds no grouping that covers what is selected beside aggregates.")
             }

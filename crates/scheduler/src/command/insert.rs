@@ -20,7 +20,8 @@ use crate::session::Session;
 
 /// `INSERT`.
 pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) -> Result<Table> {
-    let (place, entry) = session.table_entry(&insert.table, "INSERT")?;
+    let table = session.on_path(&insert.table, &session.settings())?;
+    let (place, entry) = session.table_entry(&table, "INSERT")?;
     let overwrite = match insert.mode {
         InsertMode::Append => false,
         InsertMode::Overwrite => true,

@@ -114,6 +114,10 @@ pub fn exists(session: &Session, name: &[String]) -> bool {
 
 /// A variable with its key: by its name alone, or behind `session` or a block's label.
 fn find(session: &Session, name: &[String]) -> Result<(String, Variable)> {
+    let settings = session.settings();
+    if name.len() == 1 && !settings.looks_in_session() {
+        return Err(unresolved(name).param("searchPath", settings.search_path_shown()));
+    }
     let names = session.names.lock();
     let missing = || {
         let current = format!("{}.{}", quote_identifier(&names.catalog), quote_identifier(&names.database));
