@@ -36,6 +36,14 @@ pub enum ErrorKind {
     NumberFormat,
     /// A wrong argument (`IllegalArgumentException`).
     IllegalArgument,
+    /// A value that a format has no form for (`IllegalFormatConversionException`).
+    FormatConversion,
+    /// A format that asks for more values than there are (`MissingFormatArgumentException`).
+    FormatArgument,
+    /// A format that is none (`UnknownFormatConversionException`).
+    FormatUnknown,
+    /// A failure of Java's own without a more telling class (`RuntimeException`).
+    Java,
     /// `NoSuchElementException`.
     NoSuchElement,
     /// An operation Spark or this server does not offer (`UnsupportedOperationException`).

@@ -169,6 +169,12 @@ impl Parser<'_> {
             ("decimal" | "dec" | "numeric", []) => simple(DataType::decimal(10, 0)),
             ("decimal" | "dec" | "numeric", [TypeArg::Number(p)]) => return decimal_type(*p, 0),
             ("decimal" | "dec" | "numeric", [TypeArg::Number(p), TypeArg::Number(s)]) => return decimal_type(*p, *s),
+            ("geometry", [TypeArg::Number(n)]) if !matches!(n, 0 | 3857 | 4326) => {
+                return Err(self
+                    .error(mark, "ST_INVALID_SRID_VALUE")
+                    .param("srid", n.to_string())
+                    .with_message(format!("{n} is not a reference system of geometries")));
+            }
             ("geometry", [arg]) => arg.srid().map(DataType::Geometry),
             ("geography", [arg]) => arg.srid().map(DataType::Geography),
             ("char" | "character" | "varchar", []) => {

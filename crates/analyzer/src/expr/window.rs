@@ -408,7 +408,13 @@ impl Analyzer<'_> {
             && is_peers(&frame.start_bound)
             && is_peers(&frame.end_bound)
             && (is_collated(&first.typed.ty)
-                || matches!(first.typed.ty, DataType::Binary | DataType::Struct(_) | DataType::DayTimeInterval { .. }))
+                || matches!(
+                    first.typed.ty,
+                    DataType::Binary
+                        | DataType::Struct(_)
+                        | DataType::YearMonthInterval { .. }
+                        | DataType::DayTimeInterval { .. }
+                ))
         {
             let ty = if is_collated(&first.typed.ty) { DataType::Binary } else { first.typed.ty.clone() };
             let key = Typed::new(sort.expr.clone(), ty, first.typed.nullable, first.typed.name.clone());

@@ -22,6 +22,15 @@ impl Analyzer<'_> {
             return Err(Error::analysis("INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC")
                 .with_message("LATERAL VIEW needs a generator."));
         };
+        if matches!(
+            crate::expr::function::builtin_name(&call.name).as_deref(),
+            Some("variant_explode" | "variant_explode_outer")
+        ) {
+            return Err(Error::analysis("ROUTINE_NOT_FOUND")
+                .param("routineName", crate::expr::attribute::quoted(&call.name))
+                .with_message("Only FROM takes this function.")
+                .at(scope.origin.as_ref()));
+        }
         // Spark places a generator at its whole clause.
         let Some(mut generator) = self.generator(call, &mut scope)? else {
             return Err(match functions::registry::function(&call.name.join(".")) {

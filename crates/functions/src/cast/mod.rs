@@ -208,7 +208,8 @@ fn same_values(from: &DataType, to: &DataType) -> bool {
         (DataType::YearMonthInterval { end: a, .. }, DataType::YearMonthInterval { end: b, .. })
         | (DataType::DayTimeInterval { end: a, .. }, DataType::DayTimeInterval { end: b, .. }) => b >= a,
         (DataType::Time(a), DataType::Time(b)) => b >= a,
-        (DataType::Geometry(_), DataType::Geometry(_)) | (DataType::Geography(_), DataType::Geography(_)) => true,
+        (DataType::Geometry(_) | DataType::Geography(_), DataType::Geometry(_))
+        | (DataType::Geography(_), DataType::Geography(_)) => true,
         (DataType::Udt { sql_type, .. }, t) => same_values(sql_type, t),
         _ => false,
     }

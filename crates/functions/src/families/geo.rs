@@ -70,7 +70,8 @@ fn geography_from_wkb(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     push_default(&mut call, int_literal(WGS84));
     let nullable = call.any_nullable();
-    Ok(call.kernel(&FROM_WKB, DataType::Geography(Some(WGS84)), nullable).named(name))
+    let options = call.options().with_extra("geography");
+    Ok(call.kernel_with(&FROM_WKB, options, DataType::Geography(Some(WGS84)), nullable).named(name))
 }
 
 /// A geometry or geography in argument 0; an untyped null counts as one.
@@ -124,7 +125,9 @@ struct Malformed(&'static str, usize);
 
 impl Malformed {
     fn error(&self) -> Error {
-        Error::new(spark::ErrorKind::IllegalArgument, "WKB_PARSE_ERROR").param("parseError", self.0).param("pos", self.1.to_string())
+        Error::new(spark::ErrorKind::IllegalArgument, "WKB_PARSE_ERROR")
+            .param("parseError", self.0)
+            .param("pos", self.1.to_string())
     }
 }
 
@@ -134,6 +137,8 @@ struct Wkb<'a> {
     at: usize,
     out: Vec<u8>,
     little: bool,
+    /// Coordinates are degrees of longitude and latitude.
+    degrees: bool,
 }
 
 impl<'a> Wkb<'a> {
@@ -201,16 +206,25 @@ impl<'a> Wkb<'a> {
     }
 
     fn coordinates(&mut self, points: u64, dimensions: u64, little: bool) -> Result<(), Malformed> {
-        for _ in 0..points * dimensions {
-            self.number(8, little)?;
+        for i in 0..points * dimensions {
+            let at = self.at;
+            let value = f64::from_bits(self.number(8, little)?);
+            let limit = match i % dimensions {
+                0 => 180.0,
+                1 => 90.0,
+                _ => continue,
+            };
+            if self.degrees && value.abs() > limit {
+                return Err(Malformed("Invalid coordinate value found", at));
+            }
         }
         Ok(())
     }
 }
 
-/// The same geometry in one byte order.
-fn in_order(wkb: &[u8], little: bool) -> Result<Vec<u8>, Malformed> {
-    let mut reader = Wkb { input: wkb, at: 0, out: Vec::with_capacity(wkb.len()), little };
+/// The same geometry in one byte order; one of degrees must lie on the globe.
+fn in_order(wkb: &[u8], little: bool, degrees: bool) -> Result<Vec<u8>, Malformed> {
+    let mut reader = Wkb { input: wkb, at: 0, out: Vec::with_capacity(wkb.len()), little, degrees };
     reader.geometry(0)?;
     if reader.at < wkb.len() {
         return Err(Malformed("Trailing bytes after the geometry", reader.at));
@@ -237,7 +251,7 @@ fn from_wkb_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
             tags.push(None);
             continue;
         };
-        match in_order(wkb, true) {
+        match in_order(wkb, true, args.extra() == "geography") {
             Ok(wkb) => out.append_value(wkb),
             Err(e) => return fail(e.error()),
         }
@@ -266,7 +280,7 @@ fn as_binary_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
                 );
             }
         };
-        match in_order(wkbs.value(row), little) {
+        match in_order(wkbs.value(row), little, false) {
             Ok(wkb) => out.append_value(wkb),
             Err(e) => return fail(e.error()),
         }

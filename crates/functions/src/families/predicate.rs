@@ -163,6 +163,10 @@ fn compare(call: &Call, op: Compare, name: String) -> Result<Typed> {
     let Some((l, r)) = comparable(l, r, call.settings) else {
         return Err(diff_types(call, &name));
     };
+    let timed = call.args.iter().all(|a| matches!(a.ty, DataType::Time(_)));
+    if matches!(l.ty, DataType::Time(_)) && !timed && !call.settings.time_type {
+        return Err(crate::cast::time_switched_off().at(call.origin.as_ref()));
+    }
     check_orderable(call, op.symbol(), &name, &l.ty)?;
     let nullable = op != Compare::NullSafeEq && (l.nullable || r.nullable);
     Ok(Typed::new(comparison_expr(&l, op.operator(), &r), DataType::Boolean, nullable, name))

@@ -68,7 +68,7 @@ fn degree(mut call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed
         push_default(&mut call, Typed::new(lit(2.0f32), DataType::Float, false, "2.0"));
     }
     expect_vector(&call, 0)?;
-    call.expect(1, Expected::Type(DataType::Float))?;
+    super::rows::strict(&mut call, 1, Expected::Type(DataType::Float))?;
     Ok(call.kernel(kernel, ty, true))
 }
 

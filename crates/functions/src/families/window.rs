@@ -132,6 +132,7 @@ fn lead_lag(mut call: Call) -> Result<Typed> {
         call.args.push(Typed::null(DataType::Null));
     }
     call.expect(1, Expected::Type(DataType::Integer))?;
+    call.collate(&[0, 2])?;
     let offset = constant(&call, 1, "offset", &DataType::Integer)?;
     let ty = call.args[0].ty.clone();
     if !call.args[2].ty.same_type(&ty) {

@@ -159,6 +159,11 @@ fn min_max(call: Call) -> Result<Typed> {
         let expr = kernel(&call, &extreme::KERNELS[usize::from(max)], call.options(), call.exprs(), &ty);
         return Ok(call.finish(expr, ty, true));
     }
+    if crate::families::collation::is_collated(&ty) {
+        let args = vec![call.args[0].expr.clone(), crate::families::predicate::comparison_key(&call.args[0])];
+        let expr = kernel(&call, &super::best::KERNELS[usize::from(!max)], call.options(), args, &ty);
+        return Ok(call.finish(expr, ty, true));
+    }
     if ty == DataType::Null {
         let expr = Expr::Literal(ScalarValue::Null, None);
         return Ok(call.finish(first_of(expr), ty, true));

@@ -17,6 +17,7 @@ use super::kernel;
 use crate::aggregate::{AggregateArgs, AggregateKernel};
 use crate::call::Call;
 use crate::coerce::Expected;
+use crate::families::predicate::comparison_key;
 use crate::fold;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -58,7 +59,7 @@ fn by(mut call: Call) -> Result<Typed> {
     }
     let place = usize::from(call.name == "min_by");
     let value = call.args[0].ty.clone();
-    let args = vec![call.args[0].expr.clone(), call.args[1].expr.clone()];
+    let args = vec![call.args[0].expr.clone(), comparison_key(&call.args[1])];
     if call.args.len() == 2 {
         let expr = kernel(&call, &KERNELS[place], call.options(), args, &value);
         return Ok(Typed::new(expr, value, true, name));

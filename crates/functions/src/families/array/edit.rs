@@ -11,7 +11,7 @@ use spark::{Error, Result};
 
 use super::super::datetime::Numbers;
 use super::super::extract::index_of_zero;
-use super::super::lists::{Column, ListPicks, Lists, contains_null, element, element_type};
+use super::super::lists::{Column, ListPicks, Lists, element, element_type};
 use super::super::rows::row_count;
 use super::{by_element, expect_array, expect_orderable, keys_of, unify_element};
 use crate::call::Call;
@@ -45,12 +45,12 @@ pub const KERNELS: &[Kernel] = &[
 
 fn append(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
+    call.collate(&[0, 1])?;
     let name = call.display_name();
     let common = unify_element(&mut call, 0, 1)?;
-    let nulls = contains_null(&call.args[0].ty) || call.args[1].nullable;
     let nullable = call.args[0].nullable;
     let kernel = &KERNELS[usize::from(call.name == "array_prepend")];
-    Ok(call.kernel(kernel, DataType::array(common, nulls), nullable).named(name))
+    Ok(call.kernel(kernel, DataType::array(common, true), nullable).named(name))
 }
 
 fn insert(mut call: Call) -> Result<Typed> {

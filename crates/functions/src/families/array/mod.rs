@@ -65,7 +65,9 @@ fn tight_element(a: &DataType, b: &DataType, settings: &Settings) -> Option<Data
 /// # Errors
 /// `DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES`.
 pub(crate) fn unify_element(call: &mut Call, array: usize, value: usize) -> Result<DataType> {
-    call.collate(&[array, value])?;
+    if call.name != "array_insert" {
+        call.collate(&[array, value])?;
+    }
     let (list, item) = (call.args[array].ty.clone(), call.args[value].ty.clone());
     // These two say that the types differ also where there is no array at all.
     let lenient = matches!(call.name.as_str(), "array_remove" | "array_insert");
@@ -74,7 +76,9 @@ pub(crate) fn unify_element(call: &mut Call, array: usize, value: usize) -> Resu
     }
     let common = if call.name == "array_contains" { common_element } else { tight_element };
     let is_array = matches!(list, DataType::Array { .. });
-    let Some(common) = common(&element(&list), &item, call.settings).filter(|_| is_array) else {
+    let Some(common) =
+        common(&element(&list), &item, call.settings).filter(|_| is_array && !other_collation(&element(&list), &item))
+    else {
         return Err(call
             .mismatch("ARRAY_FUNCTION_DIFF_TYPES")
             .param("functionName", spark::types::quote_identifier(&call.name))

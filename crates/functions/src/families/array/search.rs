@@ -46,10 +46,10 @@ fn contains(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     call.collate(&[0, 1])?;
     let name = call.display_name();
-    expect_array(&call, 0)?;
-    if call.args[1].ty == DataType::Null {
+    if call.args.iter().any(|a| a.ty == DataType::Null) {
         return Err(call.mismatch("NULL_TYPE").param("functionName", "`array_contains`"));
     }
+    expect_array(&call, 0)?;
     let nulls = contains_null(&call.args[0].ty);
     let common = unify_element(&mut call, 0, 1)?;
     expect_orderable(&call, &common, &common)?;

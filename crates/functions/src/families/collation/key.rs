@@ -298,6 +298,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nested_keys() {
+        let text = DataType::String { collation: Some("UTF8_LCASE".into()) };
+        let ty = DataType::array(text, true);
+        let array = |texts: &[&str]| -> ArrayRef {
+            let mut out = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());
+            texts.iter().for_each(|t| out.values().append_value(t));
+            out.append(true);
+            Arc::new(out.finish())
+        };
+        let Ok(a) = keyed(&array(&["aB", "c"]), &ty) else { panic!("keys of a list") };
+        let Ok(b) = keyed(&array(&["Ab", "C"]), &ty) else { panic!("keys of a list") };
+        assert_eq!(&a, &b);
+        assert_eq!(a.data_type(), &keyed_type(&to_arrow(&ty), &ty));
+    }
+
+    #[test]
     fn comparisons() {
         for (name, a, b, expected) in [
             ("UTF8_BINARY", "a", "A", Ordering::Greater),

@@ -12,6 +12,7 @@ pub use functions::{FUNCTIONS, KERNELS};
 pub use key::{Collation, is_collated, key_expr};
 pub use name::{CollationName, parse};
 pub use precedence::{
-    collations_differ, determined, of, options, string_inside, string_type, unify, unify_comparison, unify_typed,
+    INDETERMINATE, collations_differ, determined, of, options, string_inside, string_type, unify, unify_comparison,
+    unify_typed,
 };
 pub use search::CharSet;

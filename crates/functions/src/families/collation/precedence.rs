@@ -185,3 +185,23 @@ pub fn determined(collation: &Option<Arc<str>>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences() {
+        let text = |name: Option<&str>| DataType::String { collation: name.map(Into::into) };
+        let list = |name| DataType::array(text(name), true);
+        for (a, b, expected) in [
+            (text(None), text(None), false),
+            (text(None), text(Some("UNICODE")), true),
+            (text(Some("UNICODE")), text(Some("UNICODE")), false),
+            (list(None), list(Some("UNICODE")), true),
+            (DataType::Integer, text(Some("UNICODE")), false),
+        ] {
+            assert_eq!(collations_differ(&a, &b), expected, "{} {}", a.sql(), b.sql());
+        }
+    }
+}

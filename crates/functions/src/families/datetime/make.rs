@@ -165,6 +165,9 @@ fn timestamp_units(mut call: Call) -> Result<Typed> {
 fn unix_units(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
+    if call.args[0].ty.is_string() && !call.settings.ansi {
+        return Err(call.unexpected_type(0, super::ANY_TIMESTAMP_OR_NANOS));
+    }
     // Without a zone the count is of the wall clock.
     if super::without_nanos(&mut call, 0).is_none() {
         super::expect_timestamp(&mut call, 0, super::ANY_TIMESTAMP_OR_NANOS)?;
@@ -207,6 +210,9 @@ fn unix_nanos(mut call: Call) -> Result<Typed> {
 fn unix_date(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
+    if call.args[0].ty.is_string() && !call.settings.ansi {
+        return Err(call.unexpected_type(0, "\"DATE\""));
+    }
     super::expect_plain_date(&mut call, 0)?;
     let nullable = call.args[0].nullable;
     Ok(call.kernel(&KERNELS[9], DataType::Integer, nullable).named(name))

@@ -95,7 +95,6 @@ fn local_timestamp(call: Call) -> Result<Typed> {
 
 fn current_time(call: Call) -> Result<Typed> {
     call.arity(0..=1)?;
-    super::time::enabled(&call)?;
     let precision = match call.args.first() {
         None => 6,
         Some(arg) => {

@@ -95,6 +95,14 @@ fn illegal_character(c: char, text: &str) -> Error {
 }
 
 fn compile(text: &str, parsing: bool) -> Result<Vec<Item>, Error> {
+    // Letters that count weeks are refused before anything else is.
+    let mut is_quoted = false;
+    for c in text.chars() {
+        is_quoted ^= c == '\'';
+        if !is_quoted && matches!(c, 'Y' | 'W' | 'w' | 'u' | 'e' | 'c') {
+            return Err(week_based(c));
+        }
+    }
     let mut stack: Vec<Vec<Item>> = vec![Vec::new()];
     let chars: Vec<char> = text.chars().collect();
     let mut i = 0;
@@ -180,7 +188,6 @@ fn check_field(c: char, count: usize, text: &str, parsing: bool) -> Result<(), E
             .with_message(format!("The letter {c} is repeated too often in the datetime pattern {text}.")))
     };
     match c {
-        'Y' | 'W' | 'w' | 'u' | 'e' | 'c' => Err(week_based(c)),
         'A' | 'B' | 'n' | 'N' | 'p' => Err(illegal_character(c, text)),
         'E' | 'F' | 'q' | 'Q' if parsing => Err(illegal_character(c, text)),
         'G' | 'M' | 'L' | 'E' | 'Q' | 'q' => length(4, 5),

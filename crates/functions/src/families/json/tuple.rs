@@ -8,7 +8,6 @@ use arrow::datatypes::{DataType as Arrow, Field, Fields};
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
 use spark::Result as SparkResult;
-use spark::types::DataType;
 
 use super::parse::{Json, Leniency, parse};
 use crate::call::Call;
@@ -35,7 +34,7 @@ fn json_tuple(call: Call) -> SparkResult<Generator> {
     let list = Arrow::List(crate::types::list_field(Arrow::Struct(fields(&names))));
     Ok(Generator {
         list: KernelUdf::call(&JSON_TUPLE, list, call.options(), call.exprs()),
-        columns: names.into_iter().map(|name| (name, DataType::STRING, true)).collect(),
+        columns: names.into_iter().map(|name| (name, call.args[0].ty.clone(), true)).collect(),
         outer: false,
         name: call.display_name(),
     })

@@ -110,8 +110,16 @@ fn concat(mut call: Call) -> Result<Typed> {
             .param("dataType", format!("[{}]", types.join(", "))));
     }
     if call.args.is_empty() {
-        let ty = DataType::map(DataType::STRING, DataType::STRING, false);
+        let ty = DataType::map(DataType::STRING, DataType::STRING, true);
         return Ok(build(call, &KERNELS[1], ty, false, name));
+    }
+    let first = call.args[0].ty.clone();
+    if call.args.iter().any(|a| super::collation::collations_differ(&first, &a.ty)) {
+        let types: Vec<String> = call.args.iter().map(|a| format!("\"{}\"", a.ty.sql())).collect();
+        return Err(call
+            .mismatch("DATA_DIFF_TYPES")
+            .param("functionName", "`map_concat`")
+            .param("dataType", format!("({})", types.join(" or "))));
     }
     let ty = call.unify(0..call.args.len())?;
     let nullable = call.any_nullable();
@@ -131,10 +139,18 @@ fn map_type(call: &Call, i: usize) -> Result<(DataType, DataType, bool)> {
 fn contains_key(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let name = call.display_name();
-    let (key, value, nulls) = map_type(&call, 0)?;
     if call.args[1].ty == DataType::Null {
+        map_type(&call, 0)?;
         return Err(call.mismatch("NULL_TYPE").param("functionName", "`map_contains_key`"));
     }
+    let differ = |call: &Call| {
+        call.mismatch("MAP_FUNCTION_DIFF_TYPES")
+            .param("functionName", "`map_contains_key`")
+            .param("dataType", "\"MAP\"")
+            .param("leftType", format!("\"{}\"", call.args[0].ty.sql()))
+            .param("rightType", format!("\"{}\"", call.args[1].ty.sql()))
+    };
+    let Ok((key, value, nulls)) = map_type(&call, 0) else { return Err(differ(&call)) };
     let options;
     let common = match super::array::other_collation(&key, &call.args[1].ty) {
         true => None,
@@ -148,12 +164,7 @@ fn contains_key(mut call: Call) -> Result<Typed> {
             call.args[0] = coerce::cast_implicitly(&call.args[0], &map, call.settings);
         }
         None => {
-            return Err(call
-                .mismatch("MAP_FUNCTION_DIFF_TYPES")
-                .param("functionName", "`map_contains_key`")
-                .param("dataType", "\"MAP\"")
-                .param("leftType", format!("\"{}\"", call.args[0].ty.sql()))
-                .param("rightType", format!("\"{}\"", call.args[1].ty.sql())));
+            return Err(differ(&call));
         }
     }
     Ok(call.kernel_with(&KERNELS[2], options, DataType::Boolean, true).named(name))
@@ -194,12 +205,13 @@ fn from_entries(call: Call) -> Result<Typed> {
 
 fn keys(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
-    let (key, value, nulls) = map_type(&call, 0)?;
+    let (key, value, _) = map_type(&call, 0)?;
     let nullable = call.args[0].nullable;
+    // To Spark's types both may hold nulls, whatever the map says.
     if call.name == "map_keys" {
-        return Ok(call.kernel(&KERNELS[6], DataType::array(key, false), nullable));
+        return Ok(call.kernel(&KERNELS[6], DataType::array(key, true), nullable));
     }
-    Ok(call.kernel(&KERNELS[7], DataType::array(value, nulls), nullable))
+    Ok(call.kernel(&KERNELS[7], DataType::array(value, true), nullable))
 }
 
 fn str_to_map(mut call: Call) -> Result<Typed> {
@@ -213,6 +225,10 @@ fn str_to_map(mut call: Call) -> Result<Typed> {
     }
     let collation = super::collation::unify(&mut call, &[0, 1, 2])?;
     let name = if collation.is_some() { call.display_name() } else { name };
+    // Blanks at the end count where maps are made of pieces.
+    if collation.as_deref().is_some_and(|name| name.ends_with("_RTRIM")) {
+        return Err(call.unexpected_type(0, "\"STRING\""));
+    }
     let text = super::collation::string_type(&collation);
     let ty = DataType::map(text.clone(), text, true);
     let nullable = call.any_nullable();

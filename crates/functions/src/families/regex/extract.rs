@@ -75,17 +75,16 @@ fn finish(mut call: Call, kernel: &'static Kernel, ty: DataType) -> SparkResult<
     call.expect_all(&[Expected::String, Expected::String, Expected::Type(DataType::Integer)])?;
     let ty = match (ty, &call.args[0].ty) {
         (DataType::String { .. }, ty @ DataType::String { .. }) => ty.clone(),
+        (DataType::Array { element, contains_null }, text) if element.is_string() && text.is_string() => {
+            DataType::array(text.clone(), contains_null)
+        }
         (ty, _) => ty,
     };
-    // Spark prints this one as it was written.
-    let written = (call.name == "regexp_count").then(|| call.display_name());
+    // Spark prints these as they were written.
+    let written = call.display_name();
     let collation = collation::unify(&mut call, &[0, 1])?;
     let (options, nullable) = (lower_case_options(&call, &collation), call.any_nullable());
-    let typed = call.kernel_with(kernel, options, ty, nullable);
-    Ok(match written {
-        Some(name) => typed.named(name),
-        None => typed,
-    })
+    Ok(call.kernel_with(kernel, options, ty, nullable).named(written))
 }
 
 fn check_group(function: &str, pattern: &Pattern, group: i64) -> Result<usize> {

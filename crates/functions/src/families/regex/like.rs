@@ -66,7 +66,11 @@ fn typed(mut call: Call, kernel: &'static Kernel) -> SparkResult<Typed> {
     if let Some(pattern) = fold::string(&call.args[1]) {
         Matcher::new(&pattern, escape).map_err(|e| e.with_kind(spark::ErrorKind::Analysis).at(call.origin.as_ref()))?;
     }
-    let collation = collation::unify(&mut call, &[0, 1])?;
+    let own = collation::of(&call.args[0].ty);
+    let mut collation = collation::unify(&mut call, &[0, 1])?;
+    if collation.as_deref() == Some(collation::INDETERMINATE) {
+        collation = own;
+    }
     let ignore = lower_case_options(&call, &collation).extra.is_some();
     let extra = format!("{escape}{}", if ignore { IGNORE_CASE } else { "" });
     let (options, nullable) = (call.options().with_extra(extra), call.any_nullable());
@@ -94,6 +98,7 @@ fn several(mut call: Call, kernel: &'static Kernel) -> SparkResult<Typed> {
     }
     let name = format!("{}({})", call.name, call.args[0].name);
     for i in 0..call.args.len() {
+        regex_argument(&mut call, i).map_err(|e| e.param("sqlExpr", format!("\"{name}\"")))?;
         call.expect(i, Expected::String)?;
     }
     let all: Vec<usize> = (0..call.args.len()).collect();

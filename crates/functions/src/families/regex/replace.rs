@@ -33,6 +33,9 @@ fn replace(mut call: Call) -> SparkResult<Typed> {
     }
     call.collate(&[0, 1, 2])?;
     for i in 0..3 {
+        if collation::of(&call.args[i].ty).as_deref() == Some(collation::INDETERMINATE) {
+            return Err(call.unexpected_type(i, "\"STRING\""));
+        }
         regex_argument(&mut call, i)?;
     }
     let int = Expected::Type(DataType::Integer);

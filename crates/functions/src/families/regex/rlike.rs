@@ -53,7 +53,7 @@ pub fn lower_case_options(call: &Call, collation: &Option<std::sync::Arc<str>>) 
 /// `DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE` for others.
 pub fn regex_argument(call: &mut Call, i: usize) -> SparkResult<()> {
     match &call.args[i].ty {
-        DataType::String { collation: Some(name) } if !name.starts_with("UTF8_") && name.as_ref() != "null" => {
+        DataType::String { collation: Some(name) } if !matches!(name.as_ref(), "UTF8_LCASE" | "null") => {
             Err(call.unexpected_type(i, "\"STRING\""))
         }
         _ => Ok(()),

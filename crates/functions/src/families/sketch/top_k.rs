@@ -110,7 +110,10 @@ fn check_item(call: &Call) -> Result<()> {
     if ok {
         Ok(())
     } else {
-        Err(call.unexpected_type(0, "(\"BOOLEAN\" or \"NUMERIC\" or \"DATE\" or \"TIMESTAMP\" or \"STRING\")"))
+        Err(call
+            .mismatch("TYPE_CHECK_FAILURE_WITH_HINT")
+            .param("msg", format!("{} columns are not supported", call.args[0].ty.simple_string()))
+            .param("hint", ""))
     }
 }
 

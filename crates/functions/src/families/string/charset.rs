@@ -10,6 +10,7 @@ use super::base::decode_mime;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::error::fail;
+use crate::families::collation;
 use crate::families::rows::{self, Bytes, Text};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf};
@@ -53,6 +54,7 @@ fn decode(mut call: Call) -> SparkResult<Typed> {
 fn choose(mut call: Call) -> SparkResult<Typed> {
     let name = call.display_name();
     let count = call.args.len();
+    determined_searches(&call)?;
     let pairs = (count - 1) / 2;
     let has_default = count.is_multiple_of(2);
     let keys: Vec<usize> = (0..pairs).map(|p| 1 + 2 * p).collect();
@@ -94,6 +96,26 @@ fn choose(mut call: Call) -> SparkResult<Typed> {
     let otherwise = if has_default { Some(Box::new(call.args[count - 1].expr.clone())) } else { None };
     let case = Expr::Case(datafusion::logical_expr::Case::new(None, when_then, otherwise));
     Ok(Typed::new(case, result_type, nullable, name))
+}
+
+/// Refuses a value and a search whose collation is not decided.
+fn determined_searches(call: &Call) -> SparkResult<()> {
+    let mut value = call.args[0].clone();
+    for search in call.args[1..].chunks_exact(2).map(|pair| &pair[0]) {
+        if !value.ty.is_string() || !search.ty.is_string() {
+            continue;
+        }
+        let name = format!("({} <=> {})", value.name, search.name);
+        let chosen = collation::unify_typed(&mut [&mut value, &mut search.clone()])?;
+        if chosen.as_deref() == Some(collation::INDETERMINATE) {
+            return Err(Error::analysis("INDETERMINATE_COLLATION_IN_EXPRESSION")
+                .param("expr", format!("\"{name}\""))
+                .with_message(format!("The collation to compare by in {name} is not determined."))
+                .at(call.origin.as_ref()));
+        }
+        value = call.args[0].clone();
+    }
+    Ok(())
 }
 
 /// The call as the `CASE` that it stands for.

@@ -3,9 +3,9 @@
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
 use spark::types::DataType;
-use spark::{Error, ErrorKind, Result as SparkResult};
+use spark::{Error, Result as SparkResult};
 
-use super::java_format::{Piece, Value, format, parse};
+use super::java_format::{Piece, Problem, Value, format, parse};
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
@@ -61,21 +61,21 @@ fn eval(args: &KernelArgs) -> Result<ColumnarValue> {
     rows::strings(args, |row, out| {
         let Some(text) = formats.get(row) else { return Ok(false) };
         if last.as_ref().is_none_or(|(t, _)| t != text) {
-            last = Some((text.to_string(), parse(text).or_else(|p| fail(illegal(&p)))?));
+            last = Some((text.to_string(), parse(text).or_else(|p| fail(illegal(p)))?));
         }
         values.clear();
         for cells in &columns {
             values.push(value(cells, row)?);
         }
         let pieces = last.as_ref().map_or(&[][..], |(_, pieces)| pieces);
-        format(pieces, &values, out).or_else(|p| fail(illegal(&p)))?;
+        format(pieces, &values, out).or_else(|p| fail(illegal(p)))?;
         Ok(true)
     })
 }
 
 /// Java's exceptions for formats have no condition.
-fn illegal(problem: &str) -> Error {
-    Error::new(ErrorKind::IllegalArgument, "").with_message(problem)
+fn illegal(problem: Problem) -> Error {
+    Error::new(problem.kind, "").with_message(problem.text)
 }
 
 fn value(cells: &Cells, row: usize) -> Result<Value> {

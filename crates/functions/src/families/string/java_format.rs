@@ -1,5 +1,7 @@
 //! `java.util.Formatter`'s format strings, in the root locale.
 
+use spark::ErrorKind;
+
 use crate::families::text_data::number::{write_double, write_float};
 
 /// A piece of a format.
@@ -62,7 +64,23 @@ pub enum Value {
 }
 
 /// Java's message for a format that does not fit.
-pub type Problem = String;
+#[derive(Debug)]
+pub struct Problem {
+    pub kind: ErrorKind,
+    pub text: String,
+}
+
+impl Problem {
+    fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Problem { kind, text: text.into() }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Problem::new(ErrorKind::IllegalArgument, text)
+    }
+}
 
 /// The longest padding that is made.
 const MAX_WIDTH: usize = 1 << 24;
@@ -97,7 +115,7 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
     let digits_from = |at: usize| bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
     let unknown = |at: usize| {
         let c = text.get(at..).and_then(|t| t.chars().next()).or_else(|| text.chars().last()).unwrap_or('%');
-        format!("Conversion = '{c}'")
+        Problem::new(ErrorKind::FormatUnknown, format!("Conversion = '{c}'"))
     };
     let mut at = 0;
     let digits = digits_from(0);
@@ -120,7 +138,7 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
             _ => break,
         };
         if std::mem::replace(flag, true) {
-            return Err(format!("Flags = '{}'", char::from(bytes[at])));
+            return Err(format!("Flags = '{}'", char::from(bytes[at])).into());
         }
         at += 1;
     }
@@ -140,7 +158,7 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
     }
     let Some(c) = text.get(at..).and_then(|t| t.chars().next()) else { return Err(unknown(at.saturating_sub(1))) };
     if !"bBhHsScCdoxXeEfgGaAtT%n".contains(c) {
-        return Err(format!("Conversion = '{c}'"));
+        return Err(Problem::new(ErrorKind::FormatUnknown, format!("Conversion = '{c}'")));
     }
     spec.conversion = c;
     at += c.len_utf8();
@@ -148,16 +166,16 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
         at += text[at..].chars().next().map_or(0, char::len_utf8);
     }
     if spec.width.is_none() && (spec.left || spec.zero) && c != 'n' {
-        return Err(format!("%{}{c}", if spec.left { "-" } else { "0" }));
+        return Err(format!("%{}{c}", if spec.left { "-" } else { "0" }).into());
     }
     if let Some(flag) = spec.misplaced_flag() {
-        return Err(format!("Conversion = {c}, Flags = {flag}"));
+        return Err(format!("Conversion = {c}, Flags = {flag}").into());
     }
     if spec.left && spec.zero || spec.plus && spec.space {
-        return Err(format!("Flags = '{}'", if spec.left { "-0" } else { "+ " }));
+        return Err(format!("Flags = '{}'", if spec.left { "-0" } else { "+ " }).into());
     }
     if spec.precision.is_some() && matches!(c, 'd' | 'o' | 'x' | 'X' | 'c' | 'C') {
-        return Err(spec.precision.unwrap_or(0).to_string());
+        return Err(spec.precision.unwrap_or(0).to_string().into());
     }
     Ok((spec, at))
 }
@@ -181,7 +199,7 @@ pub fn format(pieces: &[Piece], values: &[Value], out: &mut String) -> Result<()
             'n' => out.push('\n'),
             _ => {
                 let index = match (spec.previous, spec.index) {
-                    (true, _) => previous.ok_or_else(|| format!("Format specifier '%<{}'", spec.conversion))?,
+                    (true, _) => previous.ok_or_else(|| missing(&format!("<{}", spec.conversion)))?,
                     (_, 0) => {
                         next += 1;
                         next - 1
@@ -189,12 +207,16 @@ pub fn format(pieces: &[Piece], values: &[Value], out: &mut String) -> Result<()
                     (_, i) => i - 1,
                 };
                 previous = Some(index);
-                let value = values.get(index).ok_or_else(|| format!("Format specifier '%{}'", spec.conversion))?;
+                let value = values.get(index).ok_or_else(|| missing(&spec.conversion.to_string()))?;
                 one(spec, value, out)?;
             }
         }
     }
     Ok(())
+}
+
+fn missing(specifier: &str) -> Problem {
+    Problem::new(ErrorKind::FormatArgument, format!("Format specifier '%{specifier}'"))
 }
 
 fn pad(spec: &Spec, text: &str, out: &mut String) {
@@ -216,14 +238,16 @@ fn one(spec: &Spec, value: &Value, out: &mut String) -> Result<(), Problem> {
         (_, Value::Null) if c != 't' => cut(spec, "null"),
         ('s', v) => cut(spec, &shown(v)),
         ('h', v) => cut(spec, &format!("{:x}", hash(v))),
-        ('c', Value::Int(v, bits)) if *bits <= 32 => {
-            u32::try_from(*v).ok().and_then(char::from_u32).ok_or_else(|| format!("Code point = 0x{v:x}"))?.to_string()
-        }
+        ('c', Value::Int(v, bits)) if *bits <= 32 => u32::try_from(*v)
+            .ok()
+            .and_then(char::from_u32)
+            .ok_or_else(|| Problem::from(format!("Code point = 0x{v:x}")))?
+            .to_string(),
         ('d', Value::Int(v, _)) => signed(spec, *v < 0, &grouped(spec, &v.unsigned_abs().to_string())),
         ('o' | 'x', Value::Int(v, bits)) => unsigned(spec, *v, *bits),
         ('e' | 'f' | 'g' | 'a', Value::Float(v)) => floating(spec, f64::from(*v), f64::from(*v)),
         ('e' | 'f' | 'g' | 'a', Value::Double(v)) => floating(spec, *v, *v),
-        _ => return Err(format!("{c} != {}", class(value))),
+        _ => return Err(Problem::new(ErrorKind::FormatConversion, format!("{c} != {}", class(value)))),
     };
     let text = if c.is_ascii_uppercase() { text.to_uppercase() } else { text };
     pad(spec, &text, out);

@@ -32,7 +32,7 @@ fn sentences(mut call: Call) -> SparkResult<Typed> {
         rows::push_default(&mut call, rows::string_literal(""));
     }
     call.expect_all(&[Expected::String, Expected::String, Expected::String])?;
-    let words = DataType::array(DataType::STRING, false);
+    let words = DataType::array(rows::text_type(&call, 0), false);
     Ok(call.kernel(&SENTENCES, DataType::array(words, false), true))
 }
 

@@ -49,6 +49,7 @@ fn format_argument(call: &Call) -> SparkResult<Option<NumberPattern>> {
 fn to_number(mut call: Call) -> SparkResult<Typed> {
     call.arity(2..=2)?;
     call.expect_all(&[Expected::String, Expected::String])?;
+    call.collate(&[0, 1])?;
     let is_try = call.name == "try_to_number";
     let Some(pattern) = format_argument(&call)? else {
         let ty = DataType::decimal(10, 0);

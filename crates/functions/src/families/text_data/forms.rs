@@ -74,6 +74,9 @@ pub fn sample(call: &mut Call, form: &str) -> SparkResult<(String, OptionMap)> {
     let options = OptionMap::of(call, 1)?;
     call.args.truncate(1);
     rows::strict(call, 0, Expected::String)?;
+    if crate::families::collation::is_collated(&call.args[0].ty) {
+        return Err(call.unexpected_type(0, "\"STRING\""));
+    }
     if !call.args[0].foldable() {
         return Err(call
             .mismatch("NON_FOLDABLE_INPUT")

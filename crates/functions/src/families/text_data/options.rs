@@ -151,6 +151,9 @@ pub fn malformed_record(record: &str) -> Error {
 pub fn schema_argument(call: &Call, i: usize) -> Result<DataType> {
     let text = call.args.get(i).filter(|a| a.ty.is_string()).and_then(fold::string);
     match text {
+        Some(text) if text.trim().is_empty() => {
+            Err(Error::analysis("PARSE_EMPTY_STATEMENT").with_message("The schema is empty.").at(call.origin.as_ref()))
+        }
         Some(text) => {
             let ty = parse_schema_under(&text, call.settings.timestamp_nanos)
                 .map_err(|e| e.with_kind(ErrorKind::Analysis).at(call.origin.as_ref()))?;

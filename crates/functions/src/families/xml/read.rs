@@ -209,7 +209,7 @@ impl Convert<'_, '_> {
                 parts[i] = self.scalar(text, &schema.fields[i].data_type)?;
                 Some(Datum::Row(parts))
             }
-            DataType::Binary => Some(Datum::Bytes(text.as_bytes().to_vec())),
+            DataType::Binary => None,
             _ => scalars::parse_simple(text, ty, &reader.stamps)
                 .or_else(|| if is_rare(ty) { scalars::cast_text(text, ty, reader.zone) } else { None }),
         }

@@ -6,7 +6,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
-use spark::{Error, Result as SparkResult};
+use spark::{Error, ErrorKind, Result as SparkResult};
 
 use super::dom::Document;
 use super::xpath_eval::{Value, evaluate, node_value};
@@ -83,7 +83,7 @@ impl Paths {
 
 /// Spark reports these as plain runtime exceptions.
 fn invalid(message: String) -> Error {
-    Error::runtime("").with_message(message)
+    Error::new(ErrorKind::Java, "").with_message(message)
 }
 
 fn eval_list(args: &KernelArgs) -> Result<ColumnarValue> {
