@@ -27,12 +27,14 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
+use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use crate::cluster_rules::{is_broadcast_safe, lacks, needs_stage};
@@ -189,7 +191,7 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
         Some(Refusal::Sink)
     } else if node.is::<ScalarSubqueryExec>() {
         Some(Refusal::ScalarSubquery)
-    } else if node.is::<RecursionExec>() {
+    } else if node.is::<RecursionExec>() || node.is::<RecursiveQueryExec>() {
         Some(Refusal::Recursion)
     } else {
         check_partition_count(node)
@@ -202,7 +204,7 @@ fn check_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Refusal>> {
 
 fn check_leaf(node: &Arc<dyn ExecutionPlan>) -> Option<Refusal> {
     let partitions = node.output_partitioning().partition_count();
-    if node.is::<RoundExec>() {
+    if node.is::<RoundExec>() || node.is::<WorkTableExec>() {
         return Some(Refusal::Recursion);
     }
     if let Some(scan) = node.downcast_ref::<DataSourceExec>() {

@@ -14,7 +14,7 @@ use functions::coerce;
 use functions::error::from_datafusion;
 use functions::recursion::{Limits, Recursion};
 use spark::plan::{Cte, SetOp, SetOpKind};
-use spark::{Error, Node, Origin, Plan, Result};
+use spark::{DataType, Error, Node, Origin, Plan, Result};
 
 use crate::context::{Analyzer, CteDef, Working};
 use crate::scope::{Attr, Made, Rel, project};
@@ -132,6 +132,11 @@ impl Analyzer<'_> {
         }
         let anchor = self.relation(anchor_plan)?;
         let names = if names.is_empty() { &def.columns } else { names };
+        if !names.is_empty() && names.len() != anchor.output.len() {
+            return Err(Error::analysis("ASSIGNMENT_ARITY_MISMATCH")
+                .param("numExpr", names.len().to_string())
+                .param("numTarget", anchor.output.len().to_string()));
+        }
         let output: Vec<Attr> = anchor
             .output
             .iter()
@@ -155,20 +160,7 @@ impl Analyzer<'_> {
             // The name on the right is that of another definition: nothing recurs.
             return self.relation(&def.plan);
         }
-        if step.output.len() != output.len() {
-            return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
-                .param("operator", "UNION")
-                .param("firstNumColumns", output.len().to_string())
-                .param("invalidOrdinalNum", "second")
-                .param("invalidNumColumns", step.output.len().to_string()));
-        }
-        for (from, to) in step.output.iter().zip(&output) {
-            if coerce::wider_type(&to.ty, &from.ty, &self.settings).is_none_or(|wider| !wider.same_type(&to.ty)) {
-                return Err(Error::analysis("CANNOT_MERGE_INCOMPATIBLE_DATA_TYPE")
-                    .param("left", format!("\"{}\"", to.ty.sql()))
-                    .param("right", format!("\"{}\"", from.ty.sql())));
-            }
-        }
+        let types = self.merged_types(&output, &step)?;
         let settings = self.settings.clone();
         let side = |rel: &Rel| {
             let cast = |(a, o): (&Attr, &Attr)| {
@@ -183,10 +175,30 @@ impl Analyzer<'_> {
         let schema = DFSchema::from_unqualified_fields(fields.collect(), HashMap::new()).map_err(from_datafusion)?;
         let limits = self.recursion_limits(def.max_recursion);
         let recursion = Recursion { table, anchor: first, step: next, schema: Arc::new(schema), limits };
-        let nullable =
-            |(i, attr): (usize, Attr)| Attr { nullable: anchor.output[i].nullable || step.output[i].nullable, ..attr };
-        let output = output.iter().cloned().enumerate().map(nullable).collect();
+        let nullable = anchor.output.iter().zip(&step.output).map(|(a, s)| a.nullable || s.nullable);
+        let shown = output.into_iter().zip(types).zip(nullable);
+        let output = shown.map(|((attr, ty), nullable)| Attr { ty, nullable, ..attr }).collect();
         Ok(Rel::new(recursion.plan(), output, Made::Opaque, &[]))
+    }
+
+    /// The columns' types: those of the anchor, nullable inside where those of the step are.
+    fn merged_types(&self, anchor: &[Attr], step: &Rel) -> Result<Vec<DataType>> {
+        if step.output.len() != anchor.len() {
+            return Err(Error::analysis("NUM_COLUMNS_MISMATCH")
+                .param("operator", "UNION")
+                .param("firstNumColumns", anchor.len().to_string())
+                .param("invalidOrdinalNum", "second")
+                .param("invalidNumColumns", step.output.len().to_string()));
+        }
+        let merged = step.output.iter().zip(anchor).map(|(from, to)| {
+            let wider = coerce::wider_type(&to.ty, &from.ty, &self.settings).filter(|wider| wider.same_type(&to.ty));
+            wider.ok_or_else(|| {
+                Error::analysis("CANNOT_MERGE_INCOMPATIBLE_DATA_TYPE")
+                    .param("left", format!("\"{}\"", to.ty.sql()))
+                    .param("right", format!("\"{}\"", from.ty.sql()))
+            })
+        });
+        merged.collect()
     }
 
     /// How far a recursion may go; a negative setting is no limit.
