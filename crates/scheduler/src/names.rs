@@ -7,7 +7,7 @@ use analyzer::world::{SchemaMode, StoredColumns};
 use analyzer::{Analyzed, Answer};
 use datafusion::common::Column;
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, TableSource};
 use planner::source::ReadRequest;
 use spark::plan;
 use spark::types::StructType;
@@ -95,11 +95,10 @@ pub fn freeze(analyzed: &Analyzed) -> Result<Relation> {
         let (qualifier, field) = schema.qualified_field(index);
         Expr::Column(Column::from((qualifier, field))).alias(name)
     });
-    let plan: LogicalPlan = LogicalPlanBuilder::from(analyzed.plan.clone())
-        .project(exprs.collect::<Vec<_>>())
-        .and_then(LogicalPlanBuilder::build)
+    // Every column is resolved: the plan builder would look each of them up again in the whole plan.
+    let plan = Projection::try_new(exprs.collect::<Vec<_>>(), Arc::new(analyzed.plan.clone()))
         .map_err(functions::error::from_datafusion)?;
-    let source = provider_as_source(Arc::new(ViewTable::new(plan, None)));
+    let source = provider_as_source(Arc::new(ViewTable::new(LogicalPlan::Projection(plan), None)));
     Ok(Relation { schema: analyzed.schema.clone(), source, text: None, comment: None, kept: None })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use analyzer::Analyzed;
 use datafusion::common::Column;
-use datafusion::logical_expr::{Expr as DfExpr, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Projection, lit};
 use functions::Typed;
 use planner::source::{Options, paths};
 use planner::write::{SaveMode, WriteSpec};
@@ -141,8 +141,8 @@ fn check_partitions_named(insert: &Insert, place: &Place, entry: &TableEntry) ->
 fn reads(analyzed: &Analyzed, entry: &TableEntry) -> bool {
     use datafusion::common::tree_node::TreeNode;
     let folder = format!("{}/", entry.location.trim_end_matches('/'));
-    let is_own = |node: &datafusion::logical_expr::LogicalPlan| {
-        let datafusion::logical_expr::LogicalPlan::TableScan(scan) = node else { return false };
+    let is_own = |node: &LogicalPlan| {
+        let LogicalPlan::TableScan(scan) = node else { return false };
         let Ok(provider) = datafusion::datasource::source_as_provider(&scan.source) else { return false };
         let any: &dyn std::any::Any = provider.as_ref();
         let files = any.downcast_ref::<planner::source::table::FileTable>().map(|f| f.input_files());
@@ -322,9 +322,8 @@ pub async fn arranged(
         };
         exprs.push(expr.alias(field.name.clone()));
     }
-    let plan = LogicalPlanBuilder::from(analyzed.plan.clone())
-        .project(exprs)
-        .and_then(LogicalPlanBuilder::build)
+    let plan = Projection::try_new(exprs, Arc::new(analyzed.plan.clone()))
+        .map(LogicalPlan::Projection)
         .map_err(functions::error::from_datafusion)?;
     let columns = (0..schema.fields.len()).collect();
     Ok(Analyzed { plan, columns, schema, observations: Vec::new() })
