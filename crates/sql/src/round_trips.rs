@@ -89,6 +89,8 @@ proptest! {
 
     #[test]
     fn raw_strings(text in "[^']{0,20}") {
+        // A reference to a setting is replaced before the text is read.
+        prop_assume!(!text.contains("${"));
         check_literal(&format!("r'{text}'"), Literal::String(text));
     }
 
