@@ -158,7 +158,12 @@ impl Sessions {
         let source = self.get(caller)?;
         let new_id = match new_id {
             Some(id) => {
-                check_uuid(id)?;
+                check_uuid(id).map_err(|_| {
+                    let condition = "INVALID_CLONE_SESSION_REQUEST.TARGET_SESSION_ID_FORMAT";
+                    Error::new(ErrorKind::Handle, condition)
+                        .param("targetSessionId", id)
+                        .with_message(format!("A session is called by a UUID, not {id}."))
+                })?;
                 id.to_string()
             }
             None => Uuid::new_v4().to_string(),

@@ -51,6 +51,12 @@ pub fn text(name: &str, nullable: bool) -> StructField {
     column(name, DataType::STRING, nullable)
 }
 
+/// A text column that says what it holds.
+pub fn commented(name: &str, nullable: bool, comment: &str) -> StructField {
+    let metadata = spark::types::Metadata::from_json(&serde_json::json!({ "comment": comment }));
+    StructField { metadata, ..text(name, nullable) }
+}
+
 /// A table of `rows`.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::show::created;
 use crate::catalog::{GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
-use crate::report::{self, Cell, text};
+use crate::report::{self, Cell, commented};
 use crate::session::Session;
 
 /// Runs a `DESCRIBE`.
@@ -63,7 +63,11 @@ async fn check_partition(
 }
 
 fn columns() -> Vec<StructField> {
-    vec![text("col_name", false), text("data_type", false), text("comment", true)]
+    vec![
+        commented("col_name", false, "name of the column"),
+        commented("data_type", false, "data type of the column"),
+        commented("comment", true, "comment of the column"),
+    ]
 }
 
 fn row(field: &StructField) -> Vec<Cell> {
@@ -261,7 +265,10 @@ fn one_column(session: &Session, name: &[String], column: &[String], extended: b
         rows.extend(statistics_rows(known.unwrap_or_default()));
     }
     report::table(
-        vec![text("info_name", false), text("info_value", false)],
+        vec![
+            commented("info_name", false, "name of the column info"),
+            commented("info_value", false, "value of the column info"),
+        ],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
     )
 }
@@ -320,7 +327,10 @@ fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table
         false => ("info_name", "info_value"),
     };
     report::table(
-        vec![text(name, false), text(value, true)],
+        vec![
+            commented(name, false, "name of the namespace info"),
+            commented(value, true, "value of the namespace info"),
+        ],
         rows.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect(),
     )
 }

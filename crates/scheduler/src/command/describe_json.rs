@@ -6,7 +6,7 @@ use spark::types::{DataType, StructField, StructType};
 use crate::catalog::{Kind, SESSION_CATALOG, TableEntry};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
-use crate::report::{self, text};
+use crate::report;
 use crate::session::Session;
 
 /// A JSON object whose keys keep their order.
@@ -47,7 +47,10 @@ fn list(items: impl Iterator<Item = String>) -> String {
 
 /// One row with one JSON text.
 fn one(json: String) -> Result<Table> {
-    report::table(vec![text("json_metadata", false)], vec![vec![json.into()]])
+    report::table(
+        vec![report::commented("json_metadata", false, "JSON metadata of the table")],
+        vec![vec![json.into()]],
+    )
 }
 
 /// `DESCRIBE EXTENDED table [PARTITION …] AS JSON`.

@@ -22,6 +22,10 @@ pub async fn save_as_table(
     name: &[String],
     op: &OperationContext,
 ) -> Result<Table> {
+    if !write.cluster_by.is_empty() && !write.partition_by.is_empty() {
+        return Err(Error::analysis("SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED")
+            .with_message("A table is clustered or partitioned, not both."));
+    }
     if name.len() > 3 {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1310")
             .param("quote", name.join("."))
@@ -231,6 +235,11 @@ pub async fn insert_into(
     name: &[String],
     op: &OperationContext,
 ) -> Result<Table> {
+    if write.bucket_by.is_some() {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1312")
+            .param("operation", "insertInto")
+            .with_message("insertInto takes the table's own buckets."));
+    }
     if !write.partition_by.is_empty() {
         return Err(Error::analysis("PARTITION_BY_NOT_ALLOWED_WITH_INSERT_INTO")
             .param("tableName", name.join("."))
@@ -256,6 +265,18 @@ fn with_builtin_path(session: &Session, error: Error) -> Error {
     error.param("searchPath", format!("[`system`.`builtin`, `system`.`session`, {current}]"))
 }
 
+/// The buckets that `bucket(number, column…)` asks for.
+fn buckets(f: &spark::expr::UnresolvedFunction) -> Option<(i32, Vec<String>)> {
+    let (number, columns) = f.args.split_first()?;
+    let Expr::Literal(spark::Literal::Integer(number)) = number.unpositioned() else { return None };
+    let column = |e: &Expr| match e.unpositioned() {
+        Expr::Attribute(a) => a.parts.last().cloned(),
+        _ => None,
+    };
+    let columns = columns.iter().map(column).collect::<Option<Vec<_>>>()?;
+    (f.name == ["bucket"] && !columns.is_empty()).then_some((*number, columns))
+}
+
 /// The refusal to partition by what is computed of a column.
 fn unsupported_transform(transform: &Expr) -> Error {
     let Expr::Function(f) = transform.unpositioned() else { return Error::unsupported("partitioning by a transform") };
@@ -275,9 +296,11 @@ pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationC
     let place = session.place(&write.table)?;
     let existing = session.engine().shared().catalog.table(&place.namespace, &place.name);
     let mut partition_by = Vec::new();
+    let mut bucket_by = None;
     for expr in &write.partition_by {
         match expr.unpositioned() {
             Expr::Attribute(column) => partition_by.extend(column.parts.last().cloned()),
+            Expr::Function(f) if bucket_by.is_none() && buckets(f).is_some() => bucket_by = buckets(f),
             other => return Err(unsupported_transform(other)),
         }
     }
@@ -289,7 +312,7 @@ pub async fn v2(session: &Arc<Session>, write: WriteOperationV2, op: &OperationC
         options: write.options.clone(),
         partition_by,
         sort_by: Vec::new(),
-        bucket_by: None,
+        bucket_by,
         cluster_by: write.cluster_by.clone(),
     };
     match (write.mode.as_str(), existing) {
