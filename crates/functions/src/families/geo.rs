@@ -327,8 +327,8 @@ mod tests {
     fn byte_orders() {
         let little = ::hex::decode("0101000000000000000000F03F0000000000000040").unwrap();
         let big = ::hex::decode("00000000013FF00000000000004000000000000000").unwrap();
-        assert_eq!(in_order(&little, false).ok(), Some(big.clone()));
-        assert_eq!(in_order(&big, true).ok(), Some(little));
-        assert!(in_order(&[0], true).is_err());
+        assert_eq!(in_order(&little, false, false).ok(), Some(big.clone()));
+        assert_eq!(in_order(&big, true, true).ok(), Some(little));
+        assert!(in_order(&[0], true, false).is_err());
     }
 }

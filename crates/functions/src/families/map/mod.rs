@@ -225,8 +225,9 @@ fn str_to_map(mut call: Call) -> Result<Typed> {
     }
     let collation = super::collation::unify(&mut call, &[0, 1, 2])?;
     let name = if collation.is_some() { call.display_name() } else { name };
-    // Blanks at the end count where maps are made of pieces.
-    if collation.as_deref().is_some_and(|name| name.ends_with("_RTRIM")) {
+    super::collation::determined(&collation).map_err(|e| e.at(call.origin.as_ref()))?;
+    // Blanks at the end count where maps are made of pieces, and case where accents do not.
+    if collation.as_deref().is_some_and(|n| n.ends_with("_RTRIM") || n.contains("_AI") && !n.contains("_CI")) {
         return Err(call.unexpected_type(0, "\"STRING\""));
     }
     let text = super::collation::string_type(&collation);

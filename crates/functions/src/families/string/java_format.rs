@@ -479,7 +479,7 @@ mod tests {
             let mut out = String::new();
             format(&pieces, values, &mut out).map(|()| out)
         });
-        assert_eq!(got.unwrap_or_else(|e| format!("!{e}")), expected, "{format_text}");
+        assert_eq!(got.unwrap_or_else(|e| format!("!{}", e.text)), expected, "{format_text}");
     }
 
     #[test]

@@ -12,7 +12,6 @@ use spark::types::{DataType, StructField, StructType};
 use spark::{Error, ErrorKind, Result, Settings};
 
 use crate::call::Call;
-use crate::cast::time_switched_off;
 use crate::families::datetime::legacy::TimeParser;
 use crate::fold;
 use crate::typed::Typed;
@@ -147,21 +146,15 @@ pub fn malformed_record(record: &str) -> Error {
 /// The type in argument `i`: a constant string with a type, a list of columns or Spark's JSON form.
 ///
 /// # Errors
-/// `INVALID_SCHEMA.NON_STRING_LITERAL`, what parsing raises, and `UNSUPPORTED_TIME_TYPE`.
+/// `INVALID_SCHEMA.NON_STRING_LITERAL` and what parsing raises.
 pub fn schema_argument(call: &Call, i: usize) -> Result<DataType> {
     let text = call.args.get(i).filter(|a| a.ty.is_string()).and_then(fold::string);
     match text {
         Some(text) if text.trim().is_empty() => {
             Err(Error::analysis("PARSE_EMPTY_STATEMENT").with_message("The schema is empty.").at(call.origin.as_ref()))
         }
-        Some(text) => {
-            let ty = parse_schema_under(&text, call.settings.timestamp_nanos)
-                .map_err(|e| e.with_kind(ErrorKind::Analysis).at(call.origin.as_ref()))?;
-            if !call.settings.time_type && ty.any(&|t| matches!(t, DataType::Time(_))) {
-                return Err(time_switched_off());
-            }
-            Ok(ty)
-        }
+        Some(text) => parse_schema_under(&text, call.settings.timestamp_nanos)
+            .map_err(|e| e.with_kind(ErrorKind::Analysis).at(call.origin.as_ref())),
         None => Err(Error::analysis("INVALID_SCHEMA.NON_STRING_LITERAL")
             .param("inputSchema", format!("\"{}\"", call.args.get(i).map_or("", |a: &Typed| a.name.as_str())))
             .with_message("The schema must be a constant string.")
