@@ -307,3 +307,22 @@ def test_fields_of_a_struct_may_share_a_name(spark):
     assert [tuple(row.t[0]) for row in rows] == [(1, 0, 3), (1, 1, 3)]
     assert frame.where("false").collect() == []
     assert frame.schema["s"].dataType.names == ["a", "a"]
+
+
+def test_views_are_read_beside_themselves_and_in_subqueries(spark):
+    spark.range(10).selectExpr("id", "id % 3 AS g").createOrReplaceTempView("rows_of_view")
+    spark.sql("SELECT g, sum(id) AS t FROM rows_of_view GROUP BY g").createOrReplaceTempView("sums_of_view")
+    spark.sql(
+        "SELECT r.id, s.t, s.g FROM rows_of_view r JOIN sums_of_view s ON r.g = s.g"
+    ).createOrReplaceTempView("joined_view")
+    spark.range(9).select(sf.rand(3).alias("r")).createOrReplaceTempView("drawn_view")
+    for query, expected in [
+        ("SELECT x.id, y.t FROM joined_view x JOIN joined_view y ON x.id = y.id WHERE x.t > 15 ORDER BY 1",
+         [(0, 18), (3, 18), (6, 18), (9, 18)]),
+        ("SELECT * FROM sums_of_view WHERE t > (SELECT min(t) FROM sums_of_view) ORDER BY g", [(0, 18), (2, 15)]),
+        ("SELECT g FROM sums_of_view s WHERE EXISTS (SELECT 1 FROM joined_view j WHERE j.g = s.g AND j.id > 8)", [(0,)]),
+        ("SELECT count(*) FROM joined_view", [(10,)]),
+        ("SELECT g, t FROM sums_of_view EXCEPT SELECT g, t FROM joined_view", []),
+        ("SELECT count(*) FROM (SELECT r, r AS q FROM drawn_view) WHERE r <> q", [(0,)]),
+    ]:
+        assert [tuple(row) for row in spark.sql(query).collect()] == expected, query
