@@ -87,7 +87,8 @@ fn collect_union(call: Call) -> Result<Typed> {
     if !matches!(call.args[0].ty, DataType::Array { .. }) {
         return Err(call.unexpected_type(0, "\"ARRAY\""));
     }
-    let ty = DataType::array(element(&call.args[0].ty), true);
+    // Nulls are no members of a set.
+    let ty = DataType::array(element(&call.args[0].ty), false);
     Ok(finish(call, &KERNELS[2], ty, false))
 }
 
@@ -235,6 +236,7 @@ fn finish_union(columns: &[ArrayRef], _: &Finished) -> DfResult<ScalarValue> {
     let lists = lists.as_list::<i32>();
     let picks: UInt32Array = (0..lists.len())
         .flat_map(|i| lists.offsets()[i] as u32..lists.offsets()[i + 1] as u32)
+        .filter(|at| lists.values().is_valid(*at as usize))
         .collect::<Vec<_>>()
         .into();
     let values = distinct(&[take(lists.values(), &picks, None)?])?;
