@@ -137,3 +137,52 @@ def test_a_table_takes_what_fits(spark):
         assert refused.value.getCondition() == condition
     assert spark.table("fits").count() == 2
     spark.sql("DROP TABLE fits")
+
+
+def test_headers_are_checked_on_request(spark, tmp_path):
+    (tmp_path / "a.csv").write_text("id,name\n1,x\n")
+    read = spark.read.option("header", True).option("enforceSchema", False)
+    path = str(tmp_path / "a.csv")
+    assert [tuple(r) for r in read.schema("ID int, NAME string").csv(path).collect()] == [(1, "x")]
+    assert read.schema("id int, nm string").csv(path).select("id").count() == 1
+    for ddl in ["id int, nm string", "id int", "id int, name string, more int"]:
+        with pytest.raises(Exception) as refused:
+            read.schema(ddl).csv(path).collect()
+        assert refused.value.getCondition() == "FAILED_READ_FILE.NO_HINT"
+
+
+def test_records_as_single_variants(spark, tmp_path):
+    files = {
+        "csv": ("a,b\n1,x\n2.50,y\n", {"header": "true"}, ['{"a":1,"b":"x"}', '{"a":2.5,"b":"y"}']),
+        "json": ('{"a":1.50}\n[1]\nbad\n', {}, ['{"a":1.5}', "[1]", None]),
+        "xml": ('<r><p q="1"><a>1</a><a>x</a></p></r>', {"rowTag": "p"}, ['{"_q":1,"a":[1,"x"]}']),
+    }
+    for name, (text, options, expect) in files.items():
+        (tmp_path / name).write_text(text)
+        reader = spark.read.format(name).options(singleVariantColumn="v", **options)
+        rows = reader.load(str(tmp_path / name)).selectExpr("to_json(v)").collect()
+        assert [r[0] for r in rows] == expect, name
+
+
+def test_a_line_of_json_is_its_first_value(spark, tmp_path):
+    (tmp_path / "a.json").write_text('{"a":1}{"a":2}\n{"a":3} x\n')
+    assert [r.a for r in spark.read.schema("a int").json(str(tmp_path / "a.json")).collect()] == [1, 3]
+
+
+def test_a_path_given_twice_is_read_twice(spark, tmp_path):
+    path = str(tmp_path / "twice")
+    spark.range(5).write.parquet(path)
+    assert spark.read.parquet(path, path).count() == 10
+
+
+def test_buckets_and_transforms_of_write_to(spark):
+    spark.sql("DROP TABLE IF EXISTS bucketed")
+    spark.range(3).writeTo("bucketed").using("parquet").partitionedBy(F.bucket(2, "id")).tableProperty("k", "v").create()
+    assert spark.sql("SHOW TBLPROPERTIES bucketed").filter("key = 'k'").count() == 1
+    with pytest.raises(AnalysisException) as refused:
+        spark.range(3).write.mode("append").saveAsTable("bucketed")
+    assert refused.value.getCondition() == "_LEGACY_ERROR_TEMP_1164"
+    spark.sql("DROP TABLE bucketed")
+    with pytest.raises(Exception) as refused:
+        spark.range(3).writeTo("by_day").partitionedBy(F.days("id")).create()
+    assert refused.value.getCondition() == "UNSUPPORTED_PARTITION_TRANSFORM"
