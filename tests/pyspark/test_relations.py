@@ -326,3 +326,14 @@ def test_views_are_read_beside_themselves_and_in_subqueries(spark):
         ("SELECT count(*) FROM (SELECT r, r AS q FROM drawn_view) WHERE r <> q", [(0,)]),
     ]:
         assert [tuple(row) for row in spark.sql(query).collect()] == expected, query
+
+
+def test_partitions_are_read_in_their_order(spark, runner):
+    if runner == "cluster":
+        pytest.skip("a shuffle between executors keeps no order")
+    ids = spark.range(0, 40, 1, 4)
+    for _ in range(5):
+        assert [r[0] for r in ids.union(ids).limit(50).collect()] == [*range(40), *range(10)]
+        assert [r[0] for r in ids.selectExpr("id % 7 AS k").groupBy("k").count().limit(5).collect()] == [0, 1, 2, 3, 4]
+        ranged = spark.createDataFrame([(14, "Tom"), (23, "Alice"), (16, "Bob")], ["age", "name"])
+        assert [r[0] for r in ranged.repartitionByRange(2, "age").limit(9).collect()] == [14, 16, 23]
