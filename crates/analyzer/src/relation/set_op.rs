@@ -260,10 +260,23 @@ impl Analyzer<'_> {
 
     /// The relation with a last column that numbers equal rows.
     fn numbered(&mut self, rel: &Rel) -> Result<Rel> {
-        let mut values: Vec<_> = rel.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
+        let keys: Vec<_> = rel.output.iter().map(|a| key_expr(a.expr(), &a.ty)).collect();
+        // Of strings that a collation takes for one, the first stands for all.
+        let first = |a: &Attr| {
+            use datafusion::logical_expr::{Expr, expr::WindowFunction};
+            let udwf = datafusion::functions_window::nth_value::first_value_udwf();
+            let mut window = WindowFunction::new(udwf, vec![a.expr()]);
+            window.params.partition_by = keys.clone();
+            Typed { expr: Expr::from(window), ..a.typed() }
+        };
+        let value = |a: &Attr| match is_collated(&a.ty) {
+            true => (first(a), None, a.name.clone()),
+            false => (a.typed(), Some(a.clone()), a.name.clone()),
+        };
+        let mut values: Vec<_> = rel.output.iter().map(value).collect();
         let mut call = self.call_window("row_number")?;
         if let datafusion::logical_expr::Expr::WindowFunction(w) = &mut call.expr {
-            w.params.partition_by = rel.output.iter().map(|a| key_expr(a.expr(), &a.ty)).collect();
+            w.params.partition_by = keys;
         }
         values.push((call, None, "n".into()));
         self.project_values(rel, values)

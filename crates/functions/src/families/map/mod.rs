@@ -14,6 +14,7 @@ use super::rows::{Text, booleans, finish, row_count};
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::error::fail;
+use crate::families::collation::Collation;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -340,6 +341,31 @@ fn eval_from_entries(args: &KernelArgs) -> DfResult<ColumnarValue> {
     out.finish(args)
 }
 
+/// The pieces of a text, cut by a collation or by a regular expression.
+fn pieces<'a>(
+    text: &'a str,
+    separator: &str,
+    collation: Option<&Collation>,
+    ignore_case: bool,
+) -> DfResult<Vec<&'a str>> {
+    match collation {
+        Some(collation) => Ok(split_in(collation, text, separator)),
+        None => split(text, separator, ignore_case),
+    }
+}
+
+/// The pieces between what a collation takes for the separator.
+fn split_in<'a>(collation: &Collation, text: &'a str, separator: &str) -> Vec<&'a str> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    while let Some((start, end)) = collation.find(text, separator, from).filter(|(start, end)| start < end) {
+        parts.push(&text[from..start]);
+        from = end;
+    }
+    parts.push(&text[from..]);
+    parts
+}
+
 /// A Java-flavoured separator: cut at every match, an empty one between characters.
 fn split<'a>(text: &'a str, separator: &str, ignore_case: bool) -> DfResult<Vec<&'a str>> {
     let plain = !ignore_case && separator.chars().all(|c| !"\\^$.|?*+()[]{}".contains(c));
@@ -380,6 +406,8 @@ type Entries = Vec<(String, Option<String>)>;
 fn eval_str_to_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
     let (texts, pairs, kv) = (Text::of(args, 0)?, Text::of(args, 1)?, Text::of(args, 2)?);
     let ignore_case = args.extra().contains(" UTF8_LCASE");
+    let collation = args.extra().split_once(' ').filter(|(_, name)| !name.starts_with("UTF8_"));
+    let collation = collation.map(|(_, name)| Collation::named(name)).transpose().map_err(crate::error::external)?;
     let mut rows: Vec<Option<Entries>> = Vec::new();
     for row in 0..row_count(args) {
         let Some(((text, pairs), kv)) = texts.get(row).zip(pairs.get(row)).zip(kv.get(row)) else {
@@ -387,8 +415,8 @@ fn eval_str_to_map(args: &KernelArgs) -> DfResult<ColumnarValue> {
             continue;
         };
         let mut entries = Vec::new();
-        for pair in split(text, pairs, ignore_case)? {
-            let parts = split(pair, kv, ignore_case)?;
+        for pair in pieces(text, pairs, collation.as_ref(), ignore_case)? {
+            let parts = pieces(pair, kv, collation.as_ref(), ignore_case)?;
             let key = parts[0].to_string();
             let value = (parts.len() > 1).then(|| {
                 let from = parts[1].as_ptr() as usize - pair.as_ptr() as usize;
