@@ -105,3 +105,14 @@ def test_variables_of_scripts_hide_those_of_the_session(spark):
     assert spark.sql(script).collect() == [(1,)]
     assert spark.sql("SELECT statements_v").collect() == [(9,)]
     spark.sql("DROP TEMPORARY VARIABLE statements_v")
+
+
+def test_a_default_is_not_lost_on_rows_that_are_there(spark, table):
+    refused = error_of(lambda: spark.sql("ALTER TABLE statements_t ADD COLUMNS (c INT DEFAULT 42)"))
+    assert refused.getCondition() == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
+    spark.sql("ALTER TABLE statements_t ADD COLUMNS (d INT DEFAULT NULL)")
+    assert [tuple(row) for row in spark.sql("SELECT a, d FROM statements_t ORDER BY a").collect()] == [(1, None), (2, None)]
+    spark.sql("TRUNCATE TABLE statements_t")
+    spark.sql("ALTER TABLE statements_t ADD COLUMNS (c INT DEFAULT 42)")
+    spark.sql("INSERT INTO statements_t (a) VALUES (3)")
+    assert [tuple(row) for row in spark.sql("SELECT a, c FROM statements_t").collect()] == [(3, 42)]

@@ -97,7 +97,11 @@ impl Session for FakeSession {
     async fn sql_command(&self, plan: Plan, _operation: &OperationContext) -> Result<SqlOutcome> {
         match plan.node {
             Node::Sql { text, .. } if text == "select" => Ok(SqlOutcome::Query),
-            _ => Ok(SqlOutcome::Rows { schema: arrow_schema(), types: Default::default(), batches: vec![row(1)?, row(2)?] }),
+            _ => Ok(SqlOutcome::Rows {
+                schema: arrow_schema(),
+                types: Default::default(),
+                batches: vec![row(1)?, row(2)?],
+            }),
         }
     }
 

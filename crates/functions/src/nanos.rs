@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn what_arrow_does_not_reach_is_refused() {
-        let reach = array([Some(i128::from(i64::MIN) + 808), Some(i128::from(i64::MAX)), None].into_iter(), true, 9).unwrap();
+        let reach =
+            array([Some(i128::from(i64::MIN) + 808), Some(i128::from(i64::MAX)), None].into_iter(), true, 9).unwrap();
         let wire = to_arrow_nanos(&reach, true, Some("Asia/Tokyo")).unwrap();
         assert_eq!(wire.data_type().to_string(), "Timestamp(ns, \"Asia/Tokyo\")");
         for beyond in [i128::from(i64::MIN), i128::from(i64::MAX) + 1, -62_135_596_799_876_543_211] {

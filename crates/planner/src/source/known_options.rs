@@ -31,6 +31,7 @@ const OF_READERS: &[Limited] = &[
 
 const OF_WRITERS: &[Limited] = &[
     limited(&["csv"], "charToEscapeQuoteEscaping", &[]),
+    limited(&["json"], "pretty", &["false"]),
     limited(&["xml"], "validateName", &["true"]),
     limited(TEXTS, "locale", &["en-us", "en_us", "en"]),
     limited(&["xml"], "encoding", &["utf-8", "utf8"]),
@@ -77,5 +78,6 @@ mod tests {
         assert!(read("text", "locale", "de-DE").is_ok());
         assert!(read("parquet", "datetimeRebaseMode", "LEGACY").is_err());
         assert!(check_write("xml", &Options::new(&[("encoding".into(), "UTF-16".into())])).is_err());
+        assert!(check_write("json", &Options::new(&[("pretty".into(), "true".into())])).is_err());
     }
 }

@@ -739,8 +739,12 @@ fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Resul
     if columns.iter().any(|c| !c.nullable) {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1052").with_message("A new column takes nulls."));
     }
-    let create = CreateTable { collation: entry.collation, ..Default::default() };
+    let create = CreateTable { collation: entry.collation.clone(), ..Default::default() };
     let added = fields(&declared(session, &create, columns))?;
+    if may_hold_rows(&entry) && added.iter().any(has_default) {
+        // Files that are there lack the column, and readers give nulls for it, not the default.
+        return Err(Error::unsupported("ADD COLUMNS with a DEFAULT on a table that holds rows"));
+    }
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         let mut schema = t.schema()?;
         for field in added {
@@ -754,6 +758,18 @@ fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Resul
         t.schema_json = ordered(&schema, &t.partition_columns).to_json().to_string();
         Ok(())
     })
+}
+
+/// Whether a column has a default that is not null.
+fn has_default(field: &StructField) -> bool {
+    let text = field.metadata.get("EXISTS_DEFAULT").and_then(|v| v.as_str());
+    text.is_some_and(|text| !text.trim().eq_ignore_ascii_case("null"))
+}
+
+/// Whether there may be files of the table: there is no looking into stores other than the file system here.
+fn may_hold_rows(entry: &TableEntry) -> bool {
+    let Some(path) = entry.location.strip_prefix("file:") else { return true };
+    std::path::Path::new(path).read_dir().is_ok_and(|mut found| found.next().is_some())
 }
 
 fn rename(session: &Session, place: &Place, to: &[String]) -> Result<Table> {
