@@ -109,7 +109,7 @@ def test_missing_paths_and_formats(spark, tmp_path):
 def test_options_are_not_ignored(spark, tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     refused = "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
-    read = spark.read.option("enforceSchema", "false").option("header", "true")
+    read = spark.read.option("locale", "de").option("header", "true")
     assert condition(lambda: read.csv(str(tmp_path)).collect()) == refused
     write = spark.range(1).write.option("locale", "de")
     assert condition(lambda: write.csv(str(tmp_path / "out"))) == refused

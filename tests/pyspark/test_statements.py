@@ -108,11 +108,25 @@ def test_variables_of_scripts_hide_those_of_the_session(spark):
 
 
 def test_a_default_is_not_lost_on_rows_that_are_there(spark, table):
-    refused = error_of(lambda: spark.sql("ALTER TABLE statements_t ADD COLUMNS (c INT DEFAULT 42)"))
+    spark.sql("ALTER TABLE statements_t ADD COLUMNS (c INT DEFAULT 40 + 2, d STRING DEFAULT 'x''y', e INT DEFAULT NULL)")
+    spark.sql("INSERT INTO statements_t (a, c) VALUES (3, NULL), (4, 5), (5, DEFAULT)")
+    spark.sql("ALTER TABLE statements_t ALTER COLUMN c SET DEFAULT 1")
+    for query, expected in [
+        ("SELECT a, c, d, e FROM statements_t ORDER BY a",
+         [(1, 42, "x'y", None), (2, 42, "x'y", None), (3, None, "x'y", None), (4, 5, "x'y", None), (5, 42, "x'y", None)]),
+        ("SELECT a FROM statements_t WHERE c = 42 ORDER BY a", [(1,), (2,), (5,)]),
+        ("SELECT a FROM statements_t WHERE c IS NULL", [(3,)]),
+        ("SELECT count(c), count(*), max(c), min(d) FROM statements_t", [(4, 5, 42, "x'y")]),
+    ]:
+        assert [tuple(row) for row in spark.sql(query).collect()] == expected, query
+
+
+def test_a_default_that_rows_would_not_get_is_refused(spark):
+    spark.sql("DROP TABLE IF EXISTS statements_rows")
+    spark.sql("CREATE TABLE statements_rows (a INT) USING csv")
+    spark.sql("ALTER TABLE statements_rows ADD COLUMNS (b INT DEFAULT 1)")
+    spark.sql("INSERT INTO statements_rows (a) VALUES (3)")
+    refused = error_of(lambda: spark.sql("ALTER TABLE statements_rows ADD COLUMNS (c INT DEFAULT 42)"))
     assert refused.getCondition() == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
-    spark.sql("ALTER TABLE statements_t ADD COLUMNS (d INT DEFAULT NULL)")
-    assert [tuple(row) for row in spark.sql("SELECT a, d FROM statements_t ORDER BY a").collect()] == [(1, None), (2, None)]
-    spark.sql("TRUNCATE TABLE statements_t")
-    spark.sql("ALTER TABLE statements_t ADD COLUMNS (c INT DEFAULT 42)")
-    spark.sql("INSERT INTO statements_t (a) VALUES (3)")
-    assert [tuple(row) for row in spark.sql("SELECT a, c FROM statements_t").collect()] == [(3, 42)]
+    assert [tuple(row) for row in spark.table("statements_rows").collect()] == [(3, 1)]
+    spark.sql("DROP TABLE statements_rows")

@@ -24,6 +24,12 @@ const MAX_MESSAGE_BYTES: usize = 128 << 20;
 /// How often idle sessions, abandoned executions and outdated errors are looked for.
 const REAP_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often a server that is to end looks whether executions still run.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// For so long after the last execution calls are answered: clients ask for settings before they show a result.
+const AFTERWARDS: Duration = Duration::from_millis(500);
+
 /// How the front door behaves.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
@@ -105,8 +111,13 @@ pub async fn serve_backend(
 async fn stop_accepting(shutdown: CancellationToken, sessions: Arc<Sessions>, drain: Duration) {
     shutdown.cancelled().await;
     let busy = async {
-        while sessions.is_busy() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut left = Duration::ZERO;
+        loop {
+            left = if sessions.is_busy() { AFTERWARDS } else { left.saturating_sub(LOOK_INTERVAL) };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     };
     let _ = tokio::time::timeout(drain, busy).await;

@@ -197,6 +197,8 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
         partition_columns: Some(entry.partition_columns.clone()),
         allow_empty: true,
         partition_locations: entry.partition_locations.clone().into_iter().collect(),
+        added_defaults: planner::source::AddedDefaults::from_texts(&entry.added_defaults)
+            .map_err(functions::error::from_datafusion)?,
     })
 }
 

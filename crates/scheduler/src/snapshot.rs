@@ -146,6 +146,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         partition_columns: None,
         allow_empty: false,
         partition_locations: Vec::new(),
+        added_defaults: Default::default(),
     })
 }
 

@@ -3,6 +3,7 @@
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Address space for the stack of a thread that reads and plans: deep plans recurse, and reading one
 /// wants half of this. Only touched pages cost.
@@ -22,11 +23,13 @@ pub fn query(threads: usize) -> Result<Runtime> {
 }
 
 fn build(name: &str, threads: usize) -> Result<Runtime> {
-    Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(name)
         .thread_stack_size(STACK)
         .enable_all()
         .build()
-        .map_err(|e| Error::system(format!("cannot start {name} threads: {e}")))
+        .map_err(|e| Error::system(format!("cannot start {name} threads: {e}")))?;
+    memory::ask_threads_of(runtime.handle());
+    Ok(runtime)
 }

@@ -10,11 +10,12 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
 use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
@@ -25,27 +26,36 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::bad_files::{BadFiles, Blame};
+use super::defaults::AddedDefaults;
 use super::file_columns;
 
 /// See the module.
 pub struct GuardedSource {
     inner: Arc<dyn FileSource>,
     policy: BadFiles,
+    defaults: Arc<AddedDefaults>,
 }
 
 impl GuardedSource {
-    /// `inner`, guarded.
-    pub fn wrap(inner: Arc<dyn FileSource>, policy: BadFiles) -> Arc<dyn FileSource> {
-        Arc::new(GuardedSource { inner, policy })
+    /// `inner`, guarded; files that lack some columns have `defaults` in them.
+    pub fn wrap(inner: Arc<dyn FileSource>, policy: BadFiles, defaults: Arc<AddedDefaults>) -> Arc<dyn FileSource> {
+        Arc::new(GuardedSource { inner, policy, defaults })
     }
 
-    /// The source inside and what is passed over, for the wire.
-    pub fn parts(&self) -> (&Arc<dyn FileSource>, BadFiles) {
-        (&self.inner, self.policy)
+    /// The source inside, what is passed over and what stands in for columns, for the wire.
+    pub fn parts(&self) -> (&Arc<dyn FileSource>, BadFiles, &AddedDefaults) {
+        (&self.inner, self.policy, &self.defaults)
     }
 
-    fn again(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
-        Self::wrap(inner, self.policy)
+    /// Another source under the same guard.
+    pub fn again(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+        Self::wrap(inner, self.policy, Arc::clone(&self.defaults))
+    }
+
+    /// The scan as the source inside is to see it.
+    fn with_defaults(&self, config: &FileScanConfig) -> FileScanConfig {
+        let defaults: Arc<dyn PhysicalExprAdapterFactory> = Arc::clone(&self.defaults) as _;
+        FileScanConfigBuilder::from(config.clone()).with_expr_adapter(Some(defaults)).build()
     }
 }
 
@@ -56,7 +66,10 @@ impl FileSource for GuardedSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        self.inner.create_file_opener(store, config, partition)
+        match self.defaults.is_empty() {
+            true => self.inner.create_file_opener(store, config, partition),
+            false => self.inner.create_file_opener(store, &self.with_defaults(config), partition),
+        }
     }
 
     fn create_morselizer(
@@ -65,7 +78,10 @@ impl FileSource for GuardedSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        let inner = self.inner.create_morselizer(Arc::clone(&store), config, partition)?;
+        let inner = match self.defaults.is_empty() {
+            true => self.inner.create_morselizer(Arc::clone(&store), config, partition)?,
+            false => self.inner.create_morselizer(Arc::clone(&store), &self.with_defaults(config), partition)?,
+        };
         let url = config.object_store_url.clone();
         Ok(Box::new(Guarded { inner, url, store, policy: self.policy }))
     }

@@ -2,6 +2,7 @@
 //! their Spark schema.
 
 pub mod bad_files;
+pub mod defaults;
 mod file_columns;
 pub mod guarded;
 pub mod known_options;
@@ -23,6 +24,7 @@ use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
 pub use bad_files::BadFiles;
+pub use defaults::AddedDefaults;
 pub use options::Options;
 pub use table::{FileTable, Format};
 
@@ -49,6 +51,8 @@ pub struct ReadRequest {
     pub allow_empty: bool,
     /// Partitions, as `p=1/q=x`, whose files are in folders of their own.
     pub partition_locations: Vec<(String, String)>,
+    /// Values of columns in files that were written before the columns were there.
+    pub added_defaults: AddedDefaults,
 }
 
 /// A table over files.

@@ -25,7 +25,7 @@ use spark::{Error, Result};
 use super::bad_files::bad_footer;
 use super::guarded::GuardedSource;
 use super::table::{Mismatches, Spellings, Told, arrow_schema, cannot_infer, stored_schema};
-use super::{BadFiles, ReadRequest, file_columns, mismatch, same_name};
+use super::{AddedDefaults, BadFiles, ReadRequest, file_columns, mismatch, same_name};
 
 /// Footers read at a time.
 const CONCURRENT_FOOTERS: usize = 16;
@@ -53,6 +53,7 @@ pub struct Parquet {
     merge_schema: bool,
     case_sensitive: bool,
     bad_files: BadFiles,
+    defaults: Arc<AddedDefaults>,
 }
 
 impl Parquet {
@@ -61,6 +62,7 @@ impl Parquet {
             merge_schema: request.options.bool("mergeSchema", request.merge_parquet_schemas)?,
             case_sensitive: request.case_sensitive,
             bad_files: BadFiles::new(&request.options, request.bad_files)?,
+            defaults: Arc::new(request.added_defaults.clone()),
         })
     }
 
@@ -133,7 +135,7 @@ impl Parquet {
                     spellings.push((name.clone(), spelled.clone()));
                 }
             }
-            told.push(file.with_statistics(Arc::clone(&known.statistics)));
+            told.push(file.with_statistics(self.defaults.unsaid(&known.statistics, &asked.schema)));
         }
         Ok(Told { files: told, mismatches, spellings })
     }
@@ -151,7 +153,7 @@ impl Parquet {
         let source = ParquetSource::new(schema)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(object_store, cache)));
-        Ok(GuardedSource::wrap(Arc::new(source), self.bad_files))
+        Ok(GuardedSource::wrap(Arc::new(source), self.bad_files, Arc::clone(&self.defaults)))
     }
 }
 

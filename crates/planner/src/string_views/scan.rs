@@ -81,7 +81,7 @@ impl ScannedStrings {
             return Ok(None);
         };
         if let Some(guard) = config.file_source.downcast_ref::<GuardedSource>() {
-            file_source = GuardedSource::wrap(file_source, guard.parts().1);
+            file_source = guard.again(file_source);
         }
         let groups = config.file_groups.iter().map(|group| self.without_statistics(group)).collect();
         let statistics = self.forgotten(&config.statistics());

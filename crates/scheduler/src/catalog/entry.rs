@@ -63,6 +63,10 @@ pub struct TableEntry {
     /// Where partitions are that are not below the table's folder, by `p=1/q=x`.
     #[serde(default)]
     pub partition_locations: BTreeMap<String, String>,
+    /// Values of columns in files that were written before the columns were added, in the form of
+    /// [`planner::source::defaults::to_text`], by the column's name.
+    #[serde(default)]
+    pub added_defaults: BTreeMap<String, String>,
 }
 
 /// What makes a view of a table entry.

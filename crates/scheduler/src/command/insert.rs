@@ -5,6 +5,7 @@ use std::sync::Arc;
 use analyzer::Analyzed;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Projection, lit};
+use datafusion::scalar::ScalarValue;
 use functions::Typed;
 use planner::source::{Options, paths};
 use planner::write::{SaveMode, WriteSpec};
@@ -501,6 +502,18 @@ fn default_of(field: &StructField) -> Expr {
 
 /// A constant as a value of the column.
 async fn constant(session: &Arc<Session>, value: Expr, field: &StructField) -> Result<DfExpr> {
+    value_of(session, value, field).await.map(lit)
+}
+
+/// The default of a column as it is now.
+///
+/// # Errors
+/// Those of evaluating it.
+pub(super) async fn default_value(session: &Arc<Session>, field: &StructField) -> Result<ScalarValue> {
+    value_of(session, default_of(field), field).await
+}
+
+async fn value_of(session: &Arc<Session>, value: Expr, field: &StructField) -> Result<ScalarValue> {
     let cast = Expr::Cast { child: Box::new(value), to: field.data_type.clone(), mode: CastMode::Session };
     let plan = spark::Plan::from(spark::plan::Node::Project {
         input: spark::Plan::boxed(spark::plan::Node::OneRow),
@@ -509,6 +522,5 @@ async fn constant(session: &Arc<Session>, value: Expr, field: &StructField) -> R
     let (analyzed, batches) = session.collect(&plan, session.settings(), 1).await?;
     let batch =
         batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("a row of constants is missing"))?;
-    let value = datafusion::scalar::ScalarValue::try_from_array(batch.column(analyzed.columns[0]), 0);
-    Ok(lit(value.map_err(functions::error::from_datafusion)?))
+    ScalarValue::try_from_array(batch.column(analyzed.columns[0]), 0).map_err(functions::error::from_datafusion)
 }

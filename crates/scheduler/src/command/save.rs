@@ -163,6 +163,7 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
         collation: None,
         partitions: Vec::new(),
         partition_locations: Default::default(),
+        added_defaults: Default::default(),
     })
 }
 

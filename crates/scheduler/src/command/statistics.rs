@@ -87,6 +87,7 @@ async fn partitions(
             location,
             partition_columns: Vec::new(),
             partition_locations: Default::default(),
+            added_defaults: Default::default(),
             schema_json: without_partition_columns(entry)?,
             ..entry.clone()
         };

@@ -1,5 +1,6 @@
 //! Tables: `CREATE`, `DROP`, `ALTER`, `TRUNCATE`, `ANALYZE`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use functions::families::string::limit;
@@ -164,6 +165,7 @@ pub fn like(
         collation: None,
         partitions: Vec::new(),
         partition_locations: Default::default(),
+        added_defaults: Default::default(),
     };
     check_provider_types(&entry)?;
     if let Some(path) = entry.location.strip_prefix("file:") {
@@ -267,6 +269,7 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         },
         partitions: Vec::new(),
         partition_locations: Default::default(),
+        added_defaults: Default::default(),
     };
     check_provider_types(&entry)?;
     Ok(entry)
@@ -498,7 +501,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
             t.properties.retain(|(k, _)| !keys.contains(k));
             Ok(())
         })?,
-        AlterTableAction::AddColumns(columns) => add_columns(session, &place, &columns)?,
+        AlterTableAction::AddColumns(columns) => add_columns(session, &place, &columns).await?,
         AlterTableAction::SetLocation { partition, location } if !partition.is_empty() => {
             partition::set_location(session, &place, &entry, &partition, &location).await?;
         }
@@ -726,7 +729,7 @@ pub fn comment_column(session: &Session, place: &Place, column: &str, comment: O
     })
 }
 
-fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Result<()> {
+async fn add_columns(session: &Arc<Session>, place: &Place, columns: &[ColumnDef]) -> Result<()> {
     let (_, entry) = session.entry(&place.parts())?;
     if let Some(column) = columns.iter().find(|c| c.name.len() > 1) {
         let schema = entry.schema()?;
@@ -741,9 +744,20 @@ fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Resul
     }
     let create = CreateTable { collation: entry.collation.clone(), ..Default::default() };
     let added = fields(&declared(session, &create, columns))?;
-    if may_hold_rows(&entry) && added.iter().any(has_default) {
-        // Files that are there lack the column, and readers give nulls for it, not the default.
-        return Err(Error::unsupported("ADD COLUMNS with a DEFAULT on a table that holds rows"));
+    let mut defaults = BTreeMap::new();
+    if may_hold_rows(&entry) {
+        for field in added.iter().filter(|f| has_default(f)) {
+            if !entry.provider.eq_ignore_ascii_case("parquet") {
+                // Readers of rows give nulls for what is not there.
+                return Err(Error::unsupported(format!(
+                    "ADD COLUMNS with a DEFAULT on a table of {} that holds rows",
+                    entry.provider
+                )));
+            }
+            let value = super::insert::default_value(session, field).await?;
+            let text = planner::source::defaults::to_text(&value).map_err(functions::error::from_datafusion)?;
+            defaults.insert(field.name.clone(), text);
+        }
     }
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         let mut schema = t.schema()?;
@@ -756,6 +770,7 @@ fn add_columns(session: &Session, place: &Place, columns: &[ColumnDef]) -> Resul
             schema.fields.push(field);
         }
         t.schema_json = ordered(&schema, &t.partition_columns).to_json().to_string();
+        t.added_defaults.extend(defaults);
         Ok(())
     })
 }

@@ -311,6 +311,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
         collation: None,
         partitions: Vec::new(),
         partition_locations: Default::default(),
+        added_defaults: Default::default(),
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())

@@ -39,6 +39,7 @@ impl TextRows {
             partition_columns: None,
             allow_empty: true,
             partition_locations: Vec::new(),
+            added_defaults: Default::default(),
             bad_files: crate::source::BadFiles::default(),
         })?;
         // A value is one record, however many lines it has.
