@@ -22,7 +22,7 @@ import uuid
 DETACHED_SECONDS = 330
 """Results that a client left are kept for it as long as Spark keeps them, five minutes, unless there are many."""
 
-SETTLING_SECONDS = 10
+SETTLING_SECONDS = 15
 """After anything else, memory that was freed is back with the system this soon."""
 
 GROWTH_MIB = 32

@@ -14,8 +14,12 @@ use tokio::runtime::Handle;
 use crate::error::{Error, Result};
 use crate::limits::resident_memory;
 
-/// How often the allocator is asked. It gives back what has been free for a second.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the allocator is asked. Pages that the next query wants must be fetched and cleared anew, so
+/// that a pause between two queries is not worth it.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The allocator gives back what has been free for a second.
+const FREE: Duration = Duration::from_millis(1200);
 
 /// Bytes by which resident memory may change before the threads of the runtimes are asked, too.
 const NOTICED: u64 = 4 << 20;
@@ -58,6 +62,7 @@ pub fn give_back() -> Result<()> {
             if resident.abs_diff(settled) > NOTICED {
                 RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(ask);
                 settled = resident;
+                thread::park_timeout(FREE);
             }
             allocator::mi_collect(false);
         }
@@ -78,7 +83,7 @@ mod tests {
     /// Waits until no more is resident than `before`, but for what always varies.
     fn left(before: u64) -> bool {
         let begun = Instant::now();
-        while resident_memory().0 > before + (32 << 20) && begun.elapsed() < Duration::from_secs(20) {
+        while resident_memory().0 > before + (32 << 20) && begun.elapsed() < Duration::from_secs(40) {
             thread::park_timeout(Duration::from_millis(100));
         }
         resident_memory().0 <= before + (32 << 20)
