@@ -1,15 +1,8 @@
 """Keys of the configuration that change answers, join hints, and partitions with a location of their own."""
 
 import pytest
-from pyspark.errors import PySparkException
 
-
-def answer(spark, statement):
-    """The rows of a statement, or the condition of its error."""
-    try:
-        return [tuple(row) for row in spark.sql(statement).collect()]
-    except PySparkException as error:
-        return error.getCondition()
+from asking import answer
 
 
 @pytest.mark.parametrize(

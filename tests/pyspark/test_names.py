@@ -1,7 +1,8 @@
 """What names mean: SQL functions, search paths, views from another schema, columns below a subquery's ORDER BY."""
 
 import pytest
-from pyspark.errors import PySparkException
+
+from asking import answer
 
 SETUP = [
     "create database if not exists names_a",
@@ -29,13 +30,6 @@ def names(spark):
         spark.catalog.dropTempView(view)
     spark.sql("drop database names_a cascade")
     spark.sql("drop database names_b cascade")
-
-
-def outcome(spark, query):
-    try:
-        return [tuple(r) for r in spark.sql(query).collect()]
-    except PySparkException as error:
-        return error.getCondition()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +64,7 @@ def outcome(spark, query):
     ],
 )
 def test_what_names_mean(names, query, expect):
-    assert outcome(names, query) == expect
+    assert answer(names, query) == expect
 
 
 @pytest.mark.parametrize(
@@ -88,7 +82,7 @@ def test_search_paths(names, path, query, expect):
     names.sql("set spark.sql.path.enabled=true")
     try:
         names.sql(f"set path = {path}")
-        assert outcome(names, query) == expect
+        assert answer(names, query) == expect
     finally:
         names.sql("set path = default_path")
         names.sql("reset spark.sql.path.enabled")
@@ -96,7 +90,7 @@ def test_search_paths(names, path, query, expect):
 
 def test_a_class_that_is_no_class(names):
     names.sql("create function names_a.c as 'a.b.C'")
-    assert outcome(names, "select names_a.c(1)") == "CANNOT_LOAD_FUNCTION_CLASS"
+    assert answer(names, "select names_a.c(1)") == "CANNOT_LOAD_FUNCTION_CLASS"
     described = [r[0] for r in names.sql("describe function names_a.c").collect()]
     assert described == ["Function: spark_catalog.names_a.c", "Class: a.b.C", "Usage: N/A."]
     names.sql("drop function names_a.c")

@@ -1,7 +1,8 @@
 """Timestamps with 7 to 9 digits after the second, which clients have as Arrow's nanoseconds or as text."""
 
 import pytest
-from pyspark.errors import PySparkException
+
+from asking import answer
 
 KEY = "spark.sql.timestampNanosTypes.enabled"
 STAMP = "TIMESTAMP_NTZ'2020-06-01 01:02:03.123456789'"
@@ -14,14 +15,6 @@ def nanos(spark):
     yield
     spark.conf.unset(KEY)
     spark.conf.unset("spark.sql.session.timeZone")
-
-
-def answer(spark, statement):
-    """The rows of a statement, or the condition of its error."""
-    try:
-        return [tuple(row) for row in spark.sql(statement).collect()]
-    except PySparkException as error:
-        return error.getCondition()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, InputOrderMode, ReplaceChildrenOptions};
 
-/// Parts for each thread. Three and four gain no more, and cost a row group's columns in memory each.
+/// Parts for each thread: one is read while the other is decoded. Each costs a row group's columns in memory.
 const PARTS: usize = 2;
 
 /// The pass; see the module.

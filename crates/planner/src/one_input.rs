@@ -1,4 +1,4 @@
-//! What operators with one input have alike.
+//! What operators with one input have alike, and what those with none.
 
 /// The methods of [`ExecutionPlan`] that are the same in every operator whose only input is its field
 /// `input`: its name, its children, its expressions and how it takes another input. They stand inside
@@ -62,6 +62,51 @@ macro_rules! one_input {
                 ::datafusion::physical_plan::ChildrenPropertiesMode::Recompute,
             );
             self.replace_children(children, options)
+        }
+    };
+}
+
+/// The methods of [`ExecutionPlan`] that are the same in every operator without inputs and expressions, whose
+/// properties are its field `properties`.
+///
+/// [`ExecutionPlan`]: datafusion::physical_plan::ExecutionPlan
+#[macro_export]
+macro_rules! no_input {
+    ($exec:ident) => {
+        fn name(&self) -> &str {
+            stringify!($exec)
+        }
+
+        fn properties(&self) -> &::std::sync::Arc<::datafusion::physical_plan::PlanProperties> {
+            &self.properties
+        }
+
+        fn children(&self) -> Vec<&::std::sync::Arc<dyn ::datafusion::physical_plan::ExecutionPlan>> {
+            Vec::new()
+        }
+
+        fn apply_expressions(
+            &self,
+            _: &mut dyn FnMut(
+                &::std::sync::Arc<dyn ::datafusion::physical_plan::PhysicalExpr>,
+            ) -> ::datafusion::common::Result<::datafusion::common::tree_node::TreeNodeRecursion>,
+        ) -> ::datafusion::common::Result<::datafusion::common::tree_node::TreeNodeRecursion> {
+            Ok(::datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        }
+
+        fn replace_children(
+            self: ::std::sync::Arc<Self>,
+            _: Vec<::std::sync::Arc<dyn ::datafusion::physical_plan::ExecutionPlan>>,
+            _: ::datafusion::physical_plan::ReplaceChildrenOptions,
+        ) -> ::datafusion::common::Result<::std::sync::Arc<dyn ::datafusion::physical_plan::ExecutionPlan>> {
+            Ok(self)
+        }
+
+        fn with_new_children(
+            self: ::std::sync::Arc<Self>,
+            _: Vec<::std::sync::Arc<dyn ::datafusion::physical_plan::ExecutionPlan>>,
+        ) -> ::datafusion::common::Result<::std::sync::Arc<dyn ::datafusion::physical_plan::ExecutionPlan>> {
+            Ok(self)
         }
     };
 }

@@ -38,6 +38,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use functions::recursion::{Limits, Recursion};
 use futures::{StreamExt, stream};
 
+use crate::no_input;
 use crate::row_position::seeded_anew;
 
 /// Batches of a partition that wait for those before it.
@@ -395,36 +396,7 @@ impl DisplayAs for RoundExec {
 }
 
 impl ExecutionPlan for RoundExec {
-    fn name(&self) -> &str {
-        "RoundExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
+    no_input!(RoundExec);
 
     fn statistics_from_inputs(&self, _: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());

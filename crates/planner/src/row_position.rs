@@ -275,15 +275,19 @@ fn with_position(expr: &Arc<dyn PhysicalExpr>, width: usize) -> Result<Transform
         let mut args = call.args().to_vec();
         args.push(Arc::new(Column::new(PARTITION, width)));
         args.push(Arc::new(Column::new(ROW, width + 1)));
-        let call = ScalarFunctionExpr::new(
-            call.name(),
-            Arc::new(call.fun().clone()),
-            args,
-            Arc::clone(&call.return_field(&Schema::empty())?),
-            Arc::new(call.config_options().clone()),
-        );
-        Ok(Transformed::yes(Arc::new(call) as Arc<dyn PhysicalExpr>))
+        called_with(call, args).map(Transformed::yes)
     })
+}
+
+/// The call with other arguments.
+fn called_with(call: &ScalarFunctionExpr, args: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
+    Ok(Arc::new(ScalarFunctionExpr::new(
+        call.name(),
+        Arc::new(call.fun().clone()),
+        args,
+        Arc::clone(&call.return_field(&Schema::empty())?),
+        Arc::new(call.config_options().clone()),
+    )))
 }
 
 /// `plan` whose random numbers are drawn with seeds that are `shift` further. A generator starts from its
@@ -335,14 +339,7 @@ fn with_moved_seeds(expr: &Arc<dyn PhysicalExpr>, shift: i32) -> Result<Transfor
         };
         let mut args = call.args().to_vec();
         args[partition] = Arc::new(BinaryExpr::new(Arc::clone(&args[partition]), Operator::Plus, lit(shift)));
-        let call = ScalarFunctionExpr::new(
-            call.name(),
-            Arc::new(call.fun().clone()),
-            args,
-            Arc::clone(&call.return_field(&Schema::empty())?),
-            Arc::new(call.config_options().clone()),
-        );
-        Ok(Transformed::yes(Arc::new(call) as Arc<dyn PhysicalExpr>))
+        called_with(call, args).map(Transformed::yes)
     })
 }
 

@@ -98,11 +98,13 @@ mod tests {
         }
         assert!(left(before), "{before} -> {}", resident_memory().0);
 
-        // What a thread of a runtime took, and another one freed.
+        // What a thread of a runtime took, and another one freed: of many sizes, and of each less than a page, as
+        // full pages are nobody's.
         let runtime = crate::runtime::query(2)?;
-        let taken: Vec<Vec<u8>> = runtime
-            .block_on(runtime.spawn(async { (0..4000).map(|i| vec![1u8; 20_000 + i]).collect() }))
-            .map_err(|e| Error::system(e.to_string()))?;
+        let sizes = (0..24).map(|step: u32| 66_000 + 18_000 * step as usize);
+        let take = sizes.flat_map(|size| std::iter::repeat_n(size, (7 << 19) / size).map(|size| vec![1u8; size]));
+        let taken: Vec<Vec<u8>> =
+            runtime.block_on(runtime.spawn(async { take.collect() })).map_err(|e| Error::system(e.to_string()))?;
         drop(std::hint::black_box(taken));
         assert!(left(before), "{before} -> {}", resident_memory().0);
         Ok(())

@@ -1,6 +1,7 @@
 //! A file source whose files may be anything: its failures, panics included, become Spark's conditions
 //! with the file's name. Everything else goes to the source inside.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -53,9 +54,12 @@ impl GuardedSource {
     }
 
     /// The scan as the source inside is to see it.
-    fn with_defaults(&self, config: &FileScanConfig) -> FileScanConfig {
+    fn with_defaults<'a>(&self, config: &'a FileScanConfig) -> Cow<'a, FileScanConfig> {
+        if self.defaults.is_empty() {
+            return Cow::Borrowed(config);
+        }
         let defaults: Arc<dyn PhysicalExprAdapterFactory> = Arc::clone(&self.defaults) as _;
-        FileScanConfigBuilder::from(config.clone()).with_expr_adapter(Some(defaults)).build()
+        Cow::Owned(FileScanConfigBuilder::from(config.clone()).with_expr_adapter(Some(defaults)).build())
     }
 }
 
@@ -66,10 +70,7 @@ impl FileSource for GuardedSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        match self.defaults.is_empty() {
-            true => self.inner.create_file_opener(store, config, partition),
-            false => self.inner.create_file_opener(store, &self.with_defaults(config), partition),
-        }
+        self.inner.create_file_opener(store, &self.with_defaults(config), partition)
     }
 
     fn create_morselizer(
@@ -78,10 +79,7 @@ impl FileSource for GuardedSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        let inner = match self.defaults.is_empty() {
-            true => self.inner.create_morselizer(Arc::clone(&store), config, partition)?,
-            false => self.inner.create_morselizer(Arc::clone(&store), &self.with_defaults(config), partition)?,
-        };
+        let inner = self.inner.create_morselizer(Arc::clone(&store), &self.with_defaults(config), partition)?;
         let url = config.object_store_url.clone();
         Ok(Box::new(Guarded { inner, url, store, policy: self.policy }))
     }

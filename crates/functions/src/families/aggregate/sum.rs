@@ -45,16 +45,12 @@ fn never_overflows(args: &AggregateArgs) -> bool {
 }
 
 fn single(args: &AggregateArgs, average: bool) -> Result<Box<dyn Accumulator>> {
-    let exact = ExactSum::new(args, average)?;
-    if !average && never_overflows(args) {
-        return Ok(Box::new(ShortSum { exact }));
-    }
-    Ok(Box::new(exact))
+    Ok(Box::new(ExactSum::new(args, average)?))
 }
 
 fn groups(args: &AggregateArgs, average: bool) -> Result<Box<dyn GroupsAccumulator>> {
     let exact = ExactSum::new(args, average)?;
-    if !average && never_overflows(args) {
+    if exact.short {
         return Ok(Box::new(ShortSums {
             sums: PrimitiveGroupsAccumulator::new(args.return_type, |sum: &mut i128, value: i128| {
                 *sum = sum.wrapping_add(value)
@@ -97,12 +93,26 @@ struct ExactSum {
     average: bool,
     /// Overflow is an error rather than null.
     strict: bool,
+    /// The sum so far is all the state there is ([`never_overflows`]).
+    short: bool,
 }
 
 impl ExactSum {
     fn new(args: &AggregateArgs, average: bool) -> Result<Self> {
         let Some(input) = args.arg_types.first().cloned() else { return internal_err!("a sum of nothing") };
-        Ok(ExactSum { cells: Vec::new(), input, output: args.return_type.clone(), average, strict: args.options.ansi })
+        Ok(ExactSum {
+            cells: Vec::new(),
+            input,
+            output: args.return_type.clone(),
+            average,
+            strict: args.options.ansi,
+            short: !average && never_overflows(args),
+        })
+    }
+
+    /// The same sum of other groups.
+    fn over(&self, cells: Vec<Cell>) -> Self {
+        ExactSum { cells, input: self.input.clone(), output: self.output.clone(), ..*self }
     }
 
     fn add(&mut self, group: usize, value: i128) -> Result<()> {
@@ -307,23 +317,24 @@ impl Accumulator for ExactSum {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        if self.short {
+            return Ok(vec![Accumulator::evaluate(self)?]);
+        }
         let cell = self.cells.first().copied().unwrap_or_default();
         states(&[cell])?.iter().map(|a| ScalarValue::try_from_array(a, 0)).collect()
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        if self.short {
+            // Sums are added like values: how many there were matters to nobody.
+            return Accumulator::update_batch(self, states);
+        }
         self.cells.resize(1, Cell::default());
         self.merge(states, |_| 0)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let mut gone = ExactSum {
-            cells: vec![Cell::default()],
-            input: self.input.clone(),
-            output: self.output.clone(),
-            average: self.average,
-            strict: self.strict,
-        };
+        let mut gone = self.over(vec![Cell::default()]);
         gone.for_each(&values[0], |_| 0, |_| true)?;
         self.cells.resize(1, Cell::default());
         self.cells[0].sum = self.cells[0].sum.wrapping_sub(gone.cells[0].sum);
@@ -367,56 +378,13 @@ impl GroupsAccumulator for ExactSum {
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let rows = values[0].len();
-        let mut each = ExactSum {
-            cells: vec![Cell::default(); rows],
-            input: self.input.clone(),
-            output: self.output.clone(),
-            average: self.average,
-            strict: self.strict,
-        };
+        let mut each = self.over(vec![Cell::default(); rows]);
         each.for_each(&values[0], |i| i, |i| filter.is_none_or(|f| f.is_valid(i) && f.value(i)))?;
         states(&each.cells)
     }
 
     fn size(&self) -> usize {
         size_of_val(self) + self.cells.capacity() * size_of::<Cell>()
-    }
-}
-
-/// One sum of short decimals ([`never_overflows`]); its state is the sum.
-#[derive(Debug)]
-struct ShortSum {
-    exact: ExactSum,
-}
-
-impl Accumulator for ShortSum {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        Accumulator::update_batch(&mut self.exact, values)
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        Accumulator::evaluate(&mut self.exact)
-    }
-
-    fn size(&self) -> usize {
-        Accumulator::size(&self.exact)
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![Accumulator::evaluate(self)?])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        // Sums are added like values: what their count is matters to nobody.
-        Accumulator::update_batch(self, states)
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.exact.retract_batch(values)
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        true
     }
 }
 

@@ -7,15 +7,14 @@ pub mod sequence;
 pub mod sets;
 pub mod shuffle;
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, AsArray, BinaryBuilder};
+use arrow::array::ArrayRef;
 use arrow::row::Rows;
 use datafusion::common::Result as DfResult;
 use spark::types::DataType;
 use spark::{Result, Settings};
 
 use super::collation::Collation;
+use super::collation::key::keys as collation_keys;
 use super::lists::{contains_null, element};
 use crate::call::Call;
 use crate::coerce;
@@ -117,24 +116,7 @@ pub(crate) fn keys_of(args: &KernelArgs, arrays: &[&ArrayRef]) -> DfResult<Vec<R
 
 /// [`values::rows_of`] for strings that a collation compares.
 pub(crate) fn collated_rows(collation: &Collation, arrays: &[&ArrayRef]) -> DfResult<Vec<Rows>> {
-    let keys: Vec<ArrayRef> = arrays
-        .iter()
-        .map(|array| {
-            let mut out = BinaryBuilder::new();
-            let mut key = Vec::new();
-            for text in array.as_string::<i32>() {
-                key.clear();
-                match text {
-                    Some(text) => {
-                        collation.write_key(text, &mut key);
-                        out.append_value(&key);
-                    }
-                    None => out.append_null(),
-                }
-            }
-            Arc::new(out.finish()) as ArrayRef
-        })
-        .collect();
+    let keys = arrays.iter().map(|array| collation_keys(collation, array)).collect::<DfResult<Vec<_>>>()?;
     values::rows_of(&keys.iter().collect::<Vec<_>>())
 }
 

@@ -259,7 +259,7 @@ fn keyed(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef> {
 }
 
 /// The keys of an array of strings.
-fn keys(collation: &Collation, array: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn keys(collation: &Collation, array: &ArrayRef) -> Result<ArrayRef> {
     let texts = arrow::compute::cast(array, &Arrow::Utf8)?;
     let mut out = BinaryBuilder::new();
     let mut key = Vec::new();

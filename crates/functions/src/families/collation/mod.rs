@@ -2,7 +2,7 @@
 //! several strings is decided.
 
 mod functions;
-mod key;
+pub(crate) mod key;
 mod locales;
 pub mod name;
 mod precedence;
