@@ -45,6 +45,8 @@ pub struct AggregateArgs<'a> {
     pub return_type: &'a Arrow,
     pub options: &'a Options,
     pub distinct: bool,
+    /// For a window frame that moves: rows leave it.
+    pub sliding: bool,
 }
 
 /// An aggregate kernel with its result type and options.
@@ -60,12 +62,13 @@ impl KernelUdaf {
         KernelUdaf { kernel, return_type, options, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
-    fn plain(&self, arg_types: &[Arrow]) -> Result<Box<dyn Accumulator>> {
+    fn plain(&self, arg_types: &[Arrow], sliding: bool) -> Result<Box<dyn Accumulator>> {
         (self.kernel.accumulator)(&AggregateArgs {
             arg_types: arg_types.to_vec(),
             return_type: &self.return_type,
             options: &self.options,
             distinct: false,
+            sliding,
         })
         .map(|inner| Box::new(InContext { inner, context: self.options.context.clone() }) as Box<dyn Accumulator>)
     }
@@ -78,7 +81,7 @@ impl KernelUdaf {
             arg_types,
             distinct,
             Box::new(move |columns| {
-                let mut inner = again.plain(&types)?;
+                let mut inner = again.plain(&types, false)?;
                 inner.update_batch(columns)?;
                 inner.evaluate()
             }),
@@ -225,12 +228,12 @@ impl AggregateUDFImpl for KernelUdaf {
         if args.is_distinct {
             return Ok(Box::new(self.over_rows(arg_types, true)));
         }
-        self.plain(&arg_types)
+        self.plain(&arg_types, false)
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let arg_types: Vec<Arrow> = args.expr_fields.iter().map(|f| f.data_type().clone()).collect();
-        let plain = self.plain(&arg_types)?;
+        let plain = self.plain(&arg_types, true)?;
         if plain.supports_retract_batch() && !args.is_distinct {
             return Ok(plain);
         }
@@ -244,6 +247,7 @@ impl AggregateUDFImpl for KernelUdaf {
             return_type: &self.return_type,
             options: &self.options,
             distinct: args.is_distinct,
+            sliding: false,
         };
         let types = if args_distinct { Collect::state_types(&kernel_args) } else { (self.kernel.state)(&kernel_args) };
         Ok(types
@@ -264,6 +268,7 @@ impl AggregateUDFImpl for KernelUdaf {
             return_type: &self.return_type,
             options: &self.options,
             distinct: args.is_distinct,
+            sliding: false,
         };
         match self.kernel.groups {
             Some(make) => Ok(Box::new(GroupsInContext { inner: make(&args)?, context: self.options.context.clone() })),

@@ -111,6 +111,16 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Puts binary arguments back that were cast to strings, for a function that only looks at bytes: they
+    /// need not be valid UTF-8 then.
+    pub fn bytes_of_strings(&mut self) {
+        for arg in &mut self.args {
+            if let Some(bytes) = crate::cast::bytes_beneath(arg) {
+                *arg = bytes;
+            }
+        }
+    }
+
     /// Casts the arguments in `range` to their common type.
     ///
     /// # Errors

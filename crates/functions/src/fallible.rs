@@ -1,5 +1,8 @@
 //! Which calls may raise an error for some rows, so that what guards them must be evaluated first.
 
+use spark::types::DataType;
+
+use crate::cast::convert::{CAST, Spec};
 use crate::kernel::KernelUdf;
 
 /// Kernels that raise by design, in any mode.
@@ -38,5 +41,12 @@ const IN_ANSI_MODE: &[&str] = &[
 /// True if evaluating the call may raise an error that a condition beside it is there to prevent.
 pub fn may_fail(udf: &KernelUdf) -> bool {
     let name = udf.kernel.name;
-    !udf.options.tolerant && (ALWAYS.contains(&name) || udf.options.ansi && IN_ANSI_MODE.contains(&name))
+    let by_mode = ALWAYS.contains(&name) || udf.options.ansi && IN_ANSI_MODE.contains(&name);
+    !udf.options.tolerant && (by_mode || name == CAST.name && is_from_binary(udf))
+}
+
+/// A cast of binary, which may be no text in any mode.
+fn is_from_binary(udf: &KernelUdf) -> bool {
+    let spec = udf.options.extra.as_deref().and_then(Spec::of);
+    spec.is_some_and(|spec| spec.is_from(&DataType::Binary))
 }

@@ -64,8 +64,17 @@ impl Spec {
 
     /// The cast described by `text`, for values stored in `column`.
     pub fn stored(text: &str, column: &str) -> Option<Self> {
-        let spec: Spec = serde_json::from_str(text).ok()?;
-        Some(Spec { column: Some(column.to_string()), ..spec })
+        Some(Spec { column: Some(column.to_string()), ..Spec::of(text)? })
+    }
+
+    /// The cast described by `text`.
+    pub fn of(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// True for a cast of values of this type.
+    pub fn is_from(&self, ty: &DataType) -> bool {
+        self.from == *ty
     }
 
     /// What a value that does not fit is when it is stored.

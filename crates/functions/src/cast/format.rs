@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{
     DataType as Arrow, Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int32Type,
     Int64Type, IntervalYearMonthType, Time64NanosecondType, TimestampMicrosecondType,
@@ -16,8 +16,10 @@ use spark::types::DataType;
 
 use super::convert::{Context, Mode, no_such_cast};
 use super::interval::{calendar_string, day_time_string, year_month_string};
+use crate::error::fail;
 use crate::families::datetime::calendar::{MICROS_PER_DAY, civil_from_days};
 use crate::families::datetime::zone::Zone;
+use crate::families::string::utf8::not_utf8;
 
 /// How bytes are shown (`spark.sql.binaryOutputStyle`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +118,7 @@ impl Style {
 /// If the type has no strings.
 pub fn to_strings(array: &ArrayRef, from: &DataType, style: &Style) -> Result<ArrayRef> {
     if !style.pretty && (from.is_string() || (*from == DataType::Binary && style.binary == BinaryStyle::Utf8)) {
-        return Ok(cast(&lossy(array)?, &Arrow::Utf8)?);
+        return Ok(cast(&text_of_bytes(array)?, &Arrow::Utf8)?);
     }
     let writer = Writer::new(array, from, style)?;
     let mut out = StringBuilder::with_capacity(array.len(), array.len() * 8);
@@ -133,19 +135,21 @@ pub fn to_strings(array: &ArrayRef, from: &DataType, style: &Style) -> Result<Ar
     Ok(Arc::new(out.finish()))
 }
 
-/// Binary that is not UTF-8 is kept readable rather than refused.
-fn lossy(array: &ArrayRef) -> Result<ArrayRef> {
+/// Binary that is not UTF-8 is refused: replaced, it would be another value, and equal to others.
+fn text_of_bytes(array: &ArrayRef) -> Result<ArrayRef> {
     if *array.data_type() != Arrow::Binary {
         return Ok(array.clone());
     }
-    let mut out = StringBuilder::new();
-    for value in array.as_binary::<i32>() {
-        match value {
-            Some(v) => out.append_value(String::from_utf8_lossy(v)),
-            None => out.append_null(),
-        }
+    let bytes = array.as_binary::<i32>();
+    match StringArray::try_from_binary(bytes.clone()) {
+        Ok(text) => Ok(Arc::new(text)),
+        Err(error) => match bytes.iter().flatten().find(|b| std::str::from_utf8(b).is_err()) {
+            Some(bad) => fail(not_utf8(bad)),
+            // What is not valid is below a null.
+            None => Ok(cast_with_options(array, &Arrow::Utf8, &CastOptions { safe: true, ..Default::default() })
+                .map_err(|_| error)?),
+        },
     }
-    Ok(Arc::new(out.finish()))
 }
 
 /// Writes the values of one array.
@@ -253,7 +257,14 @@ impl<'a> Writer<'a> {
                 out.push_str(&decimal_string(unscaled, *scale, self.style.plain_decimals));
             }
             Kind::Text(text) => out.push_str(text.as_string::<i32>().value(row)),
-            Kind::Binary => self.style.binary.write(a.as_binary::<i32>().value(row), out),
+            Kind::Binary => {
+                let bytes = a.as_binary::<i32>().value(row);
+                let exact = self.style.binary == BinaryStyle::Utf8 && !self.style.pretty;
+                if exact && std::str::from_utf8(bytes).is_err() {
+                    return fail(not_utf8(bytes));
+                }
+                self.style.binary.write(bytes, out);
+            }
             Kind::Date => write_date(i64::from(a.as_primitive::<Date32Type>().value(row)), out),
             Kind::Timestamp => {
                 write_timestamp(self.style.zone.to_local(a.as_primitive::<TimestampMicrosecondType>().value(row)), out);

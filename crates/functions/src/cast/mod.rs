@@ -128,9 +128,27 @@ pub fn cast_with(typed: &Typed, to: &DataType, mode: Mode, settings: &Settings) 
     cast_owned(typed.clone(), to, mode, settings)
 }
 
+/// The binary that `typed` is a plain string made of, under the same printed name.
+pub fn bytes_beneath(typed: &Typed) -> Option<Typed> {
+    if typed.ty != DataType::STRING {
+        return None;
+    }
+    let Expr::ScalarFunction(call) = &typed.expr else { return None };
+    let udf = (call.func.inner().as_ref() as &dyn std::any::Any).downcast_ref::<KernelUdf>()?;
+    let from_binary = udf.kernel.name == convert::CAST.name
+        && convert::Spec::of(udf.options.extra.as_deref()?).is_some_and(|spec| spec.is_from(&DataType::Binary));
+    let bytes = call.args.first().filter(|_| from_binary)?;
+    Some(Typed::new(bytes.clone(), DataType::Binary, typed.nullable, typed.name.clone()))
+}
+
 fn cast_owned(mut typed: Typed, to: &DataType, mode: Mode, settings: &Settings) -> Typed {
     if typed.ty == *to {
         return typed;
+    }
+    if *to == DataType::Binary
+        && let Some(bytes) = bytes_beneath(&typed)
+    {
+        return bytes;
     }
     typed.expr = value_expr(&mut typed, to, mode, settings);
     typed.nullable = typed.nullable || force_nullable(&typed.ty, to);

@@ -50,7 +50,8 @@ pub const XXHASH: &Kernel = &KERNELS[1];
 /// Where `hash` and `xxhash64` start.
 pub const SEED: i32 = 42;
 
-fn row_hash(call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed> {
+fn row_hash(mut call: Call, kernel: &'static Kernel, ty: DataType) -> Result<Typed> {
+    call.bytes_of_strings();
     if call.args.is_empty() {
         return Err(call.wrong_arity("> 0").nowhere());
     }

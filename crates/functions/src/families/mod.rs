@@ -129,6 +129,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
     aggregate::best::FUNCTIONS,
     aggregate::lists::FUNCTIONS,
     aggregate::moments::FUNCTIONS,
+    aggregate::regression::FUNCTIONS,
     aggregate::spread::FUNCTIONS,
     aggregate::percentile::FUNCTIONS,
     sketch::theta_functions::BUILDERS,
@@ -230,6 +231,8 @@ pub const KERNELS: &[&[Kernel]] = &[
 pub const AGGREGATE_KERNELS: &[&[AggregateKernel]] = &[
     variant::schema::AGGREGATE_KERNELS,
     aggregate::sum::KERNELS,
+    aggregate::float_sum::KERNELS,
+    aggregate::regression::KERNELS,
     aggregate::extreme::KERNELS,
     aggregate::approx::KERNELS,
     aggregate::distinct::KERNELS,

@@ -16,6 +16,7 @@ use spark::{Error, Result, Settings};
 
 use super::operators::decimal_operand;
 use crate::call::Call;
+use crate::cast::bytes_beneath;
 use crate::coerce::{cast_implicitly, common_type, comparison_type};
 use crate::kernel::{Kernel, KernelArgs, KernelUdf, Options};
 use crate::registry::{Build, Function};
@@ -244,7 +245,13 @@ fn comparable(l: &Typed, r: &Typed, settings: &Settings) -> Option<(Typed, Typed
         l = decimal_operand(&l, settings);
     }
     let ty = comparison_type(&l.ty, &r.ty, settings)?;
-    Some((cast_implicitly(&l, &ty, settings), cast_implicitly(&r, &ty, settings)))
+    let (l, r) = (cast_implicitly(&l, &ty, settings), cast_implicitly(&r, &ty, settings));
+    if ty == DataType::STRING && (bytes_beneath(&l).is_some() || bytes_beneath(&r).is_some()) {
+        // Strings compare as their bytes do, and bytes need not be valid strings.
+        let bytes = |typed| crate::cast::implicit_owned(typed, &DataType::Binary, settings);
+        return Some((bytes(l), bytes(r)));
+    }
+    Some((l, r))
 }
 
 /// An integral column against a decimal literal is compared as integers, as Spark prints it too.

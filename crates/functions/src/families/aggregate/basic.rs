@@ -7,10 +7,11 @@ use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result};
 
-use super::{builtin, extreme, first, kernel, sum};
+use super::{builtin, extreme, first, float_sum, kernel, sum};
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::error::from_datafusion;
+use crate::kernel::Options;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 use crate::types::to_arrow;
@@ -111,8 +112,10 @@ fn sum(mut call: Call) -> Result<Typed> {
     };
     let tolerant = call.name == "try_sum";
     let wraps = ty == DataType::Long && !call.settings.ansi && !tolerant;
-    let expr = if ty == DataType::Double || wraps {
+    let expr = if wraps {
         builtin(&call, df::sum::sum_udaf(), vec![arg], false)
+    } else if ty == DataType::Double {
+        kernel(&call, &float_sum::KERNELS[0], Options::default(), vec![arg], &ty)
     } else {
         kernel(&call, &sum::KERNELS[0], strictness(&call, &ty, tolerant), vec![arg], &ty)
     };
@@ -138,7 +141,7 @@ pub(super) fn avg(mut call: Call) -> Result<Typed> {
     let tolerant = call.name == "try_avg";
     let expr = if ty == DataType::Double {
         let arg = coerce::cast_implicitly(&call.args[0], &ty, call.settings).expr;
-        builtin(&call, df::average::avg_udaf(), vec![arg], false)
+        kernel(&call, &float_sum::KERNELS[1], Options::default(), vec![arg], &ty)
     } else {
         kernel(&call, &sum::KERNELS[1], strictness(&call, &ty, tolerant), call.exprs(), &ty)
     };

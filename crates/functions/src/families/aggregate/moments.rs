@@ -1,21 +1,18 @@
-//! `skewness`, `kurtosis` and `corr` by running central moments, with Spark's rounding; covariance and
-//! regression by DataFusion's accumulators; bitwise aggregates.
+//! `skewness`, `kurtosis` and `corr` by running central moments, with Spark's rounding; bitwise aggregates.
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType as Arrow, Float64Type};
 use datafusion::common::Result as DfResult;
 use datafusion::functions_aggregate as df;
-use datafusion::logical_expr::{Accumulator, Expr, lit, when};
+use datafusion::logical_expr::Accumulator;
 use datafusion::scalar::ScalarValue;
 use spark::Result;
 use spark::types::DataType;
 
-use super::basic::as_type;
 use super::{builtin, finish};
 use crate::aggregate::{AggregateArgs, AggregateKernel};
 use crate::call::Call;
 use crate::coerce::Expected;
-use crate::error::from_datafusion;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 
@@ -24,17 +21,6 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "skewness", build: Build::Aggregate(moment) },
     Function { name: "kurtosis", build: Build::Aggregate(moment) },
     Function { name: "corr", build: Build::Aggregate(corr) },
-    Function { name: "covar_pop", build: Build::Aggregate(pair) },
-    Function { name: "covar_samp", build: Build::Aggregate(pair) },
-    Function { name: "regr_avgx", build: Build::Aggregate(pair) },
-    Function { name: "regr_avgy", build: Build::Aggregate(pair) },
-    Function { name: "regr_count", build: Build::Aggregate(pair) },
-    Function { name: "regr_intercept", build: Build::Aggregate(pair) },
-    Function { name: "regr_r2", build: Build::Aggregate(pair) },
-    Function { name: "regr_slope", build: Build::Aggregate(pair) },
-    Function { name: "regr_sxx", build: Build::Aggregate(pair) },
-    Function { name: "regr_sxy", build: Build::Aggregate(pair) },
-    Function { name: "regr_syy", build: Build::Aggregate(pair) },
     Function { name: "bit_and", build: Build::Aggregate(bits) },
     Function { name: "bit_or", build: Build::Aggregate(bits) },
     Function { name: "bit_xor", build: Build::Aggregate(bits) },
@@ -79,67 +65,6 @@ fn corr(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
     Ok(super::finish_moment(call, &KERNELS[3]).named(name))
-}
-
-fn pair(mut call: Call) -> Result<Typed> {
-    call.arity(2..=2)?;
-    let name = call.display_name();
-    let averaged = usize::from(call.name == "regr_avgx");
-    let averages = call.name.starts_with("regr_avg");
-    if averages
-        && call.args.iter().all(|a| a.ty.is_numeric())
-        && matches!(call.args[averaged].ty, DataType::Decimal { .. })
-    {
-        let there = call.args[0].expr.clone().is_not_null().and(call.args[1].expr.clone().is_not_null());
-        let kept = when(there, call.args[averaged].expr.clone()).end().map_err(from_datafusion)?;
-        let value = call.args.swap_remove(averaged);
-        call.args = vec![Typed { expr: kept, nullable: true, ..value }];
-        return super::basic::avg(call).map(|average| average.named(name));
-    }
-    let any_number = ["regr_count", "regr_avgx", "regr_avgy"].contains(&call.name.as_str());
-    for i in 0..2 {
-        if any_number {
-            call.expect(i, Expected::Numeric)?;
-        }
-        call.expect(i, Expected::Type(DataType::Double))?;
-    }
-    let udaf = match call.name.as_str() {
-        "covar_pop" => df::covariance::covar_pop_udaf(),
-        "covar_samp" => df::covariance::covar_samp_udaf(),
-        "regr_avgx" => df::regr::regr_avgx_udaf(),
-        "regr_avgy" => df::regr::regr_avgy_udaf(),
-        "regr_count" => df::regr::regr_count_udaf(),
-        "regr_intercept" => df::regr::regr_intercept_udaf(),
-        "regr_r2" => df::regr::regr_r2_udaf(),
-        "regr_slope" => df::regr::regr_slope_udaf(),
-        "regr_sxx" => df::regr::regr_sxx_udaf(),
-        "regr_sxy" => df::regr::regr_sxy_udaf(),
-        _ => df::regr::regr_syy_udaf(),
-    };
-    let mut expr = builtin(&call, udaf, call.exprs(), false);
-    if call.name == "regr_r2" {
-        // One value of the dependent variable everywhere is explained entirely.
-        let sum = |udaf| builtin(&call, udaf, call.exprs(), false);
-        let (ys, xs) = (sum(df::regr::regr_syy_udaf()), sum(df::regr::regr_sxx_udaf()));
-        let level = ys.eq(lit(0.0)).and(xs.not_eq(lit(0.0)));
-        expr = when(level, lit(1.0))
-            .otherwise(expr)
-            .map_err(|e| spark::Error::internal(format!("the case of one value: {e}")))?;
-    }
-    if call.name == "regr_count" {
-        return Ok(Typed::new(as_type(expr, &DataType::Long), DataType::Long, false, name));
-    }
-    let lone_is_nan = call.settings.conf.get_bool("spark.sql.legacy.statisticalAggregate", false);
-    if call.name == "covar_samp" && lone_is_nan {
-        let pairs = builtin(&call, df::regr::regr_count_udaf(), call.exprs(), false);
-        let one = Expr::Literal(ScalarValue::UInt64(Some(1)), None);
-        let nan = Expr::Literal(ScalarValue::Float64(Some(f64::NAN)), None);
-        let expr = when(pairs.eq(one), nan)
-            .otherwise(expr)
-            .map_err(|e| spark::Error::internal(format!("the case of one pair: {e}")))?;
-        return Ok(Typed::new(expr, DataType::Double, true, name));
-    }
-    Ok(Typed::new(expr, DataType::Double, true, name))
 }
 
 fn bits(mut call: Call) -> Result<Typed> {
@@ -266,18 +191,18 @@ impl Accumulator for Moments {
 
 /// Count, means, and central moments of pairs.
 #[derive(Debug, Default, Clone, Copy)]
-struct CoMoments {
-    n: f64,
-    x: f64,
-    y: f64,
-    xy: f64,
-    xx: f64,
-    yy: f64,
-    nan: bool,
+pub(super) struct CoMoments {
+    pub n: f64,
+    pub x: f64,
+    pub y: f64,
+    pub xy: f64,
+    pub xx: f64,
+    pub yy: f64,
+    pub nan: bool,
 }
 
 impl CoMoments {
-    fn add(&mut self, x: f64, y: f64) {
+    pub fn add(&mut self, x: f64, y: f64) {
         let n = self.n + 1.0;
         let (dx, dy) = (x - self.x, y - self.y);
         let (mean_x, mean_y) = (self.x + dx / n, self.y + dy / n);
@@ -287,7 +212,7 @@ impl CoMoments {
         (self.n, self.x, self.y) = (n, mean_x, mean_y);
     }
 
-    fn merge(&mut self, o: &CoMoments) {
+    pub fn merge(&mut self, o: &CoMoments) {
         if o.n == 0.0 {
             return;
         }
@@ -308,6 +233,16 @@ impl CoMoments {
             yy: self.yy + o.yy + dy * per_y * n1 * n2,
             nan: self.nan,
         };
+    }
+
+    /// What partial states carry.
+    pub fn parts(&self) -> [f64; 6] {
+        [self.n, self.x, self.y, self.xy, self.xx, self.yy]
+    }
+
+    /// The moments with these [`CoMoments::parts`].
+    pub fn of([n, x, y, xy, xx, yy]: [f64; 6], nan: bool) -> Self {
+        CoMoments { n, x, y, xy, xx, yy, nan }
     }
 
     fn correlation(&self) -> Option<f64> {
@@ -339,15 +274,13 @@ impl Accumulator for CoMoments {
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        let parts = [self.n, self.x, self.y, self.xy, self.xx, self.yy];
-        Ok(parts.map(|v| ScalarValue::Float64(Some(v))).to_vec())
+        Ok(self.parts().map(|v| ScalarValue::Float64(Some(v))).to_vec())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
         let column = |i: usize| states[i].as_primitive::<Float64Type>();
         for row in 0..states[0].len() {
-            let [n, x, y, xy, xx, yy] = [0, 1, 2, 3, 4, 5].map(|i| column(i).value(row));
-            self.merge(&CoMoments { n, x, y, xy, xx, yy, nan: self.nan });
+            self.merge(&CoMoments::of([0, 1, 2, 3, 4, 5].map(|i| column(i).value(row)), self.nan));
         }
         Ok(())
     }

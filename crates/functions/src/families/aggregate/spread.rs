@@ -79,21 +79,21 @@ impl Measure {
 
 /// Count, mean, and the sum of squared distances from it.
 #[derive(Debug, Default, Clone, Copy)]
-struct Cell {
-    n: f64,
-    mean: f64,
-    m2: f64,
+pub(super) struct Cell {
+    pub n: f64,
+    pub mean: f64,
+    pub m2: f64,
 }
 
 impl Cell {
-    fn add(&mut self, x: f64) {
+    pub fn add(&mut self, x: f64) {
         let n = self.n + 1.0;
         let delta = x - self.mean;
         let per = delta / n;
         *self = Cell { n, mean: self.mean + per, m2: self.m2 + delta * (delta - per) };
     }
 
-    fn merge(&mut self, o: &Cell) {
+    pub fn merge(&mut self, o: &Cell) {
         if o.n == 0.0 {
             return;
         }

@@ -465,6 +465,7 @@ mod tests {
                 return_type: &output,
                 options: &options,
                 distinct: false,
+                sliding: false,
             };
             let values = Decimal128Array::from(vec![Some(150), None, Some(-25), Some(7), None])
                 .with_precision_and_scale(precision, 2)

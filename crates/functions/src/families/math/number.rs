@@ -38,6 +38,7 @@ fn bin(call: Call) -> Result<Typed> {
 
 fn hex(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    call.bytes_of_strings();
     let numeric = call.args[0].ty.is_numeric();
     let expected = if numeric {
         Expected::Type(DataType::Long)

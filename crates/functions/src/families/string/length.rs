@@ -35,11 +35,13 @@ fn length(call: Call) -> SparkResult<Typed> {
     rows::plain(call, &[Expected::StringOrBinary], kernel, DataType::Integer)
 }
 
-fn octet_length(call: Call) -> SparkResult<Typed> {
+fn octet_length(mut call: Call) -> SparkResult<Typed> {
+    call.bytes_of_strings();
     rows::plain(call, &[Expected::StringOrBinary], &OCTETS, DataType::Integer)
 }
 
-fn bit_length(call: Call) -> SparkResult<Typed> {
+fn bit_length(mut call: Call) -> SparkResult<Typed> {
+    call.bytes_of_strings();
     rows::plain(call, &[Expected::StringOrBinary], &BITS, DataType::Integer)
 }
 

@@ -1,5 +1,5 @@
-//! The `*_utf8` functions. Strings inside plans are always valid, so these look at binary arguments
-//! before they would become strings.
+//! The `*_utf8` functions. Strings inside plans are always valid (docs/adr/0006), so these look at binary
+//! arguments before they would become strings.
 
 use datafusion::common::Result;
 use datafusion::logical_expr::ColumnarValue;
@@ -30,9 +30,18 @@ const TRY_VALIDATE: Kernel = Kernel::new("try_validate_utf8", |args| eval_valida
 /// Kernels of this file.
 pub const KERNELS: &[Kernel] = &[IS_VALID, MAKE_VALID, VALIDATE, TRY_VALIDATE];
 
+/// `INVALID_UTF8_STRING` of these bytes.
+pub fn not_utf8(bytes: &[u8]) -> Error {
+    let shown: String = bytes.iter().map(|b| format!("\\x{b:02X}")).collect();
+    Error::new(ErrorKind::IllegalArgument, "INVALID_UTF8_STRING")
+        .param("str", &shown)
+        .with_message(format!("{shown} is not valid UTF-8."))
+}
+
 fn is_valid(mut call: Call) -> SparkResult<Typed> {
     call.arity(1..=1)?;
     call.expect(0, Expected::StringOrBinary)?;
+    call.bytes_of_strings();
     Ok(call.kernel(&IS_VALID, DataType::Boolean, true))
 }
 
@@ -51,6 +60,7 @@ fn try_validate(call: Call) -> SparkResult<Typed> {
 fn as_text(mut call: Call, kernel: &'static Kernel) -> SparkResult<Typed> {
     call.arity(1..=1)?;
     call.expect(0, Expected::StringOrBinary)?;
+    call.bytes_of_strings();
     let ty = match &call.args[0].ty {
         ty @ DataType::String { .. } => ty.clone(),
         _ => DataType::STRING,
@@ -81,14 +91,7 @@ fn eval_validate(args: &KernelArgs, strict: bool) -> Result<ColumnarValue> {
                 out.push_str(s);
                 Ok(true)
             }
-            Err(_) if strict => {
-                let shown: String = b.iter().map(|b| format!("\\x{b:02X}")).collect();
-                fail(
-                    Error::new(ErrorKind::IllegalArgument, "INVALID_UTF8_STRING")
-                        .param("str", &shown)
-                        .with_message(format!("{shown} is not valid UTF-8.")),
-                )
-            }
+            Err(_) if strict => fail(not_utf8(b)),
             Err(_) => Ok(false),
         }
     })

@@ -1,5 +1,6 @@
 //! The file source of text records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -247,6 +248,13 @@ fn record(format: &RowFormat, line: &[u8], first: &mut bool, builders: &mut Buil
     // What is no text in bytes was turned into one before its lines were found.
     let encoding = if format.encoding.splits_at_bytes() { format.encoding } else { Encoding::Utf8 };
     let text = encoding.decode(line);
+    let replaced = encoding == Encoding::Utf8 && matches!(text, Cow::Owned(_));
+    if replaced && matches!(format.kind, Kind::Text) && !builders.columns.is_empty() {
+        // What the readers of CSV replace, a reader of text would keep.
+        let start = std::str::from_utf8(line).map_or_else(|e| e.valid_up_to(), |_| line.len());
+        let bad = &line[start..line.len().min(start + 4)];
+        return Err(functions::error::external(functions::families::string::utf8::not_utf8(bad)));
+    }
     // The header is the first line that is one.
     let skipped = matches!(&format.kind, Kind::Csv(csv) if csv.is_skipped(&text));
     let first_of_file = !skipped && std::mem::take(first);
