@@ -196,7 +196,7 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
         bad_files: crate::snapshot::bad_files(settings),
         partition_columns: Some(entry.partition_columns.clone()),
         allow_empty: true,
-        partition_locations: entry.partition_locations.clone().into_iter().collect(),
+        registry: crate::command::known_partitions(entry, settings).cloned(),
         added_defaults: planner::source::AddedDefaults::from_texts(&entry.added_defaults)
             .map_err(functions::error::from_datafusion)?,
     })

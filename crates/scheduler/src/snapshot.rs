@@ -145,7 +145,7 @@ pub fn read_request(source: &DataSource, settings: &Settings) -> Result<ReadRequ
         merge_parquet_schemas: conf.get_bool("spark.sql.parquet.mergeSchema", false),
         partition_columns: None,
         allow_empty: false,
-        partition_locations: Vec::new(),
+        registry: None,
         added_defaults: Default::default(),
     })
 }

@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use glob::{MatchOptions, Pattern};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use spark::{Error, Result};
 
+use super::partitions::{escape, unescape};
 use super::paths::{self, Location};
+use super::registry::Registry;
 use super::{Options, ReadRequest};
+
+/// Folders listed at a time.
+const CONCURRENT_LISTINGS: usize = 32;
 
 /// A file and where partition columns begin in its path.
 #[derive(Debug, Clone)]
@@ -52,27 +57,117 @@ pub async fn list(runtime: &Arc<RuntimeEnv>, request: &ReadRequest) -> Result<Li
         }
         url = Some(location.store);
     }
-    for (partition, path) in &request.partition_locations {
-        let location = paths::locate(path)?;
-        if url.as_ref().is_some_and(|u| *u != location.store) {
-            return Err(Error::unsupported("reading from several object stores at once"));
-        }
-        let store = runtime.object_store(&location.store).map_err(functions::error::from_datafusion)?;
-        files.retain(|f| !is_below(f, partition));
-        let partition: Arc<str> = partition.as_str().into();
-        let own = list_root(store.as_ref(), &location, request).await?;
-        files.extend(own.into_iter().map(|f| Listed { partition: Some(Arc::clone(&partition)), ..f }));
+    if let (Some(registry), Some(url)) = (&request.registry, &url) {
+        files = registered(files, registry);
+        let store = runtime.object_store(url).map_err(functions::error::from_datafusion)?;
+        files.extend(located(store.as_ref(), url, registry, request).await?);
     }
     let store = url.ok_or_else(|| Error::analysis("UNABLE_TO_INFER_SCHEMA").param("format", &request.format))?;
     apply_filters(&mut files, request)?;
     Ok(Listing { store, files, roots })
 }
 
-/// True if the file's folder is the one that a partition would have below the table's.
-fn is_below(file: &Listed, partition: &str) -> bool {
-    let below: Vec<String> =
-        file.meta.location.parts().skip(file.base.parts().count()).map(|p| p.as_ref().to_string()).collect();
-    file.partition.is_none() && below.join("/").strip_prefix(partition).is_some_and(|rest| rest.starts_with('/'))
+/// The files in the folders of partitions that are known, each with its partition.
+fn registered(files: Vec<Listed>, registry: &Registry) -> Vec<Listed> {
+    let of = |file: Listed| {
+        let (folder, _) = file.meta.location.as_ref().strip_prefix(file.base.as_ref())?.rsplit_once('/')?;
+        let folder = folder.trim_start_matches('/');
+        registry.get(folder).filter(|p| p.location.is_none())?;
+        let partition = Some(Arc::from(folder));
+        Some(Listed { partition, ..file })
+    };
+    files.into_iter().filter_map(of).collect()
+}
+
+/// The files of partitions in folders of their own.
+async fn located(
+    store: &dyn ObjectStore,
+    url: &ObjectStoreUrl,
+    registry: &Registry,
+    request: &ReadRequest,
+) -> Result<Vec<Listed>> {
+    let mut listings = Vec::new();
+    for (partition, path) in registry.located() {
+        let location = paths::locate(path)?;
+        if *url != location.store {
+            return Err(Error::unsupported("reading from several object stores at once"));
+        }
+        listings.push(list_partition(store, location, Arc::from(partition.as_str()), request));
+    }
+    let mut found = futures::stream::iter(listings).buffer_unordered(CONCURRENT_LISTINGS);
+    let mut files = Vec::new();
+    while let Some(own) = found.next().await {
+        files.extend(own?);
+    }
+    Ok(files)
+}
+
+async fn list_partition(
+    store: &dyn ObjectStore,
+    location: Location,
+    partition: Arc<str>,
+    request: &ReadRequest,
+) -> Result<Vec<Listed>> {
+    let files = list_root(store, &location, request).await?;
+    Ok(files.into_iter().map(|f| Listed { partition: Some(Arc::clone(&partition)), ..f }).collect())
+}
+
+/// What is in one folder, on the way to which `values` were seen.
+async fn list_level(
+    store: &Arc<dyn ObjectStore>,
+    values: Vec<String>,
+    folder: Path,
+) -> (Vec<String>, object_store::Result<object_store::ListResult>) {
+    (values, store.list_with_delimiter(Some(&folder)).await)
+}
+
+/// The folders that are partitions by `columns`: their paths with the columns spelled so, and where they
+/// are if that is not the folder of the path. Folders of other names are passed over.
+///
+/// # Errors
+/// Failures of the store.
+pub async fn partition_folders(
+    runtime: &Arc<RuntimeEnv>,
+    location: &str,
+    columns: &[String],
+    case_sensitive: bool,
+) -> Result<Vec<(String, Option<String>)>> {
+    let root = paths::locate(location)?;
+    let store = runtime.object_store(&root.store).map_err(functions::error::from_datafusion)?;
+    let mut level = vec![(Vec::new(), root.path.clone())];
+    for column in columns {
+        let listings: Vec<_> = level.into_iter().map(|(values, folder)| list_level(&store, values, folder)).collect();
+        let mut listings = futures::stream::iter(listings).buffer_unordered(CONCURRENT_LISTINGS);
+        let mut next = Vec::new();
+        while let Some((values, listed)) = listings.next().await {
+            let listed = match listed {
+                Err(object_store::Error::NotFound { .. }) => continue,
+                other => other.map_err(|e| store_error(location, e))?,
+            };
+            for folder in listed.common_prefixes {
+                let Some(name) = folder.filename().filter(|n| !n.starts_with('.')) else { continue };
+                let Some((key, value)) = name.split_once('=') else { continue };
+                if super::same_name(&unescape(key), column, case_sensitive) && !value.is_empty() {
+                    let mut values = values.clone();
+                    values.push(format!("{}={}", escape(column), escape(&unescape(value))));
+                    next.push((values, folder));
+                }
+            }
+        }
+        level = next;
+    }
+    let base = root.display.trim_end_matches('/');
+    let mut found: Vec<_> = level
+        .into_iter()
+        .map(|(values, folder)| {
+            let path = values.join("/");
+            let below = folder.as_ref().strip_prefix(root.path.as_ref()).unwrap_or_default().trim_start_matches('/');
+            let own = (below != path).then(|| format!("{base}/{below}"));
+            (path, own)
+        })
+        .collect();
+    found.sort();
+    Ok(found)
 }
 
 fn apply_filters(files: &mut Vec<Listed>, request: &ReadRequest) -> Result<()> {

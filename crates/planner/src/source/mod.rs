@@ -13,6 +13,7 @@ pub mod parquet;
 pub mod partitions;
 pub mod paths;
 pub mod range;
+pub mod registry;
 pub mod rows;
 pub mod stores;
 pub mod table;
@@ -26,6 +27,7 @@ use spark::{Error, Result};
 pub use bad_files::BadFiles;
 pub use defaults::AddedDefaults;
 pub use options::Options;
+pub use registry::Registry;
 pub use table::{FileTable, Format};
 
 /// Files to read, with everything the session decides about them.
@@ -49,8 +51,8 @@ pub struct ReadRequest {
     pub bad_files: BadFiles,
     /// An empty or absent directory is a table without rows (a catalog's table), not an error.
     pub allow_empty: bool,
-    /// Partitions, as `p=1/q=x`, whose files are in folders of their own.
-    pub partition_locations: Vec<(String, String)>,
+    /// The partitions that a catalog knows, where it does: other folders are not the table's.
+    pub registry: Option<Registry>,
     /// Values of columns in files that were written before the columns were there.
     pub added_defaults: AddedDefaults,
 }
@@ -88,7 +90,6 @@ pub async fn open(state: &SessionState, request: ReadRequest) -> Result<Opened> 
     let told = format.with_statistics(state, &listed.store, files, &data_schema).await?;
     let table =
         FileTable::new(listed.store, told.files, &data_schema, &partitions.columns, format.with_schema(&data_schema))
-            .with_time_zone(partitions::time_zone(&request))
             .with_mismatches(told.mismatches)
             .with_spellings(&told.spellings);
     Ok(Opened { schema, table: Arc::new(table) })

@@ -1,5 +1,6 @@
 //! Columns that stand in folder names: `year=2024/month=1`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType as Arrow;
@@ -43,6 +44,9 @@ impl Partitions {
 /// # Errors
 /// `CONFLICTING_PARTITION_COLUMN_NAMES` where folders disagree.
 pub fn infer(listing: &Listing, request: &ReadRequest) -> Result<Partitions> {
+    if request.registry.is_some() && request.partition_columns.as_ref().is_some_and(|c| !c.is_empty()) {
+        return registered(listing, request);
+    }
     let raw: Vec<Folders> = listing.files.iter().map(folders).collect();
     let recursive = request.options.bool("recursiveFileLookup", false)?;
     let names = if recursive { Vec::new() } else { names(&raw, listing, request)? };
@@ -66,6 +70,30 @@ pub fn infer(listing: &Listing, request: &ReadRequest) -> Result<Partitions> {
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Partitions { columns, values, kept })
+}
+
+/// The partitions of files of which the catalog knows the partition.
+fn registered(listing: &Listing, request: &ReadRequest) -> Result<Partitions> {
+    let columns = known_columns(request);
+    let zone = time_zone(request);
+    let mut parsed: HashMap<&str, Vec<ScalarValue>> = HashMap::new();
+    let mut values = Vec::with_capacity(listing.files.len());
+    for file in &listing.files {
+        let partition = file.partition.as_deref().unwrap_or_default();
+        if let Some(known) = parsed.get(partition) {
+            values.push(known.clone());
+            continue;
+        }
+        let raw = folders(file);
+        let these = raw.iter().zip(&columns).map(|((_, v), c)| value(v.as_deref(), &c.data_type, &zone));
+        let these = these.collect::<Result<Vec<_>>>()?;
+        if these.len() != columns.len() {
+            return Err(Error::internal(format!("the partition {partition} lacks a column")));
+        }
+        parsed.insert(partition, these.clone());
+        values.push(these);
+    }
+    Ok(Partitions { columns, kept: vec![true; values.len()], values })
 }
 
 /// The partition columns of an empty table whose catalog entry names them.
@@ -280,7 +308,7 @@ fn value(text: Option<&str>, ty: &DataType, zone: &str) -> Result<ScalarValue> {
 }
 
 /// The zone whose clock the instants in folder names are on.
-pub(super) fn time_zone(request: &ReadRequest) -> Arc<str> {
+fn time_zone(request: &ReadRequest) -> Arc<str> {
     request.options.get("timeZone").map_or_else(|| Arc::clone(&request.time_zone), Arc::from)
 }
 

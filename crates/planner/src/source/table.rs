@@ -200,8 +200,6 @@ pub struct FileTable {
     file_schema: Option<TableSchema>,
     partition_schema: SchemaRef,
     partitions: Vec<StructField>,
-    /// The zone whose clock the instants in folder names are on.
-    time_zone: Arc<str>,
     mismatches: Mismatches,
 }
 
@@ -229,14 +227,8 @@ impl FileTable {
             file_schema,
             partition_schema: Arc::new(Schema::new(partition_fields)),
             partitions: partitions.to_vec(),
-            time_zone: functions::types::UTC.into(),
             mismatches: Mismatches::new(),
         }
-    }
-
-    /// The table whose folders have instants on the clock of `time_zone`.
-    pub(super) fn with_time_zone(self, time_zone: Arc<str>) -> Self {
-        FileTable { time_zone, ..self }
     }
 
     /// The table with what is wrong with some of its columns.
@@ -332,26 +324,9 @@ impl FileTable {
         })
     }
 
-    /// The partitions that have files, as `a=1/b=2`.
-    pub fn partitions(&self) -> Vec<String> {
-        let printer = crate::text::Printer::new(&self.time_zone);
-        let mut names: Vec<String> = self
-            .files
-            .iter()
-            .map(|file| {
-                let parts = file.partition_values.iter().zip(&self.partitions).map(|(value, field)| {
-                    let text = match value.to_array() {
-                        Ok(array) if !value.is_null() => printer.cell(&array, 0, &field.data_type),
-                        _ => super::partitions::NULL_NAME.to_string(),
-                    };
-                    format!("{}={}", field.name, super::partitions::escape(&text))
-                });
-                parts.collect::<Vec<_>>().join("/")
-            })
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+    /// The columns that stand in folder names.
+    pub fn partition_columns(&self) -> &[StructField] {
+        &self.partitions
     }
 
     /// URLs of the files as Spark's `inputFiles` gives them.

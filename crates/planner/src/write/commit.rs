@@ -1,6 +1,6 @@
 //! The staging folder of a write, and how its files come into place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -47,6 +47,15 @@ impl Job {
         Path::parse(joined.trim_start_matches('/')).map_err(|e| self.failed(&e.to_string()))
     }
 
+    /// A file of a partition with a folder of its own.
+    fn inside(&self, location: &Location, file: &str) -> Result<Path> {
+        if location.store != self.location.store {
+            return Err(Error::unsupported("writing to several object stores at once"));
+        }
+        let joined = format!("{}/{file}", location.path);
+        Path::parse(joined.trim_start_matches('/')).map_err(|e| self.failed(&e.to_string()))
+    }
+
     /// Whether there is anything at the target.
     pub async fn exists(&self) -> Result<bool> {
         if self.local().is_some_and(|p| p.exists()) {
@@ -65,19 +74,29 @@ impl Job {
 
     /// Moves the staged files into place and removes what the mode says.
     pub async fn commit(&self, spec: &WriteSpec, staged: Vec<String>) -> Result<()> {
+        let is_within = |folder: &str| {
+            let rest = folder.strip_prefix(spec.within.as_str());
+            rest.is_some_and(|r| spec.within.is_empty() || r.is_empty() || r.starts_with('/'))
+        };
         match spec.mode {
-            SaveMode::Overwrite => self.delete_data(|_| true).await?,
-            SaveMode::OverwriteDynamic if spec.partition_by.is_empty() => self.delete_data(|_| true).await?,
+            SaveMode::Overwrite => self.delete(spec, is_within).await?,
+            SaveMode::OverwriteDynamic if spec.partition_by.is_empty() => self.delete(spec, |_| true).await?,
             SaveMode::OverwriteDynamic => {
                 let folders: BTreeSet<&str> =
                     staged.iter().filter_map(|f| f.rsplit_once('/')).map(|(d, _)| d).collect();
-                self.delete_data(|path| path.rsplit_once('/').is_some_and(|(d, _)| folders.contains(d))).await?;
+                self.delete(spec, |folder| folders.contains(folder)).await?;
             }
             _ => {}
         }
+        let located: HashMap<&str, &Location> = spec.located.iter().map(|(p, l)| (p.as_str(), l)).collect();
         let mut moves = Vec::with_capacity(staged.len());
         for relative in &staged {
-            moves.push((self.staged(relative)?, self.place(relative)?));
+            let own = relative.rsplit_once('/').and_then(|(folder, file)| Some((located.get(folder)?, file)));
+            let to = match own {
+                Some((location, file)) => self.inside(location, file)?,
+                None => self.place(relative)?,
+            };
+            moves.push((self.staged(relative)?, to));
         }
         let moves: Vec<_> = moves.iter().map(|(from, to)| self.store.rename(from, to)).collect();
         futures::stream::iter(moves)
@@ -88,6 +107,23 @@ impl Job {
         let success = self.place("_SUCCESS")?;
         self.store.put(&success, PutPayload::new()).await.map_err(|e| self.failed(&e.to_string()))?;
         self.abort().await;
+        Ok(())
+    }
+
+    /// Deletes the files of the partitions whose path passes `doomed`.
+    async fn delete(&self, spec: &WriteSpec, doomed: impl Fn(&str) -> bool) -> Result<()> {
+        self.delete_data(|path| doomed(path.rsplit_once('/').map_or("", |(folder, _)| folder))).await?;
+        for (_, location) in spec.located.iter().filter(|(partition, _)| doomed(partition)) {
+            // Folders below are not the partition's.
+            let listed = self.store.list_with_delimiter(Some(&location.path)).await;
+            let files = match listed {
+                Err(object_store::Error::NotFound { .. }) => Vec::new(),
+                other => other.map_err(|e| self.failed(&e.to_string()))?.objects,
+            };
+            for file in files {
+                self.store.delete(&file.location).await.map_err(|e| self.failed(&e.to_string()))?;
+            }
+        }
         Ok(())
     }
 

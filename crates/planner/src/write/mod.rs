@@ -7,6 +7,7 @@ mod parquet;
 mod rows;
 mod xml;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -63,6 +64,10 @@ pub struct WriteSpec {
     pub schema: StructType,
     pub columns: Vec<usize>,
     pub partition_by: Vec<String>,
+    /// Partitions, as `p=1/q=x`, whose files go to a folder of their own.
+    pub located: Vec<(String, Location)>,
+    /// The partition, as `p=1`, of which `Overwrite` replaces everything; empty for all.
+    pub within: String,
     pub time_zone: Arc<str>,
     pub case_sensitive: bool,
     /// Codec where the options name none.
@@ -74,6 +79,8 @@ pub struct WriteSpec {
 pub struct Written {
     pub rows: u64,
     pub files: usize,
+    /// The partitions that there are rows for, as `p=1/q=x`.
+    pub partitions: BTreeSet<String>,
     /// False where the mode is `ignore` and there was something.
     pub done: bool,
 }
@@ -173,8 +180,10 @@ pub async fn write(
     match gather(tasks).await {
         Ok((rows, staged)) => {
             let files = staged.len();
+            let folders = staged.iter().filter_map(|f| f.rsplit_once('/'));
+            let partitions = folders.map(|(folder, _)| folder.to_string()).collect();
             job.commit(&spec, staged).await?;
-            Ok(Written { rows, files, done: true })
+            Ok(Written { rows, files, partitions, done: true })
         }
         Err(e) => {
             job.abort().await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use planner::source::Registry;
 use serde::{Deserialize, Serialize};
 use spark::Result;
 use spark::plan::Options;
@@ -49,20 +50,14 @@ pub struct TableEntry {
     /// Bytes and rows as `ANALYZE TABLE` found them.
     #[serde(default)]
     pub statistics: Option<(u64, Option<u64>)>,
-    /// Bytes and rows of partitions as `ANALYZE TABLE … PARTITION` found them, by the partition's path.
-    #[serde(default)]
-    pub partition_statistics: BTreeMap<String, (u64, Option<u64>)>,
     /// What `ANALYZE TABLE … FOR COLUMNS` found, by the column's name in lower case.
     #[serde(default)]
     pub column_statistics: BTreeMap<String, ColumnStatistics>,
     #[serde(default)]
     pub collation: Option<String>,
-    /// Partitions that were added, as `p=1/q=x`: they are there without files.
+    /// The partitions of a partitioned table; none where they are what folders there are.
     #[serde(default)]
-    pub partitions: Vec<String>,
-    /// Where partitions are that are not below the table's folder, by `p=1/q=x`.
-    #[serde(default)]
-    pub partition_locations: BTreeMap<String, String>,
+    pub registry: Option<Registry>,
     /// Values of columns in files that were written before the columns were added, in the form of
     /// [`planner::source::defaults::to_text`], by the column's name.
     #[serde(default)]

@@ -128,7 +128,8 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         Call::RefreshTable { table } => cache::refresh(session, &parts(session, &table)?).await,
         Call::RecoverPartitions { table } => {
             let name = parts(session, &table)?;
-            session.find(&name, &session.settings())?.or_missing(&name)?;
+            let (place, entry) = session.table_entry(&name, "recoverPartitions()")?;
+            super::partition::recover(session, &place, &entry, (true, false), "recoverPartitions()").await?;
             Ok(Table::empty())
         }
         Call::RefreshByPath { path } => cache::refresh_path(session, &path).await,
@@ -155,11 +156,7 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
             let scope = spark::command::AnalyzeScope::Table { no_scan };
             super::statistics::analyze(session, &parts(session, &name)?, &Vec::new(), scope).await
         }
-        Call::ListPartitions { table } => {
-            let (_, entry) = session.table_entry(&parts(session, &table)?, "LIST PARTITIONS")?;
-            let names = show::partition_names(session, &entry).await?;
-            report::table(vec![text("partition", false)], names.into_iter().map(|n| vec![n.into()]).collect())
-        }
+        Call::ListPartitions { table } => show::partitions(session, &parts(session, &table)?, &Vec::new()).await,
         Call::GetTableProperties { table } => {
             let (_, entry) = session.entry(&parts(session, &table)?)?;
             let rows = entry.properties.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect();

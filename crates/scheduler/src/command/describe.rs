@@ -53,9 +53,9 @@ async fn check_partition(
     };
     match session.find(name, &session.settings())? {
         Found::Temp(shown, _) => Err(forbidden(quote_identifier(&shown), "TEMPORARY VIEW")),
-        Found::Entry(place, entry) if entry.is_view() => Err(forbidden(crate::catalog::shown(&place.parts()), "VIEW")),
+        Found::Entry(place, entry) if entry.is_view() => Err(forbidden(quote_identifier(&place.name), "VIEW")),
         Found::Entry(place, entry) => {
-            super::partition::partitioned(&place, &entry, "DESC PARTITION")?;
+            super::partition::partitioned(session, &place, &entry, "DESC PARTITION")?;
             super::partition::found(session, &place, &entry, partition).await
         }
         Found::Nothing => Err(table_not_found(name)),
@@ -221,8 +221,10 @@ pub fn details(session: &Session, place: &Place, entry: &TableEntry) -> Result<V
     if !entry.options.is_empty() {
         put("Storage Properties", listed(&entry.options));
     }
-    if !entry.partition_columns.is_empty() {
+    if entry.registry.is_some() {
         put("Partition Provider", "Catalog".into());
+    }
+    if !entry.partition_columns.is_empty() {
         put(
             "Partition Columns",
             format!("[{}]", entry.partition_columns.iter().map(|c| quote_identifier(c)).collect::<Vec<_>>().join(", ")),

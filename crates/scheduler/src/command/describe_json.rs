@@ -98,17 +98,19 @@ fn stored(place: &Place, entry: &TableEntry, partition: Option<&super::partition
     out.texts("namespace", std::slice::from_ref(&place.namespace));
     out.text("schema_name", &place.namespace);
     out.raw("columns", columns(&schema));
-    let mut location = entry.location.clone();
+    let (mut location, mut created) = (entry.location.clone(), entry.created_micros);
     if let Some(partition) = partition {
         let values: Vec<(String, String)> =
             partition.values().iter().map(|(c, v)| (c.clone(), v.clone().unwrap_or_default())).collect();
         out.pairs("partition_values", &values);
-        location = format!("{}/{}", location.trim_end_matches('/'), partition.path());
+        let known = entry.registry.as_ref().and_then(|r| r.get(&partition.path())).cloned().unwrap_or_default();
+        location = super::partition::location_of(entry, &partition.path(), &known);
+        created = known.created_micros;
     }
     if !location.is_empty() {
         out.text("location", &location);
     }
-    out.text("created_time", &instant(entry.created_micros));
+    out.text("created_time", &instant(created));
     out.text("last_access", "UNKNOWN");
     out.text("created_by", "Spark 4.3.0");
     kind_and_layout(&mut out, entry);
@@ -155,8 +157,10 @@ fn tail(out: &mut Object, entry: &TableEntry) {
     if !entry.options.is_empty() {
         out.pairs("storage_properties", &entry.options);
     }
-    if !entry.partition_columns.is_empty() {
+    if entry.registry.is_some() {
         out.text("partition_provider", "Catalog");
+    }
+    if !entry.partition_columns.is_empty() {
         out.texts("partition_columns", &entry.partition_columns);
     }
     out.text("collation", entry.collation.as_deref().unwrap_or("UTF8_BINARY"));

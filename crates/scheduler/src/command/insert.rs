@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr as DfExpr, LogicalPlan, Projection, lit};
 use datafusion::scalar::ScalarValue;
 use functions::Typed;
 use planner::source::{Options, paths};
-use planner::write::{SaveMode, WriteSpec};
+use planner::write::{SaveMode, WriteSpec, Written};
 use spark::command::{Insert, InsertMode};
 use spark::expr::CastMode;
 use spark::types::{DataType, StructField, StructType, quote_identifier};
@@ -40,7 +40,7 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     }
     check_partition_spec(&insert, &entry)?;
     let settings = session.settings();
-    super::partition::select(session, &place, &entry, &insert.partition).await?;
+    let selected = super::partition::select(session, &place, &entry, &insert.partition).await?;
     let query = with_defaults(&insert, &entry)?;
     let analyzed = session.analyze(&query, settings.clone()).await?;
     if overwrite && !dynamic(&settings, &[]) && reads(&analyzed, &entry) {
@@ -58,47 +58,20 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
         Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
     check_partitions_named(&insert, &place, &entry)?;
-    if let Some(location) = super::partition::own_location(session, &place, &entry, &insert.partition).await? {
-        let mode = if overwrite { SaveMode::Overwrite } else { SaveMode::Append };
-        let alone = TableEntry { location, partition_columns: Vec::new(), ..entry.clone() };
-        let done = into_entry(session, &alone, &without(rows, &entry.partition_columns), mode, op).await?;
-        super::statistics::changed(session, &place, &entry).await?;
-        return Ok(done);
+    let path = selected.path();
+    let known = super::partition::known(&entry, &settings);
+    if insert.if_partition_not_exists && known.is_some_and(|r| r.contains(&path)) {
+        return Ok(Table::empty());
     }
-    let replaces = overwrite && !target.fixed.is_empty() && !dynamic(&settings, &[]);
-    let before = match replaces {
-        true => Some(super::partition::before(session, &place, &entry, &insert.partition).await?),
-        false => None,
-    };
-    let dynamic = dynamic(&settings, &[]) || !target.fixed.is_empty();
+    let is_full = !path.is_empty() && target.fixed.len() == entry.partition_columns.len();
+    let dynamic = dynamic(&settings, &[]) && !is_full && !entry.partition_columns.is_empty();
     let mode = match (overwrite, dynamic) {
         (false, _) => SaveMode::Append,
-        (true, true) if !entry.partition_columns.is_empty() => SaveMode::OverwriteDynamic,
-        (true, _) => SaveMode::Overwrite,
+        (true, true) => SaveMode::OverwriteDynamic,
+        (true, false) => SaveMode::Overwrite,
     };
-    let done = into_entry(session, &entry, &rows, mode, op).await?;
-    if let Some(before) = before {
-        before.remove_untouched()?;
-    }
-    super::statistics::changed(session, &place, &entry).await?;
-    Ok(done)
-}
-
-/// Refuses rows for any partition of a table where some are in folders of their own.
-pub fn refuse_located(entry: &TableEntry) -> Result<()> {
-    if entry.partition_locations.is_empty() {
-        return Ok(());
-    }
-    Err(Error::unsupported("writing several partitions at once where some have a location of their own"))
-}
-
-/// The rows without the columns of those names.
-fn without(rows: Analyzed, names: &[String]) -> Analyzed {
-    let keeps = |field: &StructField| !names.iter().any(|n| n.eq_ignore_ascii_case(&field.name));
-    let kept: Vec<usize> = (0..rows.columns.len()).filter(|i| keeps(&rows.schema.fields[*i])).collect();
-    let fields = kept.iter().map(|i| rows.schema.fields[*i].clone()).collect();
-    let columns = kept.iter().map(|i| rows.columns[*i]).collect();
-    Analyzed { columns, schema: StructType::new(fields), ..rows }
+    let whole = is_full.then(|| path.clone());
+    into_table(session, &place, &entry, &rows, Put { mode, within: path, whole }, op).await
 }
 
 /// Checks which partition columns an insert gives, and how.
@@ -223,8 +196,48 @@ pub async fn into_new(
     let target = Target { place, entry: &entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
     let rows = arranged(session, analyzed, &target, &settings).await?;
     let mode = if entry.kind == crate::catalog::Kind::Managed { SaveMode::Overwrite } else { SaveMode::ErrorIfExists };
-    into_entry(session, &entry, &rows, mode, op).await?;
+    let written = into_entry(session, &entry, &rows, Put::of(mode), op).await?;
+    let registry = super::partition::registry_of(&settings, &entry.partition_columns, &written.partitions);
+    let entry = TableEntry { registry, ..entry };
     session.engine().shared().catalog.put_table(&place.namespace, entry, false)?;
+    Ok(Table::empty())
+}
+
+/// What a write does to a table.
+pub struct Put {
+    pub mode: SaveMode,
+    /// The partition, as `p=1`, of which it replaces everything; empty for the whole table.
+    pub within: String,
+    /// The only partition that it writes, which there is then even without rows.
+    pub whole: Option<String>,
+}
+
+impl Put {
+    /// A write anywhere in the table.
+    pub fn of(mode: SaveMode) -> Self {
+        Put { mode, within: String::new(), whole: None }
+    }
+}
+
+/// Writes rows into a table that exists, and enters their partitions.
+pub async fn into_table(
+    session: &Arc<Session>,
+    place: &Place,
+    entry: &TableEntry,
+    rows: &Analyzed,
+    put: Put,
+    op: &OperationContext,
+) -> Result<Table> {
+    let whole = put.whole.clone();
+    let (replaces, within) = (put.mode == SaveMode::Overwrite, format!("{}/", put.within));
+    let mut new = into_entry(session, entry, rows, put, op).await?.partitions;
+    new.extend(whole);
+    let is_within = |p: &&String| within == "/" || format!("{p}/").starts_with(&within);
+    let before = super::partition::known(entry, &session.settings()).cloned().unwrap_or_default();
+    let before = before.iter().map(|(path, _)| path).filter(|_| replaces);
+    let gone = before.filter(is_within).filter(|p| !new.contains(*p)).cloned().collect();
+    super::partition::written(session, place, entry, &new, &gone)?;
+    super::statistics::changed(session, place, entry).await?;
     Ok(Table::empty())
 }
 
@@ -233,9 +246,9 @@ pub async fn into_entry(
     session: &Arc<Session>,
     entry: &TableEntry,
     rows: &Analyzed,
-    mode: SaveMode,
+    put: Put,
     op: &OperationContext,
-) -> Result<Table> {
+) -> Result<Written> {
     let settings = session.settings();
     let mut options = Options::new(&entry.options);
     options.set_time_parser(&settings);
@@ -243,17 +256,18 @@ pub async fn into_entry(
     let spec = WriteSpec {
         format: entry.provider.clone(),
         location: paths::locate(&entry.location)?,
-        mode,
+        mode: put.mode,
         options,
         schema: rows.schema.clone(),
         columns: rows.columns.clone(),
         partition_by: entry.partition_columns.clone(),
+        located: super::partition::located(entry, &settings)?,
+        within: put.within,
         time_zone: Arc::clone(&settings.time_zone),
         case_sensitive: settings.case_sensitive,
         default_compression: settings.conf.get("spark.sql.parquet.compression.codec").unwrap_or("snappy").to_string(),
     };
-    super::write::rows(session, rows, spec, op).await?;
-    Ok(Table::empty())
+    super::write::rows(session, rows, spec, op).await
 }
 
 /// Whether overwriting leaves the partitions alone that get no rows.

@@ -34,6 +34,7 @@ use crate::session::Session;
 
 pub(crate) use catalog_call::run as run_catalog_call;
 pub(crate) use function::find as user_function;
+pub(crate) use partition::known as known_partitions;
 pub(crate) use path::schemas as path_schemas;
 
 /// What a command leaves.
@@ -195,9 +196,10 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::UncacheTable { name, if_exists } => cache::uncache(session, &name, if_exists),
         C::ClearCache => Ok(cache::clear(session)),
         C::RefreshTable { name } => cache::refresh(session, &name).await,
-        C::RepairTable { name, .. } => {
+        C::RepairTable { name, add, drop } => {
             let (place, entry) = session.table_entry(&name, "MSCK REPAIR TABLE")?;
-            table::repairable(&place, &entry, "MSCK REPAIR TABLE")
+            partition::recover(session, &place, &entry, (add, drop), "MSCK REPAIR TABLE").await?;
+            Ok(Table::empty())
         }
         C::RefreshResource { path } => cache::refresh_path(session, &path).await,
         C::RefreshFunction { name } => function::refresh(session, &name),

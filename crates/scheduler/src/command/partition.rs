@@ -1,21 +1,25 @@
-//! Partitions of tables: folders that `ALTER TABLE`, `TRUNCATE` and `SHOW PARTITIONS` name by their values.
+//! Partitions of tables: the catalog's registry of them, and the statements that name them by their values.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use planner::source::partitions::escape;
+use planner::source::registry::{Partition, Registry};
 use spark::command::PartitionSpec;
 use spark::expr::CastMode;
 use spark::types::{DataType, quote_identifier};
-use spark::{Error, Expr, Literal, Result};
+use spark::{Error, Expr, Literal, Result, Settings};
 
-use crate::catalog::{TableEntry, shown};
+use crate::catalog::{Kind, TableEntry, shown};
 use crate::naming::Place;
 use crate::session::Session;
 
 /// The folder of a null.
-const NULL_FOLDER: &str = "__HIVE_DEFAULT_PARTITION__";
+const NULL_FOLDER: &str = planner::source::partitions::NULL_NAME;
+
+/// Partitions that one table may have: the catalog keeps all of them in memory.
+const MAX_PARTITIONS: usize = 200_000;
 
 /// A partition, or several of them: values of some of the partition columns, in their order.
 pub struct Selected {
@@ -29,14 +33,15 @@ impl Selected {
         let parts: Vec<String> = self
             .values
             .iter()
-            .map(|(c, v)| format!("{} = {}", quote_identifier(c), v.as_deref().unwrap_or("null")))
+            .map(|(c, v)| format!("{} = {}", quote_identifier(c), v.as_deref().unwrap_or(NULL_FOLDER)))
             .collect();
         format!("PARTITION ({})", parts.join(", "))
     }
 
     /// `p=1/q=x`.
     pub fn path(&self) -> String {
-        let folder = |v: &Option<String>| v.as_deref().map_or_else(|| NULL_FOLDER.to_string(), escape);
+        let folder =
+            |v: &Option<String>| v.as_deref().filter(|v| !v.is_empty()).map_or_else(|| NULL_FOLDER.to_string(), escape);
         let parts: Vec<String> = self.values.iter().map(|(c, v)| format!("{}={}", escape(c), folder(v))).collect();
         parts.join("/")
     }
@@ -51,20 +56,32 @@ impl Selected {
         let null = || NULL_FOLDER.to_string();
         let values: Vec<String> =
             self.values.iter().map(|(c, v)| format!("{c}={}", v.clone().unwrap_or_else(null))).collect();
-        let below = || format!("{}/{}", entry.location.trim_end_matches('/'), self.path());
-        let location = entry.partition_locations.get(&self.path()).cloned().unwrap_or_else(below);
+        let known = entry.registry.as_ref().and_then(|r| r.get(&self.path())).cloned().unwrap_or_default();
+        let location = location_of(entry, &self.path(), &known);
         let mut out = vec![
             ("Partition Values".to_string(), format!("[{}]", values.join(", "))),
             ("Location".to_string(), location),
         ];
         out.extend(redact.listed(&entry.options).map(|options| ("Storage Properties".to_string(), options)));
-        out.push(("Created Time".into(), super::show::created(entry.created_micros)));
+        out.push(("Created Time".into(), super::show::created(known.created_micros)));
         out.push(("Last Access".into(), "UNKNOWN".into()));
-        if let Some((bytes, rows)) = entry.partition_statistics.get(&self.path()) {
+        if let Some((bytes, rows)) = known.statistics {
             let rows = rows.map(|r| format!(", {r} rows")).unwrap_or_default();
             out.push(("Partition Statistics".into(), format!("{bytes} bytes{rows}")));
         }
         out
+    }
+
+    /// Refuses an empty value, which no folder can have.
+    fn checked(self) -> Result<Self> {
+        if !self.values.iter().any(|(_, v)| v.as_deref() == Some("")) {
+            return Ok(self);
+        }
+        let spec: Vec<String> =
+            self.values.iter().map(|(c, v)| format!("{c}={}", v.as_deref().unwrap_or(NULL_FOLDER))).collect();
+        Err(Error::analysis("INVALID_PARTITION_SPEC")
+            .param("details", format!("The spec ([{}]) contains an empty partition column value", spec.join(", ")))
+            .with_message("No partition is named by an empty value."))
     }
 
     /// True if the partition of that path is among them.
@@ -84,7 +101,8 @@ pub async fn select(
     entry: &TableEntry,
     spec: &PartitionSpec,
 ) -> Result<Selected> {
-    let is = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let settings = session.settings();
+    let is = |a: &str, b: &str| planner::source::same_name(a, b, settings.case_sensitive);
     let unknown: Vec<String> = spec
         .iter()
         .filter(|(name, _)| !entry.partition_columns.iter().any(|c| is(c, name)))
@@ -118,7 +136,7 @@ pub async fn select_one(
 ) -> Result<Selected> {
     let selected = select(session, place, entry, spec).await?;
     if selected.is_full {
-        return Ok(selected);
+        return selected.checked();
     }
     let keys: Vec<&str> = spec.iter().map(|(name, _)| name.as_str()).collect();
     Err(Error::analysis("_LEGACY_ERROR_TEMP_1232")
@@ -143,6 +161,33 @@ async fn text_of(session: &Arc<Session>, value: Expr, ty: DataType) -> Result<Op
     }
 }
 
+/// Where a partition's files are.
+pub fn location_of(entry: &TableEntry, path: &str, partition: &Partition) -> String {
+    let below = || format!("{}/{path}", entry.location.trim_end_matches('/'));
+    partition.location.clone().unwrap_or_else(below)
+}
+
+/// A partition that begins to be known now.
+fn new_partition(location: Option<String>) -> Partition {
+    Partition { location, created_micros: chrono::Utc::now().timestamp_micros(), statistics: None }
+}
+
+/// `spark.sql.hive.manageFilesourcePartitions`.
+fn manages(settings: &Settings) -> bool {
+    settings.conf.get_bool("spark.sql.hive.manageFilesourcePartitions", true)
+}
+
+/// The registry of a new table with those partition columns and partitions.
+pub fn registry_of(settings: &Settings, columns: &[String], partitions: &BTreeSet<String>) -> Option<Registry> {
+    let all = || partitions.iter().map(|path| (path.clone(), new_partition(None))).collect();
+    (!columns.is_empty() && manages(settings)).then(all)
+}
+
+/// The partitions whose files a query of the table reads; none if those of all folders.
+pub fn known<'a>(entry: &'a TableEntry, settings: &Settings) -> Option<&'a Registry> {
+    entry.registry.as_ref().filter(|_| manages(settings))
+}
+
 fn not_found(list: &str, table: &str) -> Error {
     Error::analysis("PARTITIONS_NOT_FOUND")
         .param("partitionList", list)
@@ -150,33 +195,37 @@ fn not_found(list: &str, table: &str) -> Error {
         .with_message(format!("The table {table} has no partition {list}."))
 }
 
-fn missing(selected: &Selected, place: &Place) -> Error {
-    not_found(&selected.shown(), &shown(&place.parts()[1..]))
+fn list(of: &[&Selected]) -> String {
+    of.iter().map(|s| s.shown()).collect::<Vec<_>>().join(", ")
 }
 
-/// Refuses a table without partition columns.
-///
-/// # Errors
-/// `_LEGACY_ERROR_TEMP_1251`.
-pub fn partitioned(place: &Place, entry: &TableEntry, action: &str) -> Result<()> {
-    if !entry.partition_columns.is_empty() {
-        return Ok(());
-    }
-    Err(Error::analysis("_LEGACY_ERROR_TEMP_1251")
-        .param("action", action)
-        .param("tableName", &place.name)
-        .with_message(format!("{action} needs a table with partition columns, and {} has none.", place.name)))
+/// The error for partitions that are not there.
+pub fn missing(of: &[&Selected], place: &Place) -> Error {
+    not_found(&list(of), &shown(&place.parts()[1..]))
 }
 
-/// `p=1/q=x` of every partition: those with files, and those added without.
+fn there_already(of: &[&Selected], place: &Place) -> Error {
+    Error::new(spark::ErrorKind::AlreadyExists, "PARTITIONS_ALREADY_EXIST")
+        .param("partitionList", list(of))
+        .param("tableName", shown(&place.parts()[1..]))
+        .with_message(format!("There is a {} already.", list(of)))
+}
+
+/// The table's registry; refuses a table without one.
 ///
 /// # Errors
-/// If the table's files cannot be listed.
-pub async fn all(session: &Arc<Session>, entry: &TableEntry) -> Result<Vec<String>> {
-    let mut names = super::show::partition_names(session, entry).await?;
-    names.extend(entry.partitions.iter().filter(|p| !names.contains(p)).cloned().collect::<Vec<_>>());
-    names.sort();
-    Ok(names)
+/// `_LEGACY_ERROR_TEMP_1250` where the session leaves partitions to the folders, `_LEGACY_ERROR_TEMP_1251`
+/// where the table has always done so.
+pub fn partitioned<'a>(session: &Session, place: &Place, entry: &'a TableEntry, action: &str) -> Result<&'a Registry> {
+    let condition = match &entry.registry {
+        _ if !manages(&session.settings()) => "_LEGACY_ERROR_TEMP_1250",
+        Some(registry) if !entry.partition_columns.is_empty() => return Ok(registry),
+        _ => "_LEGACY_ERROR_TEMP_1251",
+    };
+    Err(Error::analysis(condition).param("action", action).param("tableName", &place.name).with_message(format!(
+        "{action} needs a table whose partitions the catalog knows, and {} is none.",
+        place.name
+    )))
 }
 
 /// Where a table's files are, if that is a folder of this machine.
@@ -187,11 +236,39 @@ fn folder(entry: &TableEntry) -> Result<PathBuf> {
     }
 }
 
-/// Replaces the list of partitions without files.
-fn remember(session: &Session, place: &Place, change: impl FnOnce(&mut Vec<String>)) -> Result<()> {
+/// Changes the registry, and makes one where there is none.
+fn change(session: &Session, place: &Place, change: impl FnOnce(&mut Registry)) -> Result<()> {
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
-        change(&mut t.partitions);
+        let registry = t.registry.get_or_insert_default();
+        change(registry);
+        if registry.len() > MAX_PARTITIONS {
+            return Err(Error::unsupported(format!("a table with more than {MAX_PARTITIONS} partitions")));
+        }
         Ok(())
+    })
+}
+
+/// Enters the partitions that a write gave rows, and strikes out those it removed.
+///
+/// # Errors
+/// If the catalog cannot be saved, or there are too many.
+pub fn written(
+    session: &Session,
+    place: &Place,
+    entry: &TableEntry,
+    new: &BTreeSet<String>,
+    gone: &BTreeSet<String>,
+) -> Result<()> {
+    let Some(registry) = known(entry, &session.settings()) else { return Ok(()) };
+    if gone.is_empty() && new.iter().all(|p| registry.contains(p)) {
+        return Ok(());
+    }
+    change(session, place, |registry| {
+        let all = registry.change();
+        all.retain(|path, _| !gone.contains(path));
+        for path in new {
+            all.entry(path.clone()).or_insert_with(|| new_partition(None));
+        }
     })
 }
 
@@ -206,30 +283,33 @@ pub async fn add(
     partitions: Vec<(PartitionSpec, Option<String>)>,
     if_not_exists: bool,
 ) -> Result<()> {
-    partitioned(place, entry, "ALTER TABLE ADD PARTITION")?;
-    let there = all(session, entry).await?;
+    let registry = partitioned(session, place, entry, "ALTER TABLE ADD PARTITION")?;
     let mut added = Vec::new();
-    let mut located = Vec::new();
     for (spec, location) in partitions {
-        let selected = select_one(session, place, entry, &spec).await?;
-        let path = selected.path();
-        if there.contains(&path) {
-            if if_not_exists {
-                continue;
-            }
-            return Err(Error::new(spark::ErrorKind::AlreadyExists, "PARTITIONS_ALREADY_EXIST")
-                .param("partitionList", selected.shown())
-                .param("tableName", shown(&place.parts()[1..]))
-                .with_message(format!("There is a {} already.", selected.shown())));
-        }
-        match location {
-            Some(location) => located.push((path.clone(), made(session, place, &location)?)),
-            None => make(&folder(entry)?.join(&path))?,
-        }
-        added.push(path);
+        added.push((select_one(session, place, entry, &spec).await?, location));
     }
-    locate(session, place, |all| all.extend(located))?;
-    remember(session, place, |all| all.extend(added))
+    let there: Vec<&Selected> = added.iter().map(|(s, _)| s).filter(|s| registry.contains(&s.path())).collect();
+    if !there.is_empty() && !if_not_exists {
+        return Err(there_already(&there, place));
+    }
+    let mut new = Vec::new();
+    for (selected, location) in added.iter().filter(|(s, _)| !registry.contains(&s.path())) {
+        let path = selected.path();
+        let location = match location {
+            Some(location) => Some(made(session, place, location)?),
+            None => {
+                make_below(entry, &path)?;
+                None
+            }
+        };
+        new.push((path, new_partition(location)));
+    }
+    change(session, place, |all| all.change().extend(new))
+}
+
+/// Makes the folder of a partition, where folders can be empty.
+fn make_below(entry: &TableEntry, path: &str) -> Result<()> {
+    folder(entry).map_or(Ok(()), |folder| make(&folder.join(path)))
 }
 
 /// The location of a partition as the catalog keeps it; the folder is made.
@@ -246,18 +326,12 @@ fn empty(location: &str) -> Result<()> {
     let Some(folder) = location.strip_prefix("file:") else {
         return Err(Error::unsupported("truncating partitions that are not on a local disk"));
     };
-    for file in listed(Path::new(folder)).into_iter().filter(|f| f.is_file()) {
+    let files = std::fs::read_dir(folder).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+    let files: Vec<PathBuf> = files;
+    for file in files.into_iter().filter(|f| f.is_file()) {
         std::fs::remove_file(&file).map_err(|e| Error::internal(format!("cannot remove {}: {e}", file.display())))?;
     }
     Ok(())
-}
-
-/// Changes which partitions have a folder of their own.
-fn locate(session: &Session, place: &Place, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<()> {
-    session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
-        change(&mut t.partition_locations);
-        Ok(())
-    })
 }
 
 /// `PARTITION (…) SET LOCATION '…'`.
@@ -271,42 +345,35 @@ pub async fn set_location(
     spec: &PartitionSpec,
     location: &str,
 ) -> Result<()> {
-    partitioned(place, entry, "ALTER TABLE SET LOCATION")?;
+    let registry = partitioned(session, place, entry, "ALTER TABLE ... SET LOCATION")?;
     let selected = select_one(session, place, entry, spec).await?;
     let path = selected.path();
-    if !all(session, entry).await?.contains(&path) {
-        return Err(missing(&selected, place));
+    if !registry.contains(&path) {
+        return Err(missing(&[&selected], place));
     }
     let location = made(session, place, location)?;
-    locate(session, place, |all| {
-        all.insert(path.clone(), location);
-    })?;
-    remember(session, place, |all| {
-        if !all.contains(&path) {
-            all.push(path.clone());
+    change(session, place, |all| {
+        if let Some(partition) = all.change().get_mut(&path) {
+            partition.location = Some(location);
         }
     })
 }
 
-/// Where the one partition is that a statement writes, if that is a folder of its own.
+/// What stays of the registry when the table itself is said to be elsewhere: partitions are where they were.
+pub fn stay_behind(entry: &mut TableEntry) {
+    let old = entry.location.trim_end_matches('/').to_string();
+    for (path, partition) in entry.registry.iter_mut().flat_map(|r| r.change().iter_mut()) {
+        partition.location.get_or_insert_with(|| format!("{old}/{path}"));
+    }
+}
+
+/// The partitions in folders of their own, as a write needs them.
 ///
 /// # Errors
-/// If rows could go to such a partition among others.
-pub async fn own_location(
-    session: &Arc<Session>,
-    place: &Place,
-    entry: &TableEntry,
-    spec: &PartitionSpec,
-) -> Result<Option<String>> {
-    if entry.partition_locations.is_empty() {
-        return Ok(None);
-    }
-    let fixed: PartitionSpec = spec.iter().filter(|(_, v)| v.is_some()).cloned().collect();
-    let selected = select(session, place, entry, &fixed).await?;
-    if !selected.is_full {
-        return Err(Error::unsupported("writing several partitions at once where some have a location of their own"));
-    }
-    Ok(entry.partition_locations.get(&selected.path()).cloned())
+/// If a location cannot be understood.
+pub fn located(entry: &TableEntry, settings: &Settings) -> Result<Vec<(String, planner::source::paths::Location)>> {
+    let Some(registry) = known(entry, settings) else { return Ok(Vec::new()) };
+    registry.located().map(|(path, at)| Ok((path.clone(), planner::source::paths::locate(at)?))).collect()
 }
 
 fn make(path: &Path) -> Result<()> {
@@ -322,7 +389,7 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// `DROP [IF EXISTS] PARTITION (…), …`.
+/// `DROP [IF EXISTS] PARTITION (…), …`: each names one partition.
 ///
 /// # Errors
 /// `PARTITIONS_NOT_FOUND`.
@@ -333,25 +400,25 @@ pub async fn drop(
     partitions: Vec<PartitionSpec>,
     if_exists: bool,
 ) -> Result<()> {
-    partitioned(place, entry, "ALTER TABLE DROP PARTITION")?;
-    let there = all(session, entry).await?;
-    let mut gone: Vec<String> = Vec::new();
+    let registry = partitioned(session, place, entry, "ALTER TABLE DROP PARTITION")?;
+    let mut all = Vec::new();
     for spec in partitions {
-        let selected = select(session, place, entry, &spec).await?;
-        let found: Vec<String> = there.iter().filter(|p| selected.holds(p)).cloned().collect();
-        if found.is_empty() && !if_exists {
-            return Err(missing(&selected, place));
-        }
-        gone.extend(found);
+        all.push(select(session, place, entry, &spec).await?.checked()?);
     }
-    for path in &gone {
-        // What is in a folder of its own is not the table's to remove.
-        if !entry.partition_locations.contains_key(path) {
-            remove(&folder(entry)?.join(path))?;
+    let is_there = |s: &&Selected| registry.contains(&s.path());
+    let absent: Vec<&Selected> = all.iter().filter(|s| !is_there(s)).collect();
+    if !absent.is_empty() && !if_exists {
+        return Err(missing(&absent, place));
+    }
+    let gone: BTreeSet<String> = all.iter().filter(is_there).map(Selected::path).collect();
+    for path in gone.iter().filter(|_| entry.kind == Kind::Managed) {
+        // Of a folder of its own only the files are the partition's; it stays with what else is in it.
+        match registry.get(path).and_then(|p| p.location.as_ref()) {
+            Some(location) => empty(location)?,
+            None => remove(&folder(entry)?.join(path))?,
         }
     }
-    locate(session, place, |all| all.retain(|p, _| !gone.contains(p)))?;
-    remember(session, place, |all| all.retain(|p| !gone.contains(p)))
+    change(session, place, |all| all.change().retain(|p, _| !gone.contains(p)))
 }
 
 /// `PARTITION (…) RENAME TO PARTITION (…)`.
@@ -365,71 +432,78 @@ pub async fn rename(
     from: &PartitionSpec,
     to: &PartitionSpec,
 ) -> Result<()> {
-    partitioned(place, entry, "ALTER TABLE RENAME PARTITION")?;
-    let there = all(session, entry).await?;
+    let registry = partitioned(session, place, entry, "ALTER TABLE RENAME PARTITION")?;
     let (from, to) = (select_one(session, place, entry, from).await?, select_one(session, place, entry, to).await?);
-    if !there.contains(&from.path()) {
-        return Err(missing(&from, place));
+    let (old, new) = (from.path(), to.path());
+    let Some(known) = registry.get(&old) else { return Err(missing(&[&from], place)) };
+    if registry.contains(&new) {
+        return Err(there_already(&[&to], place));
     }
-    if there.contains(&to.path()) {
-        return Err(Error::new(spark::ErrorKind::AlreadyExists, "PARTITIONS_ALREADY_EXIST")
-            .param("partitionList", to.shown())
-            .param("tableName", shown(&place.parts()[1..])));
+    let mut renamed = known.clone();
+    if entry.kind == Kind::External {
+        renamed.location = Some(location_of(entry, &old, known));
+    } else if known.location.is_none() {
+        let folder = folder(entry)?;
+        let target = folder.join(&new);
+        if let Some(parent) = target.parent() {
+            make(parent)?;
+        }
+        make(&folder.join(&old))?;
+        std::fs::rename(folder.join(&old), &target)
+            .map_err(|e| Error::internal(format!("cannot move a partition to {}: {e}", target.display())))?;
     }
-    if let Some(location) = entry.partition_locations.get(&from.path()).cloned() {
-        locate(session, place, |all| {
-            all.remove(&from.path());
-            all.insert(to.path(), location);
-        })?;
-        return remember(session, place, |all| {
-            all.retain(|p| *p != from.path());
-            all.push(to.path());
-        });
-    }
-    let folder = folder(entry)?;
-    let target = folder.join(to.path());
-    if let Some(parent) = target.parent() {
-        make(parent)?;
-    }
-    std::fs::rename(folder.join(from.path()), &target)
-        .map_err(|e| Error::internal(format!("cannot move a partition to {}: {e}", target.display())))?;
-    remember(session, place, |all| {
-        all.retain(|p| *p != from.path());
-        all.push(to.path());
+    change(session, place, |all| {
+        let all = all.change();
+        all.remove(&old);
+        all.insert(new, renamed);
     })
 }
 
 /// `TRUNCATE TABLE … PARTITION (…)`.
 ///
 /// # Errors
-/// `PARTITIONS_NOT_FOUND` for columns the table is not partitioned by, or values it does not have.
+/// `PARTITIONS_NOT_FOUND` for columns the table is not partitioned by, or a partition it does not have.
 pub async fn truncate(session: &Arc<Session>, place: &Place, entry: &TableEntry, spec: &PartitionSpec) -> Result<()> {
+    if entry.kind == Kind::External {
+        return Err(Error::analysis("CANNOT_TRUNCATE_EXTERNAL_TABLE")
+            .param("tableName", shown(&place.parts()))
+            .with_message("The files of an external table are not removed."));
+    }
     if entry.partition_columns.is_empty() {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1267")
             .param("tableIdentWithDB", shown(&place.parts()))
             .with_message("A table without partitions is truncated as a whole."));
     }
-    let selected = select(session, place, entry, spec).await?;
-    let there: Vec<String> = all(session, entry).await?.into_iter().filter(|p| selected.holds(p)).collect();
-    if there.is_empty() {
-        return Err(missing(&selected, place));
+    let registry = partitioned(session, place, entry, "TRUNCATE TABLE ... PARTITION")?;
+    let selected = select(session, place, entry, spec).await?.checked()?;
+    let meant: Vec<(&String, &Partition)> = registry.iter().filter(|(p, _)| selected.holds(p)).collect();
+    if meant.is_empty() && selected.is_full {
+        return Err(missing(&[&selected], place));
     }
-    for path in &there {
-        if let Some(location) = entry.partition_locations.get(path) {
-            empty(location)?;
-            continue;
-        }
-        let path = folder(entry)?.join(path);
-        remove(&path)?;
-        make(&path)?;
+    for (path, partition) in meant {
+        empty_partition(entry, path, partition)?;
     }
-    remember(session, place, |all| {
-        let new: Vec<String> = there.into_iter().filter(|p| !all.contains(p)).collect();
-        all.extend(new);
-    })
+    Ok(())
 }
 
-/// The path of the one partition of a `DESCRIBE`.
+fn empty_partition(entry: &TableEntry, path: &str, partition: &Partition) -> Result<()> {
+    if let Some(location) = &partition.location {
+        return empty(location);
+    }
+    let path = folder(entry)?.join(path);
+    remove(&path)?;
+    make(&path)
+}
+
+/// Empties the partitions that are not below the table's folder.
+///
+/// # Errors
+/// If files cannot be removed.
+pub fn truncate_located(entry: &TableEntry) -> Result<()> {
+    entry.registry.iter().flat_map(Registry::located).try_for_each(|(_, location)| empty(location))
+}
+
+/// The one partition of a `DESCRIBE`.
 ///
 /// # Errors
 /// `PARTITIONS_NOT_FOUND`.
@@ -440,54 +514,47 @@ pub async fn found(
     spec: &PartitionSpec,
 ) -> Result<Selected> {
     let selected = select_one(session, place, entry, spec).await?;
-    let path = selected.path();
-    let is_there = all(session, entry).await?.contains(&path) || folder(entry).is_ok_and(|f| f.join(&path).is_dir());
-    if is_there { Ok(selected) } else { Err(missing(&selected, place)) }
+    let is_there = entry.registry.as_ref().is_some_and(|r| r.contains(&selected.path()));
+    if is_there { Ok(selected) } else { Err(missing(&[&selected], place)) }
 }
 
-/// The files of partitions before a static overwrite, to tell which partitions it did not write to.
-pub struct Before {
-    folder: PathBuf,
-    files: BTreeMap<String, Vec<PathBuf>>,
-}
-
-/// Notes the files of the partitions that an overwrite is about.
+/// `MSCK REPAIR TABLE … {ADD | DROP | SYNC} PARTITIONS` and `RECOVER PARTITIONS`: makes partitions of the
+/// folders below the table's, and forgets those whose folders are gone.
 ///
 /// # Errors
-/// If the table's files cannot be listed.
-pub async fn before(session: &Arc<Session>, place: &Place, entry: &TableEntry, spec: &PartitionSpec) -> Result<Before> {
-    let fixed: PartitionSpec = spec.iter().filter(|(_, v)| v.is_some()).cloned().collect();
-    let selected = select(session, place, entry, &fixed).await?;
-    let folder = folder(entry)?;
-    let mut files = BTreeMap::new();
-    for path in all(session, entry).await?.into_iter().filter(|p| selected.holds(p)) {
-        let listed = listed(&folder.join(&path));
-        files.insert(path, listed);
+/// `NOT_A_PARTITIONED_TABLE`, and failures of the store.
+pub async fn recover(
+    session: &Arc<Session>,
+    place: &Place,
+    entry: &TableEntry,
+    (add, drop): (bool, bool),
+    operation: &str,
+) -> Result<()> {
+    if entry.partition_columns.is_empty() {
+        return Err(Error::analysis("NOT_A_PARTITIONED_TABLE")
+            .param("operation", operation)
+            .param("tableIdentWithDB", shown(&place.parts()))
+            .with_message(format!("{operation} needs a table with partition columns.")));
     }
-    Ok(Before { folder, files })
-}
-
-impl Before {
-    /// Removes the partitions that still have the same files.
-    ///
-    /// # Errors
-    /// If a folder cannot be removed.
-    pub fn remove_untouched(self) -> Result<()> {
-        for (path, files) in self.files {
-            let path = self.folder.join(path);
-            if listed(&path) == files {
-                remove(&path)?;
-            }
+    let state = &session.engine().shared().state;
+    let sensitive = session.settings().case_sensitive;
+    let columns = &entry.partition_columns;
+    let found =
+        planner::source::listing::partition_folders(state.runtime_env(), &entry.location, columns, sensitive).await?;
+    let paths: BTreeSet<&String> = found.iter().map(|(path, _)| path).collect();
+    let is_gone = |path: &String, partition: &Partition| match &partition.location {
+        Some(location) => location.strip_prefix("file:").is_some_and(|p| !Path::new(p).exists()),
+        None => !paths.contains(path),
+    };
+    let known = entry.registry.clone().unwrap_or_default();
+    let gone: BTreeSet<&String> = known.iter().filter(|(p, k)| drop && is_gone(p, k)).map(|(p, _)| p).collect();
+    change(session, place, |all| {
+        let all = all.change();
+        all.retain(|path, _| !gone.contains(path));
+        for (path, location) in found.iter().filter(|_| add) {
+            all.entry(path.clone()).or_insert_with(|| new_partition(location.clone()));
         }
-        Ok(())
-    }
-}
-
-fn listed(path: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(path).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
-    files.sort();
-    files
+    })
 }
 
 #[cfg(test)]

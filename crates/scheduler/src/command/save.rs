@@ -7,7 +7,7 @@ use spark::command::{WriteOperation, WriteOperationV2};
 use spark::types::DataType;
 use spark::{Error, Expr, Plan, Result};
 
-use super::insert::{self, Target, arranged, dynamic};
+use super::insert::{self, Put, Target, arranged, dynamic};
 use super::table;
 use crate::catalog::{Kind, TableEntry, table_exists, table_not_found};
 use crate::naming::Place;
@@ -114,10 +114,7 @@ async fn append(
     }
     let target = Target { place, entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
-    insert::refuse_located(entry)?;
-    let done = insert::into_entry(session, entry, &rows, SaveMode::Append, op).await?;
-    super::statistics::changed(session, place, entry).await?;
-    Ok(done)
+    insert::into_table(session, place, entry, &rows, Put::of(SaveMode::Append), op).await
 }
 
 /// A provider by the name of its class in Spark.
@@ -159,10 +156,8 @@ fn new_entry(session: &Session, write: &WriteOperation, place: &Place) -> Result
         view: None,
         statistics: None,
         column_statistics: Default::default(),
-        partition_statistics: Default::default(),
         collation: None,
-        partitions: Vec::new(),
-        partition_locations: Default::default(),
+        registry: None,
         added_defaults: Default::default(),
     })
 }
@@ -204,7 +199,8 @@ async fn replace(
     entry.schema_json = table::ordered(&analyzed.schema, &entry.partition_columns).to_json().to_string();
     let target = Target { place, entry: &entry, columns: Vec::new(), by_name: true, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
-    insert::into_entry(session, &entry, &rows, SaveMode::Overwrite, op).await?;
+    let written = insert::into_entry(session, &entry, &rows, Put::of(SaveMode::Overwrite), op).await?;
+    entry.registry = super::partition::registry_of(&settings, &entry.partition_columns, &written.partitions);
     session.engine().shared().catalog.put_table(&place.namespace, entry, true)?;
     session.set_cached_table(place, None)?;
     Ok(Table::empty())
@@ -223,10 +219,7 @@ async fn into(
     let analyzed = session.analyze(input, settings.clone()).await?;
     let target = Target { place, entry, columns: Vec::new(), by_name, fixed: Vec::new() };
     let rows = arranged(session, &analyzed, &target, &settings).await?;
-    insert::refuse_located(entry)?;
-    let done = insert::into_entry(session, entry, &rows, mode, op).await?;
-    super::statistics::changed(session, place, entry).await?;
-    Ok(done)
+    insert::into_table(session, place, entry, &rows, Put::of(mode), op).await
 }
 
 /// `df.write.insertInto`: by position.

@@ -122,7 +122,7 @@ async fn partition_extended(
     let mut name = namespace.unwrap_or_default();
     name.push(pattern);
     let (place, entry) = session.table_entry(&name, "SHOW TABLE EXTENDED")?;
-    super::partition::partitioned(&place, &entry, "SHOW TABLE EXTENDED")?;
+    super::partition::partitioned(session, &place, &entry, "SHOW TABLE EXTENDED")?;
     let found = super::partition::found(session, &place, &entry, spec).await?;
     let lines: Vec<String> =
         found.details(&entry, &Redaction::of(session)?).into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
@@ -260,24 +260,21 @@ fn columns(session: &Session, table: Vec<String>, namespace: Option<Vec<String>>
     report::table(vec![text("col_name", false)], schema.fields.into_iter().map(|f| vec![f.name.into()]).collect())
 }
 
-async fn partitions(session: &Arc<Session>, table: &[String], spec: &spark::command::PartitionSpec) -> Result<Table> {
+pub async fn partitions(
+    session: &Arc<Session>,
+    table: &[String],
+    spec: &spark::command::PartitionSpec,
+) -> Result<Table> {
     let (place, entry) = session.table_entry(table, "SHOW PARTITIONS")?;
     if entry.partition_columns.is_empty() {
         return Err(Error::analysis("INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY")
             .param("name", shown(&place.parts()))
             .with_message("The table has no partition columns."));
     }
+    let registry = super::partition::partitioned(session, &place, &entry, "SHOW PARTITIONS")?;
     let selected = super::partition::select(session, &place, &entry, spec).await?;
-    let mut names = super::partition::all(session, &entry).await?;
-    names.retain(|n| selected.holds(n));
-    report::table(vec![text("partition", false)], names.into_iter().map(|n| vec![n.into()]).collect())
-}
-
-/// `a=1/b=2` of every partition that has files.
-pub async fn partition_names(session: &Arc<Session>, entry: &TableEntry) -> Result<Vec<String>> {
-    let request = crate::names::table_request(entry, &Vec::new(), &session.settings())?;
-    let opened = planner::source::open(&session.engine().shared().state, request).await?;
-    Ok(opened.table.partitions())
+    let names = registry.iter().map(|(path, _)| path.clone()).filter(|n| selected.holds(n));
+    report::table(vec![text("partition", false)], names.map(|n| vec![n.into()]).collect())
 }
 
 fn properties(session: &Session, table: &[String], key: Option<String>) -> Result<Table> {

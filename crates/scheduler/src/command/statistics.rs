@@ -72,21 +72,20 @@ async fn partitions(
 ) -> Result<Table> {
     let fixed: PartitionSpec = spec.iter().filter(|(_, v)| v.is_some()).cloned().collect();
     super::partition::select(session, place, entry, spec).await?;
-    if fixed.len() == entry.partition_columns.len() {
-        super::partition::found(session, place, entry, &fixed).await?;
-    }
     let meant = super::partition::select(session, place, entry, &fixed).await?;
+    check_prefix(place, entry, spec)?;
+    let registry = entry.registry.clone().unwrap_or_default();
+    let all: Vec<_> = registry.iter().filter(|(path, _)| meant.holds(path)).collect();
+    if all.is_empty() && !fixed.is_empty() {
+        return Err(super::partition::missing(&[&meant], place));
+    }
     let mut found = Vec::new();
-    for path in super::partition::all(session, entry).await? {
-        if !meant.holds(&path) {
-            continue;
-        }
-        let below = || format!("{}/{path}", entry.location.trim_end_matches('/'));
-        let location = entry.partition_locations.get(&path).cloned().unwrap_or_else(below);
+    for (path, partition) in all {
+        let location = super::partition::location_of(entry, path, partition);
         let of_files = TableEntry {
             location,
             partition_columns: Vec::new(),
-            partition_locations: Default::default(),
+            registry: None,
             added_defaults: Default::default(),
             schema_json: without_partition_columns(entry)?,
             ..entry.clone()
@@ -94,13 +93,35 @@ async fn partitions(
         let request = crate::names::table_request(&of_files, &Vec::new(), &session.settings())?;
         let opened = planner::source::open(&session.engine().shared().state, request).await?;
         let rows = if no_scan { None } else { opened.table.exact_rows().map(|n| n as u64) };
-        found.push((path, (opened.table.total_bytes(), rows)));
+        found.push((path.clone(), (opened.table.total_bytes(), rows)));
     }
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
-        t.partition_statistics.extend(found);
+        let mut registry = t.registry.iter_mut().map(|r| r.change());
+        let Some(all) = registry.next() else { return Ok(()) };
+        for (path, statistics) in found {
+            if let Some(partition) = all.get_mut(&path) {
+                partition.statistics = Some(statistics);
+            }
+        }
         Ok(())
     })?;
     Ok(Table::empty())
+}
+
+/// Refuses a specification that gives a value behind a column without.
+fn check_prefix(place: &Place, entry: &TableEntry, spec: &PartitionSpec) -> Result<()> {
+    let is_given = |c: &&String| spec.iter().any(|(n, v)| v.is_some() && n.eq_ignore_ascii_case(c));
+    let given = entry.partition_columns.iter().filter(is_given).count();
+    if entry.partition_columns.iter().take(given).all(|c| is_given(&c)) {
+        return Ok(());
+    }
+    let named: Vec<&str> = entry.partition_columns.iter().filter(is_given).map(String::as_str).collect();
+    Err(Error::analysis("_LEGACY_ERROR_TEMP_1237")
+        .param("specColumns", named.join(","))
+        .param("schemaColumns", entry.partition_columns.join(","))
+        .param("table", &place.name)
+        .param("database", &place.namespace)
+        .with_message("A value is given for a partition column behind one without."))
 }
 
 /// The schema of the files inside a partition.
@@ -131,7 +152,8 @@ pub async fn changed(session: &Arc<Session>, place: &Place, entry: &TableEntry) 
     let settings = session.settings();
     let updates = settings.conf.get_bool("spark.sql.statistics.size.autoUpdate.enabled", false);
     let has_none = entry.statistics.is_none() && entry.column_statistics.is_empty();
-    if !updates && has_none && entry.partition_statistics.is_empty() {
+    let of_partitions = entry.registry.as_ref().is_some_and(|r| r.iter().any(|(_, p)| p.statistics.is_some()));
+    if !updates && has_none && !of_partitions {
         return Ok(());
     }
     let size = match updates {
@@ -146,7 +168,9 @@ pub async fn changed(session: &Arc<Session>, place: &Place, entry: &TableEntry) 
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         t.statistics = size;
         t.column_statistics.clear();
-        t.partition_statistics.clear();
+        if of_partitions && let Some(registry) = &mut t.registry {
+            registry.change().values_mut().for_each(|p| p.statistics = None);
+        }
         Ok(())
     })
 }

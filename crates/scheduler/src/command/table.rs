@@ -27,6 +27,15 @@ pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationC
             Error::parse("CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION").with_message("An external table says where it is.")
         );
     }
+    if create.query.is_none()
+        && create.columns.is_empty()
+        && create.partition_columns.is_empty()
+        && !create.partitioning.is_empty()
+    {
+        return Err(
+            Error::analysis("SPECIFY_PARTITION_IS_NOT_ALLOWED").with_message("PARTITIONED BY needs a list of columns.")
+        );
+    }
     check_name(&place.name)?;
     let catalog = &session.engine().shared().catalog;
     if !catalog.has_namespace(&place.namespace) {
@@ -105,18 +114,6 @@ pub fn unmergeable(session: &Session, merge: &spark::command::MergeInto) -> Resu
     }
 }
 
-/// Refuses to look for partitions of a table without partition columns; there is nothing else to do, as
-/// folders are listed by every query.
-pub fn repairable(place: &Place, entry: &TableEntry, operation: &str) -> Result<Table> {
-    if !entry.partition_columns.is_empty() {
-        return Ok(Table::empty());
-    }
-    Err(Error::analysis("NOT_A_PARTITIONED_TABLE")
-        .param("operation", operation)
-        .param("tableIdentWithDB", shown(&place.parts()))
-        .with_message(format!("{operation} needs a table with partition columns.")))
-}
-
 /// `CREATE TABLE … LIKE …`: the columns and format of another table or view, without rows.
 pub fn like(
     session: &Session,
@@ -147,7 +144,7 @@ pub fn like(
         kind: if location.is_some() { Kind::External } else { Kind::Managed },
         provider: provider.map(|p| short_name(&p)).or(format).unwrap_or_else(|| "parquet".into()),
         schema_json: schema.to_json().to_string(),
-        partition_columns: partitions,
+        partition_columns: partitions.clone(),
         bucket: None,
         location: match location {
             Some(path) => folders::located_in(session, &place.namespace, &path)?,
@@ -161,10 +158,8 @@ pub fn like(
         view: None,
         statistics: None,
         column_statistics: Default::default(),
-        partition_statistics: Default::default(),
         collation: None,
-        partitions: Vec::new(),
-        partition_locations: Default::default(),
+        registry: super::partition::registry_of(&session.settings(), &partitions, &Default::default()),
         added_defaults: Default::default(),
     };
     check_provider_types(&entry)?;
@@ -181,8 +176,12 @@ async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Resu
         if entry.kind == Kind::Managed {
             return Err(planner::source::table::cannot_infer(&entry.provider));
         }
-        entry.schema_json = inferred(session, &entry).await?.to_json().to_string();
+        let found = inferred(session, &entry).await?;
+        entry.partition_columns = found.table.partition_columns().iter().map(|c| c.name.clone()).collect();
+        entry.schema_json = found.schema.to_json().to_string();
     }
+    let none = std::collections::BTreeSet::new();
+    entry.registry = partition::registry_of(&session.settings(), &entry.partition_columns, &none);
     if entry.kind == Kind::Managed
         && let Some(path) = entry.location.strip_prefix("file:")
     {
@@ -200,12 +199,12 @@ async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Resu
 }
 
 /// The schema of the files of an external table that lists no columns.
-async fn inferred(session: &Session, entry: &TableEntry) -> Result<StructType> {
+async fn inferred(session: &Session, entry: &TableEntry) -> Result<planner::source::Opened> {
     let mut request = crate::names::table_request(entry, &Vec::new(), &session.settings())?;
     request.schema = None;
     request.partition_columns = None;
     request.allow_empty = false;
-    Ok(planner::source::open(&session.engine().shared().state, request).await?.schema)
+    planner::source::open(&session.engine().shared().state, request).await
 }
 
 /// The entry that a `CREATE TABLE` describes.
@@ -262,13 +261,11 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         view: None,
         statistics: None,
         column_statistics: Default::default(),
-        partition_statistics: Default::default(),
         collation: match &create.collation {
             Some(name) => Some(functions::families::collation::name::parse(name)?.text()),
             None => None,
         },
-        partitions: Vec::new(),
-        partition_locations: Default::default(),
+        registry: None,
         added_defaults: Default::default(),
     };
     check_provider_types(&entry)?;
@@ -466,7 +463,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
     match action {
         AlterTableAction::Rename(to) => return rename(session, &place, &to),
         AlterTableAction::RecoverPartitions => {
-            return repairable(&place, &entry, "ALTER TABLE RECOVER PARTITIONS");
+            partition::recover(session, &place, &entry, (true, false), "ALTER TABLE RECOVER PARTITIONS").await?;
         }
         AlterTableAction::AddPartitions { partitions, if_not_exists } => {
             partition::add(session, &place, &entry, partitions, if_not_exists).await?;
@@ -508,6 +505,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
         AlterTableAction::SetLocation { location, .. } => {
             let location = folders::located_in(session, &place.namespace, &location)?;
             catalog.update_table(&place.namespace, &place.name, |t| {
+                partition::stay_behind(t);
                 t.location = location;
                 Ok(())
             })?;
@@ -578,6 +576,10 @@ fn check_kind(
         (false, true) => {
             let operation = match action {
                 AlterTableAction::AddColumns(_) => "ALTER TABLE ... ADD COLUMNS",
+                AlterTableAction::AddPartitions { .. } => "ALTER TABLE ... ADD PARTITION ...",
+                AlterTableAction::DropPartitions { .. } => "ALTER TABLE ... DROP PARTITION ...",
+                AlterTableAction::RenamePartition { .. } => "ALTER TABLE ... RENAME TO PARTITION",
+                AlterTableAction::RecoverPartitions => "ALTER TABLE ... RECOVER PARTITIONS",
                 AlterTableAction::Rename(_) => {
                     return Err(Error::analysis("EXPECT_TABLE_NOT_VIEW.USE_ALTER_VIEW")
                         .param("viewName", shown(name))
@@ -833,6 +835,7 @@ pub async fn truncate(session: &Arc<Session>, name: &[String]) -> Result<Table> 
             .with_message("An external table cannot be truncated."));
     }
     folders::empty(session, &place.namespace, &entry)?;
+    partition::truncate_located(&entry)?;
     super::statistics::changed(session, &place, &entry).await?;
     Ok(Table::empty())
 }

@@ -307,10 +307,8 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
         }),
         statistics: None,
         column_statistics: Default::default(),
-        partition_statistics: Default::default(),
         collation: None,
-        partitions: Vec::new(),
-        partition_locations: Default::default(),
+        registry: None,
         added_defaults: Default::default(),
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;

@@ -85,6 +85,8 @@ fn spec(
         schema: analyzed.schema.clone(),
         columns: analyzed.columns.clone(),
         partition_by: op.partition_by.clone(),
+        located: Vec::new(),
+        within: String::new(),
         time_zone: Arc::clone(&settings.time_zone),
         case_sensitive: settings.case_sensitive,
         default_compression: settings.conf.get("spark.sql.parquet.compression.codec").unwrap_or("snappy").to_string(),

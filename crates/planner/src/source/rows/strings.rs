@@ -38,7 +38,7 @@ impl TextRows {
             merge_parquet_schemas: false,
             partition_columns: None,
             allow_empty: true,
-            partition_locations: Vec::new(),
+            registry: None,
             added_defaults: Default::default(),
             bad_files: crate::source::BadFiles::default(),
         })?;
