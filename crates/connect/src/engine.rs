@@ -139,7 +139,8 @@ fn context(operation: &OperationContext) -> scheduler::OperationContext {
 }
 
 fn operator(metrics: scheduler::operation::OperatorMetrics) -> OperatorMetrics {
-    OperatorMetrics { name: metrics.name, plan_id: metrics.id, parent: metrics.parent, values: metrics.values }
+    let values = metrics.values.into_iter().map(|v| (v.name, v.value, v.kind.name())).collect();
+    OperatorMetrics { name: metrics.name, plan_id: metrics.id, parent: metrics.parent, values }
 }
 
 fn observation(observed: scheduler::Observed) -> Observed {

@@ -16,6 +16,7 @@ use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use planner::block_pool::BlockPool;
 use planner::error_envelope;
+use planner::operator_metrics::Report;
 use planner::task_probe::{TaskName, TaskState};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -184,11 +185,11 @@ impl ExecutionEngine for Engine {
             stage_id,
             file,
             global_output_partition_ids,
-            plan,
+            Arc::clone(&plan),
             work_dir,
             config,
         )?;
-        Ok(Arc::new(TrackedStage { inner, running }))
+        Ok(Arc::new(TrackedStage { inner, root: plan, running }))
     }
 }
 
@@ -213,9 +214,16 @@ fn stoppable(writer: Arc<dyn ExecutionPlan>, stop: &CancellationToken) -> Result
     replace_children_if_necessary(writer, vec![input])
 }
 
+/// Whether an operator was put into the stage here, with one input that it hands on.
+fn is_ours(operator: &str) -> bool {
+    matches!(operator, "StopExec" | "WholeExec")
+}
+
 /// One task's stage; its life is the task's entry in the ledger.
 struct TrackedStage {
     inner: Arc<dyn QueryStageExecutor>,
+    /// Of the shape of what runs, which is made of it.
+    root: Arc<dyn ExecutionPlan>,
     running: RunningTask,
 }
 
@@ -248,10 +256,8 @@ impl QueryStageExecutor for TrackedStage {
         self.inner.execute_query_stage(task_id, context).await.map_err(error_envelope::seal)
     }
 
-    /// None: the tasks of a union have different operators, and the scheduler refuses a report
-    /// whose number of metrics differs from that of the task before it, which stalls the job.
     fn collect_plan_metrics(&self) -> Vec<MetricsSet> {
-        Vec::new()
+        Report::of_task(&self.root, self.inner.collect_plan_metrics(), is_ours).into_metrics()
     }
 
     fn collect_runtime_stats_reports(&self) -> Vec<RuntimeStatsReport> {

@@ -13,6 +13,7 @@ pub mod hinted_join;
 pub mod in_order;
 pub mod kept_order;
 pub mod observe;
+pub mod operator_metrics;
 mod one_input;
 mod parse_text;
 mod probe_side;

@@ -1,14 +1,14 @@
 //! One operation of a client: what it may do to it, and what it gets back.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::metrics::MetricValue;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
+use planner::operator_metrics::{self, Value};
 use spark::types::StructType;
 use spark::{Literal, Result};
 use tokio::sync::watch;
@@ -131,7 +131,11 @@ pub struct Observed {
 #[derive(Clone, Default)]
 pub struct Metrics {
     plan: Option<Arc<dyn ExecutionPlan>>,
+    elsewhere: Elsewhere,
 }
+
+/// What was measured by a runner whose operators are not those of the plan that it was given.
+pub type Elsewhere = Arc<OnceLock<Vec<OperatorMetrics>>>;
 
 /// The metrics of one operator.
 #[derive(Debug, Clone)]
@@ -139,45 +143,27 @@ pub struct OperatorMetrics {
     pub name: String,
     pub id: i64,
     pub parent: i64,
-    /// Name, value and Spark's metric type (`sum`, `timing`, `size`).
-    pub values: Vec<(String, i64, &'static str)>,
+    pub values: Vec<Value>,
 }
 
 impl Metrics {
-    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
-        Metrics { plan: Some(plan) }
+    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>, elsewhere: Elsewhere) -> Self {
+        Metrics { plan: Some(plan), elsewhere }
     }
 
     /// The metrics so far, one entry for each operator, parents first.
     pub fn collect(&self) -> Vec<OperatorMetrics> {
+        if let Some(measured) = self.elsewhere.get() {
+            return measured.clone();
+        }
         let mut out = Vec::new();
         let mut todo: Vec<(Arc<dyn ExecutionPlan>, i64)> = self.plan.iter().map(|p| (Arc::clone(p), -1)).collect();
         while let Some((plan, parent)) = todo.pop() {
             let id = out.len() as i64;
-            out.push(OperatorMetrics { name: plan.name().to_string(), id, parent, values: values(&plan) });
+            let values = plan.metrics().map(|m| operator_metrics::values(&m)).unwrap_or_default();
+            out.push(OperatorMetrics { name: plan.name().to_string(), id, parent, values });
             todo.extend(plan.children().into_iter().rev().map(|c| (Arc::clone(c), id)));
         }
         out
     }
-}
-
-fn values(plan: &Arc<dyn ExecutionPlan>) -> Vec<(String, i64, &'static str)> {
-    let Some(metrics) = plan.metrics() else { return Vec::new() };
-    metrics
-        .aggregate_by_name()
-        .iter()
-        .filter_map(|m| {
-            let kind = match m.value() {
-                MetricValue::OutputRows(_) | MetricValue::Count { .. } | MetricValue::SpillCount(_) => "sum",
-                MetricValue::ElapsedCompute(_) | MetricValue::Time { .. } => "nsTiming",
-                MetricValue::SpilledBytes(_) | MetricValue::OutputBytes(_) => "size",
-                _ => return None,
-            };
-            let name = match m.value() {
-                MetricValue::OutputRows(_) => "number of output rows".to_string(),
-                other => other.name().to_string(),
-            };
-            Some((name, i64::try_from(m.value().as_usize()).unwrap_or(i64::MAX), kind))
-        })
-        .collect()
 }

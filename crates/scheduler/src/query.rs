@@ -15,7 +15,7 @@ use spark::{Error, Result};
 use crate::boundary::Boundary;
 use crate::depth::Stack;
 use crate::engine::Engine;
-use crate::operation::{Metrics, Observed, OperationContext, QueryResult};
+use crate::operation::{Elsewhere, Metrics, Observed, OperationContext, QueryResult};
 use crate::route::{Wish, route};
 use crate::runner::{JobRunner, JobSpec};
 use crate::tasks;
@@ -32,16 +32,35 @@ pub struct Prepared {
 impl Prepared {
     /// Starts the query.
     pub async fn start(&self, name: &str, op: &OperationContext) -> Result<SendableRecordBatchStream> {
-        let job = JobSpec { name: name.to_string(), cancel: op.cancel.clone(), progress: Some(op.progress.clone()) };
+        self.start_measured(name, op, None).await
+    }
+
+    /// As [`Self::start`]; `measured` hears what the operators measured if they are not the plan's own.
+    async fn start_measured(
+        &self,
+        name: &str,
+        op: &OperationContext,
+        measured: Option<Elsewhere>,
+    ) -> Result<SendableRecordBatchStream> {
+        let job = JobSpec { measured, ..job(name, op) };
         let ctx = Arc::new(SessionContext::new_with_state(self.state.clone()));
         self.runner.run(Arc::clone(&self.plan), ctx, job).await.map_err(functions::error::from_datafusion)
     }
 
     /// Starts the query with a stream for each of its partitions.
     pub async fn start_partitioned(&self, name: &str, op: &OperationContext) -> Result<Vec<SendableRecordBatchStream>> {
-        let job = JobSpec { name: name.to_string(), cancel: op.cancel.clone(), progress: Some(op.progress.clone()) };
         let ctx = Arc::new(SessionContext::new_with_state(self.state.clone()));
-        self.runner.run_partitioned(Arc::clone(&self.plan), ctx, job).await.map_err(functions::error::from_datafusion)
+        let plan = Arc::clone(&self.plan);
+        self.runner.run_partitioned(plan, ctx, job(name, op)).await.map_err(functions::error::from_datafusion)
+    }
+}
+
+fn job(name: &str, op: &OperationContext) -> JobSpec {
+    JobSpec {
+        name: name.to_string(),
+        cancel: op.cancel.clone(),
+        progress: Some(op.progress.clone()),
+        measured: None,
     }
 }
 
@@ -59,7 +78,8 @@ pub async fn run(
     op: &OperationContext,
 ) -> Result<QueryResult> {
     let prepared = route(engine, &analyzed.plan, wish).await?;
-    let rows = prepared.start("query", op).await?;
+    let measured = Elsewhere::default();
+    let rows = prepared.start_measured("query", op, Some(Arc::clone(&measured))).await?;
     let boundary = Boundary::new(analyzed.schema.clone(), analyzed.columns, Arc::clone(&time_zone));
     let end = Ending {
         engine: engine.clone(),
@@ -75,7 +95,7 @@ pub async fn run(
         schema: analyzed.schema,
         arrow_schema,
         stream,
-        metrics: Metrics::new(prepared.plan),
+        metrics: Metrics::new(prepared.plan, measured),
         observed: Arc::clone(&op.observed),
     })
 }

@@ -11,6 +11,8 @@ use datafusion::prelude::SessionContext;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::operation::Elsewhere;
+
 /// Runs physical plans.
 #[async_trait]
 pub trait JobRunner: Send + Sync + fmt::Debug {
@@ -44,6 +46,9 @@ pub struct JobSpec {
     pub cancel: CancellationToken,
     /// Where to report progress; runners that know none report nothing.
     pub progress: Option<watch::Sender<Progress>>,
+    /// Where to tell what the operators measured, once the job has ended; runners that run the plan's own
+    /// operators leave it to these.
+    pub measured: Option<Elsewhere>,
 }
 
 /// How far a job has come.

@@ -19,6 +19,7 @@ use planner::error_envelope;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::measured;
 use super::mend::Written;
 use super::server::Shared;
 use crate::runner::{JobSpec, Progress, StageProgress};
@@ -114,9 +115,13 @@ impl Job {
     }
 
     /// The job's last stage, as far as the scheduler still knows it: its partitions, and what its
-    /// tasks have written.
-    pub(super) async fn last_stage(&self) -> Option<(usize, Written)> {
+    /// tasks have written. What its operators measured is told to whom `spec` names.
+    pub(super) async fn last_stage(&self, spec: &JobSpec) -> Option<(usize, Written)> {
         let graph = self.graph().await?;
+        if let Some(measured) = &spec.measured {
+            // Set by an earlier attempt whose results were lost: those that count are much the same.
+            let _ = measured.set(measured::operators(&graph));
+        }
         let last = graph.stages().values().find(|stage| stage.output_links().is_empty())?;
         Some((last.plan().output_partitioning().partition_count(), Written::by(last)))
     }

@@ -8,6 +8,7 @@ mod awake;
 mod buffer;
 mod config;
 mod job;
+mod measured;
 mod mend;
 mod peers;
 mod results;

@@ -197,7 +197,7 @@ async fn attempt(
         Outcome::Failed(error) => return Err(error),
         Outcome::Cancelled => return Err(cancelled()),
     };
-    let locations = match results::locations(&success, job.last_stage().await.as_ref()) {
+    let locations = match results::locations(&success, job.last_stage(spec).await.as_ref()) {
         Ok(locations) => locations,
         Err(lost) => return Ok(Attempt::Lost(lost.to_string())),
     };

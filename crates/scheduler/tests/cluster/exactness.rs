@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Int64Array, RecordBatch};
 use datafusion::datasource::MemTable;
 use scheduler::cluster::ClusterConfig;
+use scheduler::operation::OperatorMetrics;
 use scheduler::runner::{JobRunner, JobSpec};
 
 use crate::harness::{Fixture, Setup, rows};
@@ -63,6 +64,36 @@ async fn check_all(fixture: &Fixture) {
         fixture.check(sql).await;
     }
     fixture.settled().await;
+}
+
+/// The rows that the operators of a finished job have put out, by their names, parents first.
+async fn rows_by_operator(fixture: &Fixture, sql: &str) -> Vec<(String, i64)> {
+    let running = fixture.start(sql).await;
+    let measured = Arc::clone(&running.measured);
+    running.rows().await.expect(sql);
+    let operators = measured.get().expect("measured").clone();
+    assert!(operators.iter().enumerate().all(|(i, o)| o.id == i as i64 && o.parent < o.id), "{operators:?}");
+    let rows = |o: &OperatorMetrics| o.values.iter().find(|v| v.name == "number of output rows").map(|v| v.value);
+    operators.iter().filter_map(|o| Some((o.name.clone(), rows(o)?))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_tell_what_they_measured() {
+    let fixture = Setup { executors: 2, vcores: 2, ..Default::default() }.start().await;
+    let of = |rows: Vec<(String, i64)>, name: &str| -> Vec<i64> {
+        rows.into_iter().filter(|(operator, _)| operator == name).map(|(_, rows)| rows).collect()
+    };
+    let counts = |sql: &'static str| async { fixture.expected(sql).await.concat() };
+    let (t, u) = (counts("SELECT count(*) FROM t").await, counts("SELECT count(*) FROM u").await);
+    // Each task of the union sees one of its scans.
+    let rows = rows_by_operator(&fixture, "SELECT k, v FROM t UNION ALL SELECT k, v FROM u").await;
+    let scanned: Vec<String> = of(rows, "DataSourceExec").into_iter().map(|n| format!("|{n}|")).collect();
+    assert_eq!(scanned, [t, u]);
+    // Stages hang together.
+    let rows = rows_by_operator(&fixture, "SELECT k, count(*) FROM t GROUP BY k ORDER BY k").await;
+    let grouped = of(rows, "AggregateExec");
+    assert_eq!(grouped.first(), Some(&10), "{grouped:?}");
+    assert_eq!(grouped.len(), 2, "{grouped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

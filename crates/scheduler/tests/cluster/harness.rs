@@ -20,6 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parquet::arrow::ArrowWriter;
 use scheduler::cluster::{Cluster, ClusterConfig, session_state};
+use scheduler::operation::Elsewhere;
 use scheduler::runner::{JobRunner, JobSpec, Progress};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -257,9 +258,15 @@ impl Fixture {
         let (plan, ctx) = self.plan(sql).await;
         let (progress, watch) = watch::channel(Progress::default());
         let cancel = CancellationToken::new();
-        let spec = JobSpec { name: sql.to_owned(), cancel: cancel.clone(), progress: Some(progress) };
+        let measured = Elsewhere::default();
+        let spec = JobSpec {
+            name: sql.to_owned(),
+            cancel: cancel.clone(),
+            progress: Some(progress),
+            measured: Some(Arc::clone(&measured)),
+        };
         let stream = self.cluster.runner().run(plan, ctx, spec).await.expect(sql);
-        Running { stream, progress: watch, cancel }
+        Running { stream, progress: watch, cancel, measured }
     }
 
     /// The same query by plain DataFusion.
@@ -301,6 +308,7 @@ pub struct Running {
     pub stream: SendableRecordBatchStream,
     pub progress: watch::Receiver<Progress>,
     pub cancel: CancellationToken,
+    pub measured: Elsewhere,
 }
 
 impl Running {
