@@ -39,7 +39,7 @@ impl Parser<'_> {
             function.distinct = self.set_quantifier() == Some(true);
             function.args = self.comma_list(Self::argument)?;
         }
-        self.expect_sym(")")?;
+        self.list_end()?;
         self.check_named_arguments(&function)?;
         self.call_suffix(mark, function)
     }

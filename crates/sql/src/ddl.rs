@@ -61,6 +61,20 @@ impl Parser<'_> {
         self.refused(mark, &shown)
     }
 
+    /// What `result` is; but where a statement that begins with these words cannot be read, the words alone
+    /// decide, as they do for the statements of Hive's that Spark only knows by their beginning.
+    pub fn or_native<T>(&mut self, mark: usize, result: Result<T>, operation: &str) -> Result<T> {
+        let unread = match &result {
+            Ok(_) => !self.at_statement_end(),
+            Err(e) => e.condition() == crate::error::SYNTAX_ERROR,
+        };
+        if !unread {
+            return result;
+        }
+        self.rest_of_text();
+        Err(self.refused(mark, operation))
+    }
+
     /// The keyword `at` tokens after `mark`.
     fn keyword_in(&self, mark: usize, at: usize) -> Option<&'static str> {
         self.keyword_of(mark + at).map(Kw::text)
@@ -85,7 +99,7 @@ impl Parser<'_> {
         self.advance();
         let if_not_exists = self.if_not_exists();
         let name = self.object_name()?;
-        let (mut comment, mut location, mut properties) = (None, None, Vec::new());
+        let (mut comment, mut location, mut properties, mut collation) = (None, None, Vec::new(), None);
         loop {
             if self.at_kw(Kw::COMMENT) {
                 self.once("COMMENT", comment.is_some());
@@ -101,17 +115,29 @@ impl Parser<'_> {
                 self.advance();
                 properties = self.namespace_properties()?;
             } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
-                self.object_name()?;
-                return Err(self.schema_collation());
+                self.once("DEFAULT COLLATION", collation.is_some());
+                collation = Some(self.schema_collation()?);
             } else {
-                return Ok(Command::CreateNamespace { name, if_not_exists, comment, location, properties });
+                return Ok(Command::CreateNamespace {
+                    name,
+                    if_not_exists,
+                    comment,
+                    location,
+                    properties,
+                    collation,
+                });
             }
         }
     }
 
-    fn schema_collation(&self) -> spark::Error {
-        spark::Error::parse("UNSUPPORTED_FEATURE.SCHEMA_LEVEL_COLLATIONS")
-            .with_message("A schema has no default collation")
+    /// The name behind `DEFAULT COLLATION` of a schema.
+    fn schema_collation(&mut self) -> Result<String> {
+        let name = self.object_name()?.join(".");
+        match self.options.schema_collations {
+            true => Ok(name),
+            false => Err(spark::Error::parse("UNSUPPORTED_FEATURE.SCHEMA_LEVEL_COLLATIONS")
+                .with_message("A schema has no default collation")),
+        }
     }
 
     /// Refuses a clause that was written before.
@@ -200,8 +226,8 @@ impl Parser<'_> {
             return Ok(Command::UnsetNamespaceProperties { name, keys });
         }
         if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
-            self.object_name()?;
-            return Err(self.schema_collation());
+            let collation = self.schema_collation()?;
+            return Ok(Command::SetNamespaceCollation { name, collation });
         }
         self.expect_kw(Kw::SET)?;
         if self.eat_kw(Kw::LOCATION) {
@@ -332,8 +358,8 @@ impl Parser<'_> {
         let mark = self.mark();
         let pairs = self.paren_list(|p| {
             let key = p.property_key()?;
-            p.eat_sym("=");
-            Ok((key, p.property_value()?))
+            let value = if p.eat_sym("=") { Some(p.property_text()?) } else { p.property_value()? };
+            Ok((key, value))
         })?;
         let bare: Vec<&str> = pairs.iter().filter(|(_, v)| v.is_none()).map(|(k, _)| k.as_str()).collect();
         if !bare.is_empty() {
@@ -398,9 +424,13 @@ impl Parser<'_> {
                 Ok(format!("{}{}", if negative { "-" } else { "" }, self.text_of(token)))
             }
             _ => {
+                let mark = self.mark();
                 let value = self.expression()?;
                 let negated = if negative { spark::Expr::operator("negative", vec![value]) } else { value };
-                crate::name::constant_value(&negated).ok_or_else(|| self.syntax_error())
+                crate::name::constant_value(&negated).ok_or_else(|| {
+                    self.reset(mark);
+                    self.syntax_error()
+                })
             }
         }
     }

@@ -26,7 +26,8 @@ impl Parser<'_> {
             Kw::CHANGE => self.change_column(mark),
             Kw::REPLACE => {
                 self.expect_kws(&[Kw::REPLACE, Kw::COLUMNS])?;
-                let columns = self.added_columns()?;
+                let columns = self.added_columns();
+                let columns = self.or_native(mark, columns, "ALTER TABLE REPLACE COLUMNS")?;
                 Ok(AlterTableAction::ReplaceColumns { partition, columns })
             }
             Kw::RECOVER => {

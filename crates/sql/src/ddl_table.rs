@@ -320,7 +320,7 @@ impl Parser<'_> {
                         .with_message(format!("A {kind} constraint is not {shown}")),
                 );
             }
-            let negated = self.at_kw(Kw::NOT) && self.keyword_at(1) == Some(Kw::ENFORCED);
+            let negated = self.at_kws(&[Kw::NOT, Kw::ENFORCED]);
             if negated {
                 self.advance();
             }
@@ -354,14 +354,15 @@ impl Parser<'_> {
                 .error(mark, "IDENTITY_COLUMNS_ILLEGAL_STEP")
                 .with_message("An identity column does not step by 0"));
         }
-        match twice {
-            None => Ok(column),
-            Some(option) => Err(self
+        if let Some(option) = twice {
+            let error = self
                 .error(mark, "CREATE_TABLE_COLUMN_DESCRIPTOR_DUPLICATE")
                 .param("columnName", column.name.join("."))
                 .param("optionName", option)
-                .with_message(format!("{option} of a column is written twice"))),
+                .with_message(format!("{option} of a column is written twice"));
+            self.deferring(Err(error), ())?;
         }
+        Ok(column)
     }
 
     /// One option of a column; inside, its name if it was written before. Nothing if none is next.

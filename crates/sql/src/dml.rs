@@ -109,7 +109,10 @@ impl Parser<'_> {
         let dynamic: Vec<&str> = dynamic.collect();
         if insert.if_partition_not_exists && !dynamic.is_empty() {
             let message = format!("IF NOT EXISTS with dynamic partitions: {}", dynamic.join(", "));
-            return Err(crate::error::not_allowed(message).at(Some(&self.origin(mark))));
+            self.later(crate::error::not_allowed(message));
+        }
+        if insert.if_partition_not_exists && !overwrite {
+            self.later(crate::error::refusal("INSERT INTO ... IF NOT EXISTS"));
         }
         insert.query = self.insert_source(from)?;
         Ok(Command::Insert(Box::new(insert)))
@@ -118,7 +121,12 @@ impl Parser<'_> {
     /// What stands between the table and the rows.
     fn insert_clauses(&mut self, mark: usize, insert: &mut Insert) -> Result<()> {
         if self.eat_kw(Kw::REPLACE) {
-            return self.insert_replace(mark, insert);
+            let word = self.mark();
+            let read = self.insert_replace(mark, insert).and_then(|()| match self.query_begins(0) {
+                true => Ok(()),
+                false => Err(self.syntax_error()),
+            });
+            return self.or_stumble(read, word);
         }
         insert.partition = self.optional_partition()?;
         insert.if_partition_not_exists = self.if_not_exists();
@@ -192,7 +200,7 @@ impl Parser<'_> {
 
     /// `PARTITION (a = 1, b)`, if it is next.
     pub fn optional_partition(&mut self) -> Result<PartitionSpec> {
-        if !(self.at_kw(Kw::PARTITION) && self.sym_at(1, "(")) {
+        if !self.at_kw_sym(Kw::PARTITION, "(") {
             return Ok(Vec::new());
         }
         let mark = self.mark();
@@ -308,6 +316,9 @@ impl Parser<'_> {
             self.merge_clause(&mut merge)?;
         }
         if merge.matched.is_empty() && merge.not_matched.is_empty() && merge.not_matched_by_source.is_empty() {
+            if !self.at_statement_end() {
+                return Err(self.syntax_error());
+            }
             return Err(self.error(mark, "MERGE_WITHOUT_WHEN").with_message("MERGE needs at least one WHEN clause"));
         }
         self.check_merge_order(mark, &merge)?;

@@ -27,7 +27,7 @@ impl Parser<'_> {
     /// `expression [[AS] name | (names)]`.
     pub fn named_expression(&mut self) -> Result<Expr> {
         let mark = self.mark();
-        let child = self.expression()?;
+        let child = self.item()?;
         let names = if self.eat_as() {
             if self.at_sym("(") { self.identifier_list()? } else { vec![self.identifier()?] }
         } else if self.at_sym("(") && self.name_at(1) {
@@ -35,6 +35,7 @@ impl Parser<'_> {
         } else if self.at_kw(Kw::AS) || self.at_bare_alias() {
             vec![self.identifier()?]
         } else {
+            self.open_alias.1 = self.mark();
             return Ok(child);
         };
         Ok(self.at(mark, Expr::Alias { child: Box::new(child), names, metadata: None }))
@@ -56,7 +57,7 @@ impl Parser<'_> {
         if !self.name_at(0) {
             return false;
         }
-        !self.at_clause() || self.at_end_of_item(1)
+        !self.at_clause() || self.at_end_of_item(1) || self.keyword_at(0).is_some_and(never_follows_item)
     }
 
     /// True if the next word continues the query after an item of a list or a relation.
@@ -68,14 +69,18 @@ impl Parser<'_> {
             Kw::INSERT => matches!(next, Some(Kw::INTO | Kw::OVERWRITE)),
             Kw::IS => self.is_predicate_follows(),
             Kw::IN => self.sym_at(1, "("),
-            Kw::WINDOW => {
-                let is_clause = self.keyword_at(1) == Some(Kw::IDENTIFIER) && self.sym_at(2, "(");
-                self.name_at(1) && (is_clause || self.keyword_at(2) == Some(Kw::AS))
-            }
+            Kw::WINDOW => self.window_name_follows(),
             Kw::WITH => matches!(next, Some(Kw::ROLLUP | Kw::CUBE)),
             Kw::NOT => self.predicate_not(),
             _ => begins_clause(keyword),
         }
+    }
+
+    /// True if the name of a window follows the word `WINDOW`. A name that is no keyword cannot follow an alias.
+    pub fn window_name_follows(&self) -> bool {
+        let by_call = self.keyword_at(1) == Some(Kw::IDENTIFIER) && self.sym_at(2, "(");
+        let plain = self.name_at(1) && self.keyword_at(1).is_none();
+        plain || by_call || (self.name_at(1) && self.keyword_at(2) == Some(Kw::AS))
     }
 
     /// True if what `IS` asks for follows it.
@@ -213,7 +218,9 @@ impl Parser<'_> {
             return Ok(self.maybe_not(mark, subquery, negated));
         }
         let mut args = vec![value];
-        args.extend(self.paren_list(Self::expression)?);
+        self.expect_sym("(")?;
+        args.extend(self.comma_list(Self::expression)?);
+        self.list_end()?;
         Ok(self.maybe_not(mark, Expr::operator("in", args), negated))
     }
 
@@ -406,6 +413,12 @@ fn balanced(name: &str, operands: &mut [Option<Expr>], low: usize, high: usize, 
     let left = balanced(name, operands, low, middle, origin);
     let right = balanced(name, operands, middle + 1, high, origin);
     Expr::At { child: Box::new(Expr::operator(name, vec![left, right])), origin: origin.clone() }
+}
+
+/// Words that continue a query or an expression, but never after a whole item of a list.
+fn never_follows_item(keyword: Kw) -> bool {
+    use Kw::*;
+    matches!(keyword, THEN | WHEN | ELSE | END | JOIN | ON | USING | INTO | ESCAPE | PRECEDING | FOLLOWING)
 }
 
 /// Words that always continue the query.

@@ -83,6 +83,7 @@ impl Parser<'_> {
             deterministic: None,
             contains_sql: None,
             comment: None,
+            collation: None,
             temporary,
             replace,
             if_not_exists,
@@ -146,7 +147,8 @@ impl Parser<'_> {
 
     /// The kind of the characteristic that comes next, as errors name it.
     fn characteristic_ahead(&self) -> Option<&'static str> {
-        let kinds: [(&[&[Kw]], &'static str); 7] = [
+        let kinds: [(&[&[Kw]], &'static str); 8] = [
+            (&[&[Kw::DEFAULT, Kw::COLLATION]], "DEFAULT COLLATION"),
             (&[&[Kw::LANGUAGE]], "LANGUAGE"),
             (&[&[Kw::SPECIFIC]], "SPECIFIC"),
             (&[&[Kw::DETERMINISTIC], &[Kw::NOT, Kw::DETERMINISTIC]], "DETERMINISTIC"),
@@ -194,6 +196,8 @@ impl Parser<'_> {
                     .error(mark, "_LEGACY_ERROR_TEMP_0035")
                     .param("message", format!("SQL function with {words} is not supported"))
                     .with_message(format!("A function with {words} is not supported")));
+            } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
+                function.collation = Some(self.object_name()?.join("."));
             } else if self.eat_kw(Kw::COMMENT) {
                 function.comment = Some(self.string()?);
             } else if self.at_kw(Kw::CALLED) {

@@ -113,6 +113,11 @@ pub fn parse_data_type(text: &str, options: &ParseOptions) -> Result<DataType> {
     whole(text, options, Parser::data_type)
 }
 
+/// What `SET PATH =` takes.
+pub fn parse_path(text: &str, options: &ParseOptions) -> Result<Vec<spark::command::PathEntry>> {
+    whole(text, options, Parser::path)
+}
+
 /// A dotted name: `` a.`b c`.d ``.
 pub fn parse_multipart_identifier(text: &str, options: &ParseOptions) -> Result<Vec<String>> {
     if text.trim().is_empty() {

@@ -47,17 +47,30 @@ impl Parser<'_> {
     pub fn refresh(&mut self) -> Result<Command> {
         let mark = self.mark();
         self.advance();
-        if self.at_kw(Kw::TABLE) && self.name_at(1) {
-            self.advance();
-            return Ok(Command::RefreshTable { name: self.object_name()? });
+        let object = match self.keyword_at(0) {
+            Some(Kw::TABLE | Kw::FUNCTION) if self.name_at(1) => self.refreshed_object().ok(),
+            _ if self.at_string() => self.string().ok().map(|path| Command::RefreshResource { path }),
+            _ => None,
+        };
+        // What goes on behind the object is a path from the beginning.
+        match object {
+            Some(command) if self.at_statement_end() => Ok(command),
+            _ => {
+                self.reset(mark + 1);
+                self.resource_path(mark)
+            }
         }
-        if self.at_kw(Kw::FUNCTION) && self.name_at(1) {
-            self.advance();
-            return Ok(Command::RefreshFunction { name: self.object_name()? });
-        }
-        if self.at_string() {
-            return Ok(Command::RefreshResource { path: self.string()? });
-        }
+    }
+
+    fn refreshed_object(&mut self) -> Result<Command> {
+        let table = self.at_kw(Kw::TABLE);
+        self.advance();
+        let name = self.object_name()?;
+        Ok(if table { Command::RefreshTable { name } } else { Command::RefreshFunction { name } })
+    }
+
+    /// What follows `REFRESH` if it is no object.
+    fn resource_path(&mut self, mark: usize) -> Result<Command> {
         let path = self.rest_of_text();
         let refuse = |condition: &str, message: &str| Err(self.error(mark, condition).with_message(message));
         if path.is_empty() {

@@ -67,6 +67,8 @@ pub struct ParseOptions {
     pub short_pipes: bool,
     /// `spark.sql.scripting.enabled`.
     pub scripts: bool,
+    /// `spark.sql.collation.schemaLevel.enabled`: schemas have a default collation.
+    pub schema_collations: bool,
     /// `spark.sql.timeTravel.atSyntax.enabled`: `table@v1`.
     pub at_versions: bool,
     /// `spark.sql.insertIntoReplaceOn.enabled` and `spark.sql.insertIntoReplaceUsing.enabled`.
@@ -124,6 +126,7 @@ impl From<&Settings> for ParseOptions {
             short_pipes: on("spark.sql.parser.singleCharacterPipeOperator.enabled"),
             scripts: on("spark.sql.scripting.enabled"),
             at_versions: on("spark.sql.timeTravel.atSyntax.enabled"),
+            schema_collations: flag("spark.sql.collation.schemaLevel.enabled"),
             replace_on: on("spark.sql.insertIntoReplaceOn.enabled"),
             replace_using: on("spark.sql.insertIntoReplaceUsing.enabled"),
             variables: on("spark.sql.variable.substitute").then(|| Arc::clone(&settings.conf)),

@@ -1,5 +1,6 @@
 //! The parser's cursor over the tokens: looking, taking, positions, names.
 
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 
 use spark::{Error, Expr, Origin, Result, SqlOrigin};
@@ -29,11 +30,19 @@ pub struct Parser<'a> {
     /// `?` seen so far.
     pub positional: usize,
     depth: usize,
+    /// The depth of the item of a list being read, where it may end in an alias.
+    item_depth: usize,
     /// The first error of meaning. It is raised once the text is known to have no error of syntax,
     /// which Spark reports first wherever it is.
     deferred: Option<Error>,
     /// An error about the whole of the command being read, raised at its end.
     late: Option<Error>,
+    /// The farthest token that some alternative came to and could not take: what an error is shown at.
+    farthest: Cell<usize>,
+    /// The token of the last error of syntax.
+    failed: Cell<usize>,
+    /// Where an alias of a relation could have stood, and where one of an item of a list could.
+    pub open_alias: (usize, usize),
     /// Names of objects with their positions, if somebody wants to know.
     noted: Option<Vec<(Vec<String>, Arc<Origin>)>>,
 }
@@ -53,8 +62,12 @@ impl<'a> Parser<'a> {
             lambda_params: Vec::new(),
             positional: 0,
             depth: 0,
+            item_depth: usize::MAX,
             deferred: None,
             late: None,
+            farthest: Cell::new(0),
+            failed: Cell::new(0),
+            open_alias: (usize::MAX, usize::MAX),
             noted: None,
         })
     }
@@ -111,6 +124,19 @@ impl<'a> Parser<'a> {
         result
     }
 
+    /// An item of a list, which may end in an alias.
+    pub fn item(&mut self) -> Result<Expr> {
+        let outer = std::mem::replace(&mut self.item_depth, self.depth + 1);
+        let item = self.expression();
+        self.item_depth = outer;
+        item
+    }
+
+    /// True if what is being read could end here and be followed by an alias.
+    pub fn in_item(&self) -> bool {
+        self.depth == self.item_depth
+    }
+
     // ---- looking
 
     pub fn token(&self, ahead: usize) -> Token {
@@ -148,7 +174,25 @@ impl<'a> Parser<'a> {
 
     /// True if the next tokens are these keywords.
     pub fn at_kws(&self, keywords: &[Kw]) -> bool {
-        keywords.iter().enumerate().all(|(ahead, &keyword)| self.keyword_at(ahead) == Some(keyword))
+        let taken = keywords.iter().enumerate().take_while(|(ahead, k)| self.keyword_at(*ahead) == Some(**k)).count();
+        if taken > 0 && taken < keywords.len() {
+            self.came_to(taken);
+        }
+        taken == keywords.len()
+    }
+
+    /// Notes that an alternative took `ahead` tokens and could not go on.
+    pub fn came_to(&self, ahead: usize) {
+        self.farthest.set(self.farthest.get().max(self.pos + ahead));
+    }
+
+    /// True if `keyword` is next and `symbol` follows it, without which the keyword says nothing here.
+    pub fn at_kw_sym(&self, keyword: Kw, symbol: &str) -> bool {
+        let begun = self.at_kw(keyword);
+        if begun && !self.sym_at(1, symbol) {
+            self.came_to(1);
+        }
+        begun && self.sym_at(1, symbol)
     }
 
     pub fn at_any(&self, keywords: &[Kw]) -> bool {
@@ -224,27 +268,45 @@ impl<'a> Parser<'a> {
     }
 
     pub fn expect_kw(&mut self, keyword: Kw) -> Result<()> {
-        if self.eat_kw(keyword) { Ok(()) } else { Err(self.missing_keyword(keyword)) }
+        if self.eat_kw(keyword) {
+            return Ok(());
+        }
+        Err(self.missing_keyword(keyword))
     }
 
     /// A keyword that is not there: where what comes next could follow it, Spark says that it is missing.
     pub fn missing_keyword(&self, keyword: Kw) -> Error {
         let plain = matches!(self.peek(), Tok::Word(None) | Tok::Quoted);
+        let name = matches!(self.peek(), Tok::Word(_) | Tok::Quoted);
+        let value = name || matches!(self.peek(), Tok::Int | Tok::Dec | Tok::Str | Tok::Sym("("));
         let follows = match keyword {
-            Kw::CACHE | Kw::STATISTICS | Kw::FUNCTIONS => self.at_end(),
-            Kw::FROM | Kw::TABLE | Kw::TO | Kw::JOIN | Kw::EXISTS => plain,
+            Kw::CACHE | Kw::STATISTICS | Kw::PARTITIONS | Kw::ENFORCED => self.at_end(),
+            Kw::FUNCTIONS => true,
+            Kw::TABLE | Kw::DO | Kw::DATA => name,
+            Kw::FROM | Kw::TO | Kw::EXISTS => plain,
+            Kw::JOIN => plain && self.pos > 0 && self.keyword_of(self.pos - 1) == Some(Kw::NATURAL),
+            Kw::THEN | Kw::RETURN | Kw::UNTIL => value,
+            Kw::END => self.at_kw(Kw::FROM),
+            Kw::IS => self.at_kw(Kw::NULL) || matches!(self.peek(), Tok::Str),
             Kw::IMMEDIATE => matches!(self.peek(), Tok::Str),
-            Kw::AND => self.at_end(),
             _ => false,
         };
         match follows {
-            true => self.syntax_error_at(self.token(0), &format!(": missing '{}'", keyword.text())),
+            true if self.keyword_at(1) == Some(keyword) => self.extra_input(),
+            true => self.missing(&format!("'{}'", keyword.text())),
             false => self.syntax_error(),
         }
     }
 
     pub fn expect_kws(&mut self, keywords: &[Kw]) -> Result<()> {
-        keywords.iter().try_for_each(|&k| self.expect_kw(k))
+        for (i, &keyword) in keywords.iter().enumerate() {
+            let next = keywords.get(i + 1);
+            if !self.at_kw(keyword) && next.is_some_and(|n| self.at_kw(*n)) {
+                return Err(self.missing(&format!("'{}'", keyword.text())));
+            }
+            self.expect_kw(keyword)?;
+        }
+        Ok(())
     }
 
     pub fn expect_sym(&mut self, symbol: &str) -> Result<()> {
@@ -252,11 +314,25 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         // One token too many: what is wanted comes right after it.
-        if self.sym_at(1, symbol) && !matches!(self.peek(), Tok::Sym(_)) {
+        let opens = matches!(self.peek(), Tok::Sym("(" | ")" | "," | ";" | "[" | "]"));
+        if self.sym_at(1, symbol) && !opens {
             Err(self.extra_input())
+        } else if symbol == "(" && matches!(self.peek(), Tok::Word(_) | Tok::Quoted | Tok::Str) {
+            Err(self.missing("'('"))
+        } else if self.at_end() && matches!(symbol, ")" | "]") && self.depth_of_brackets() == 1 {
+            Err(self.missing(&format!("'{symbol}'")))
         } else {
             Err(self.syntax_error())
         }
+    }
+
+    /// How many brackets are open at the next token.
+    fn depth_of_brackets(&self) -> usize {
+        self.tokens[..self.pos].iter().fold(0, |depth: usize, token| match token.tok {
+            Tok::Sym("(" | "[") => depth + 1,
+            Tok::Sym(")" | "]") => depth.saturating_sub(1),
+            _ => depth,
+        })
     }
 
     /// The end of a statement: semicolons, then nothing.
@@ -287,6 +363,14 @@ impl<'a> Parser<'a> {
         let items = self.comma_list(item)?;
         self.expect_sym(")")?;
         Ok(items)
+    }
+
+    /// The parenthesis behind a list, where anything else is too much of the list.
+    pub fn list_end(&mut self) -> Result<()> {
+        match self.at_sym(")") || self.at_end() {
+            true => self.expect_sym(")"),
+            false => Err(self.extra_input()),
+        }
     }
 
     /// A position to come back to.
@@ -353,19 +437,62 @@ impl<'a> Parser<'a> {
 
     /// A syntax error at the next token.
     pub fn syntax_error(&self) -> Error {
-        self.syntax_error_at(self.token(0), "")
+        self.syntax_error_at(self.pos, |_| String::new())
     }
 
+    /// A syntax error at the next token, which only is too many.
     pub fn extra_input(&self) -> Error {
-        let hint = format!(": extra input {}", error::token_text(self.next_text()));
-        self.syntax_error_at(self.token(0), &hint)
+        self.syntax_error_at(self.pos, |shown| format!(": extra input {shown}"))
     }
 
-    fn syntax_error_at(&self, token: Token, hint: &str) -> Error {
+    /// A syntax error at the next token, before which something is missing.
+    pub fn missing(&self, what: &str) -> Error {
+        self.syntax_error_at(self.pos, |_| format!(": missing {what}"))
+    }
+
+    /// A syntax error at the token `at`, or at a later one that some other reading came to.
+    fn syntax_error_at(&self, at: usize, hint: impl FnOnce(&str) -> String) -> Error {
+        let last = self.tokens.len() - 1;
+        let farthest = self.farthest.get().min(last);
+        self.failed.set(farthest.max(at));
+        let token = self.tokens[self.failed.get().min(last)];
         let (line, column) = self.positions.line_column(token.start);
         let shown =
             if token.tok == Tok::Eof { "end of input".to_string() } else { error::token_text(self.text_of(token)) };
-        error::syntax(&shown, hint, line, column)
+        let hint = if farthest > at { String::new() } else { hint(&shown) };
+        error::syntax(&shown, &hint, line, column)
+    }
+
+    /// Forgets how far other readings came: the one that counts is chosen.
+    pub fn forget_farthest(&self) {
+        self.farthest.set(0);
+    }
+
+    /// The token of the last error of syntax.
+    pub fn failed_at(&self) -> usize {
+        self.failed.get()
+    }
+
+    /// What `result` is, but with an error of syntax moved to the token `at`: the words before it can be
+    /// read as names, and that reading is left when the other one fails.
+    pub fn or_stumble<T>(&self, result: Result<T>, at: usize) -> Result<T> {
+        result.map_err(|e| {
+            if e.condition() != error::SYNTAX_ERROR {
+                return e;
+            }
+            self.farthest.set(0);
+            self.syntax_error_at(at, |_| String::new())
+        })
+    }
+
+    /// Like [`Parser::or_stumble`], where the token `at` itself is no more than too many.
+    pub fn or_extra<T>(&self, result: Result<T>, at: usize) -> Result<T> {
+        let error = match self.or_stumble(result, at) {
+            Err(e) if e.condition() == error::SYNTAX_ERROR => e,
+            other => return other,
+        };
+        let ends = matches!(self.tokens.get(at + 1).map(|t| t.tok), Some(Tok::Eof | Tok::Sym(";")));
+        Err(if ends { self.syntax_error_at(at, |shown| format!(": extra input {shown}")) } else { error })
     }
 
     /// A parse error about everything taken since `mark`.
@@ -464,7 +591,7 @@ impl<'a> Parser<'a> {
     pub fn dotted_name(&mut self) -> Result<Vec<String>> {
         let mark = self.mark();
         let mut parts = vec![self.identifier()?];
-        while self.at_sym(".") && self.name_at(1) {
+        while self.at_sym(".") {
             self.advance();
             parts.push(self.identifier()?);
         }
@@ -514,6 +641,9 @@ impl<'a> Parser<'a> {
 
     /// `(a, b, c)`.
     pub fn identifier_list(&mut self) -> Result<Vec<String>> {
-        self.paren_list(Self::identifier)
+        self.expect_sym("(")?;
+        let names = self.comma_list(Self::identifier)?;
+        self.expect_sym(")")?;
+        Ok(names)
     }
 }

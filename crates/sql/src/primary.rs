@@ -14,7 +14,7 @@ impl Parser<'_> {
         let mut expr = self.primary_head()?;
         loop {
             expr = match self.peek() {
-                Tok::Sym(".") if self.name_at(1) => {
+                Tok::Sym(".") => {
                     self.advance();
                     let field = self.identifier()?;
                     self.at(mark, dereference(expr, field))
@@ -57,7 +57,7 @@ impl Parser<'_> {
                 self.positional += 1;
                 Ok(self.at(mark, Expr::Parameter(Parameter::Positional(self.positional - 1))))
             }
-            Tok::Sym(":") if self.name_at(1) => {
+            Tok::Sym(":") => {
                 self.advance();
                 let name = self.identifier()?;
                 Ok(self.at(mark, Expr::Parameter(Parameter::Named(name))))
@@ -89,13 +89,18 @@ impl Parser<'_> {
     fn keyword_primary(&mut self, keyword: Kw) -> Result<Expr> {
         let (mark, positional) = (self.mark(), self.positional);
         let form = self.keyword_form(keyword);
-        let is_name = matches!(keyword, Kw::CASE | Kw::TRIM);
+        // `CASE x WHEN` can be nothing else.
+        let simple_case = keyword == Kw::CASE
+            && self.keyword_of(mark + 1) != Some(Kw::WHEN)
+            && (mark + 2..self.failed_at()).any(|at| self.keyword_of(at) == Some(Kw::WHEN));
+        let is_name = matches!(keyword, Kw::CASE | Kw::TRIM) && !simple_case;
         let Some(error) = form.as_ref().err().filter(|e| is_name && e.condition() == "PARSE_SYNTAX_ERROR") else {
             return form;
         };
         let error = error.clone();
         self.reset(mark);
         self.positional = positional;
+        self.forget_farthest();
         self.name_primary().map_err(|_| error)
     }
 
@@ -127,7 +132,7 @@ impl Parser<'_> {
     fn case_follows(&self) -> bool {
         match self.peek_at(1) {
             Tok::Sym(symbol) => matches!(symbol, "(" | "-" | "+" | "~" | "!" | "?" | ":"),
-            Tok::Word(Some(Kw::FROM | Kw::AS)) | Tok::Eof | Tok::Unknown => false,
+            Tok::Word(Some(Kw::FROM | Kw::AS | Kw::END)) | Tok::Eof | Tok::Unknown => false,
             _ => true,
         }
     }
@@ -160,7 +165,8 @@ impl Parser<'_> {
     fn exists(&mut self) -> Result<Expr> {
         let mark = self.mark();
         self.advance();
-        let plan = self.query_in_parens()?;
+        let plan = self.query_in_parens();
+        let plan = self.or_stumble(plan, mark + 1)?;
         let subquery = Subquery { kind: SubqueryKind::Exists, plan: SubqueryPlan::Plan(Box::new(plan)) };
         Ok(self.at(mark, Expr::Subquery(Box::new(subquery))))
     }
@@ -211,7 +217,7 @@ impl Parser<'_> {
             while self.eat_sym(",") {
                 items.push(self.named_expression()?);
             }
-            self.expect_sym(")")?;
+            self.list_end()?;
             return Ok(self.at(mark, Expr::Row(items)));
         }
         if matches!(first.unpositioned(), Expr::Alias { .. }) {
@@ -309,7 +315,7 @@ impl Parser<'_> {
         }
         let first = self.token(0);
         let mut parts = vec![self.identifier()?];
-        while self.at_sym(".") && (self.name_at(1) || self.sym_at(1, "*")) {
+        while self.at_sym(".") {
             self.advance();
             if self.at_sym("*") {
                 return self.star(parts);
@@ -403,6 +409,16 @@ impl Parser<'_> {
         Ok(if quoted { format!("['{name}']") } else { format!(".{name}") })
     }
 
+    /// `FILTER (WHERE condition)`.
+    fn filter_clause(&mut self) -> Result<Expr> {
+        self.expect_kw(Kw::FILTER)?;
+        self.expect_sym("(")?;
+        self.expect_kw(Kw::WHERE)?;
+        let condition = self.expression()?;
+        self.expect_sym(")")?;
+        Ok(condition)
+    }
+
     /// The clauses after the arguments of a call.
     pub fn call_suffix(&mut self, mark: usize, mut function: UnresolvedFunction) -> Result<Expr> {
         if self.at_kws(&[Kw::WITHIN, Kw::GROUP]) && self.sym_at(2, "(") {
@@ -413,22 +429,29 @@ impl Parser<'_> {
             self.expect_sym(")")?;
         }
         if self.at_kw(Kw::FILTER) && self.sym_at(1, "(") && self.keyword_at(2) == Some(Kw::WHERE) {
-            self.advance();
-            self.advance();
-            self.advance();
-            function.filter = Some(self.expression()?);
-            self.expect_sym(")")?;
+            let opening = self.mark() + 1;
+            let filter = self.filter_clause();
+            let unclear = self.failed_at() <= opening + 2;
+            function.filter = Some(if unclear { self.or_stumble(filter, opening)? } else { filter? });
         }
         if self.at_any(&[Kw::IGNORE, Kw::RESPECT]) && self.keyword_at(1) == Some(Kw::NULLS) {
             function.ignore_nulls = Some(self.at_kw(Kw::IGNORE));
             self.advance();
             self.advance();
         }
-        if self.at_kw(Kw::OVER) && (self.sym_at(1, "(") || self.name_at(1)) {
+        let named = self.name_at(1) && self.keyword_at(1) != Some(Kw::FROM);
+        if self.at_kw(Kw::OVER) && (self.sym_at(1, "(") || named) {
             self.advance();
             let call = Box::new(Expr::Function(Box::new(function)));
-            let window = Box::new(self.window_reference()?);
-            return Ok(self.at(mark, Expr::Window { function: call, window }));
+            let over = self.mark();
+            let window = self.window_reference();
+            // Until the definition can be nothing else, `OVER` may be an alias.
+            let window = if self.failed_at() <= over + 2 {
+                self.or_stumble(window, over + self.in_item() as usize)?
+            } else {
+                window?
+            };
+            return Ok(self.at(mark, Expr::Window { function: call, window: Box::new(window) }));
         }
         Ok(self.at(mark, Expr::Function(Box::new(function))))
     }

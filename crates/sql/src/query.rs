@@ -91,8 +91,15 @@ impl Parser<'_> {
 
     /// What is joined to `left` by set operations.
     pub fn set_operations(&mut self, mark: usize, mut left: Plan) -> Result<Plan> {
+        let word = |p: &Self| {
+            (p.mark(), p.open_alias.1 == p.mark() && !matches!(p.keyword_at(1), Some(Kw::ALL | Kw::DISTINCT)))
+        };
+        let (mut at, mut alias) = word(self);
         while let Some((kind, all)) = self.set_operator(false)? {
-            let right = self.intersections()?;
+            let right = self.intersections();
+            // `SELECT 1 UNION`: the word may be an alias.
+            let right = if alias { self.or_extra(right, at + 1)? } else { right? };
+            (at, alias) = word(self);
             left = self.set_operation(mark, left, right, kind, all);
         }
         Ok(left)
@@ -179,7 +186,8 @@ impl Parser<'_> {
             self.advance();
             if !(self.at_kw(Kw::ALL) && !self.sym_at(1, "(") && self.eat_kw(Kw::ALL)) {
                 let at = self.mark();
-                let count = self.expression()?;
+                let count = self.expression();
+                let count = self.or_stumble(count, at - 1)?;
                 limit = Some(self.placed_value(at, count));
             }
         }
@@ -200,7 +208,21 @@ impl Parser<'_> {
         matches!(self.peek_at(1), Tok::Eof | Tok::Sym(")" | "," | ";"))
     }
 
+    /// A clause that begins at `mark` with a word and, if `by`, `BY`: where it cannot be read, the word may
+    /// be the alias of the relation before it.
+    fn clause_or_alias<T>(&self, clause: Result<T>, mark: usize, by: bool) -> Result<T> {
+        let alias = by && self.open_alias.0 == mark && clause.is_err() && self.failed_at() <= mark + 2;
+        if alias { self.or_extra(clause, mark + 1) } else { self.or_stumble(clause, mark) }
+    }
+
+    /// `ORDER BY`, `SORT BY`, `DISTRIBUTE BY`, `CLUSTER BY`, if one is next.
     fn ordering(&mut self, plan: Plan) -> Result<Plan> {
+        let mark = self.mark();
+        let ordered = self.ordering_clauses(plan);
+        self.clause_or_alias(ordered, mark, true)
+    }
+
+    fn ordering_clauses(&mut self, plan: Plan) -> Result<Plan> {
         let mark = self.mark();
         let input = Box::new(plan);
         if self.eat_kws(&[Kw::ORDER, Kw::BY]) {
@@ -300,9 +322,11 @@ impl Parser<'_> {
         if is_clause && mark > 0 && self.symbol_before(",") {
             self.advance();
             self.advance();
-            return Err(spark::Error::analysis("TRAILING_COMMA_IN_SELECT")
+            let error = spark::Error::analysis("TRAILING_COMMA_IN_SELECT")
                 .with_message("There is a comma before FROM")
-                .at(Some(&self.origin(mark))));
+                .at(Some(&self.origin(mark)));
+            self.reset(mark);
+            return self.deferring(Err(error), Expr::Default);
         }
         self.named_expression()
     }
@@ -464,10 +488,16 @@ impl Parser<'_> {
 
     /// `GROUP BY …`, if it is next.
     pub fn group_by_clause(&mut self) -> Result<Option<(GroupKind, Vec<Expr>)>> {
+        let mark = self.mark();
         if !self.eat_kws(&[Kw::GROUP, Kw::BY]) {
             return Ok(None);
         }
-        self.group_by_items().map(Some)
+        let items = self.group_by_items();
+        // Before the first item, `GROUP` may still be an alias.
+        if self.open_alias.0 == mark && self.failed_at() <= mark + 2 {
+            return self.or_extra(items, mark + 1).map(Some);
+        }
+        items.map(Some)
     }
 
     /// What follows `GROUP BY`.
@@ -542,14 +572,20 @@ impl Parser<'_> {
 
     /// True if a `WINDOW` clause is next.
     fn at_window_clause(&self) -> bool {
-        let is_clause = self.keyword_at(1) == Some(Kw::IDENTIFIER) && self.sym_at(2, "(");
-        self.at_kw(Kw::WINDOW) && self.name_at(1) && (is_clause || self.keyword_at(2) == Some(Kw::AS))
+        self.at_kw(Kw::WINDOW) && self.window_name_follows()
     }
 
     fn window_clause(&mut self) -> Result<Vec<(String, WindowSpec)>> {
         let mark = self.mark();
+        let windows = self.named_windows();
+        let windows = self.or_stumble(windows, mark)?;
+        self.check_windows(mark, &windows)?;
+        Ok(windows)
+    }
+
+    fn named_windows(&mut self) -> Result<Vec<(String, WindowSpec)>> {
         self.expect_kw(Kw::WINDOW)?;
-        let windows = self.comma_list(|p| {
+        self.comma_list(|p| {
             let name = p.identifier()?;
             p.expect_kw(Kw::AS)?;
             let spec = match p.window_reference()? {
@@ -557,7 +593,11 @@ impl Parser<'_> {
                 spark::expr::WindowRef::Named(base) => WindowSpec { base: Some(base), ..Default::default() },
             };
             Ok((name, spec))
-        })?;
+        })
+    }
+
+    /// Refuses names that are defined twice, or refer to no definition.
+    fn check_windows(&self, mark: usize, windows: &[(String, WindowSpec)]) -> Result<()> {
         for (i, (name, spec)) in windows.iter().enumerate() {
             let same = |other: &str| other.eq_ignore_ascii_case(name);
             let shown = spark::types::quote_identifier(name);
@@ -581,7 +621,7 @@ impl Parser<'_> {
                     .with_message(format!("The window {shown} names no window definition")));
             }
         }
-        Ok(windows)
+        Ok(())
     }
 }
 

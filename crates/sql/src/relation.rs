@@ -56,7 +56,7 @@ impl Parser<'_> {
         criteria: JoinCriteria,
         lateral: bool,
     ) -> Plan {
-        self.located(mark, Node::Join(Box::new(Join { left, right, join_type, criteria, lateral })))
+        self.located(mark, Node::Join(Box::new(Join { left, right, join_type, criteria, lateral, tupled: None })))
     }
 
     /// `LATERAL` stands before a subquery or a table function and nothing else; `start` is the place behind it.
@@ -90,7 +90,7 @@ impl Parser<'_> {
     /// One join, pivot or unpivot over `left`, if one follows. `left` is taken out then.
     fn relation_extension(&mut self, mark: usize, left: &mut Plan) -> Result<Option<Plan>> {
         let take = |left: &mut Plan| std::mem::replace(left, Node::OneRow.into());
-        if self.at_kw(Kw::PIVOT) && self.sym_at(1, "(") {
+        if self.at_kw_sym(Kw::PIVOT, "(") {
             let input = take(left);
             return self.pivot(mark, input).map(Some);
         }
@@ -362,6 +362,11 @@ impl Parser<'_> {
             || self.keyword_at(skip + 1) != Some(Kw::AS)
             || self.keyword_at(skip + 2) != Some(Kw::OF)
         {
+            // Only behind `FOR` can it be nothing else.
+            if skip == 1 {
+                let known = (timestamp || version) as usize;
+                self.came_to(1 + known + (known == 1 && self.keyword_at(2) == Some(Kw::AS)) as usize);
+            }
             return Ok(None);
         }
         for _ in 0..skip + 3 {
@@ -435,17 +440,40 @@ impl Parser<'_> {
         Ok(self.located(mark, Node::SubqueryAlias { input: Box::new(plan), alias: vec![alias], columns }))
     }
 
+    /// `[AS] alias` over `plan`, without names of columns.
+    fn named(&mut self, mark: usize, plan: Plan) -> Result<Plan> {
+        if !self.at_table_alias() {
+            return Ok(plan);
+        }
+        let as_word = self.eat_kw(Kw::AS);
+        if as_word && !self.strict_name_at(0) {
+            return Err(self.syntax_error());
+        }
+        let alias = vec![self.identifier()?];
+        Ok(self.located(mark, Node::SubqueryAlias { input: Box::new(plan), alias, columns: Vec::new() }))
+    }
+
     /// The alias and its columns.
     pub fn table_alias(&mut self) -> Result<Option<(String, Vec<String>)>> {
         if !self.at_table_alias() {
+            self.open_alias.0 = self.mark();
             return Ok(None);
         }
-        self.eat_kw(Kw::AS);
-        if !self.strict_name_at(0) {
-            return Err(self.syntax_error());
+        // `FROM t AS`: the word is the alias.
+        let word_only = self.at_kw(Kw::AS) && self.at_end_after(1);
+        if !word_only {
+            self.eat_kw(Kw::AS);
+        }
+        if !word_only && !self.strict_name_at(0) {
+            return Err(if self.at_end_after(1) { self.extra_input() } else { self.syntax_error() });
         }
         let alias = self.identifier()?;
-        let columns = if self.at_sym("(") { self.identifier_list()? } else { Vec::new() };
+        let mut columns = Vec::new();
+        if self.at_sym("(") {
+            let list = self.mark();
+            let names = self.identifier_list();
+            columns = self.or_extra(names, list)?;
+        }
         Ok(Some((alias, columns)))
     }
 
@@ -481,7 +509,7 @@ impl Parser<'_> {
     fn table_function(&mut self, mark: usize, name: Vec<String>) -> Result<Plan> {
         self.expect_sym("(")?;
         let args = if self.at_sym(")") { Vec::new() } else { self.comma_list(Self::table_function_argument)? };
-        self.expect_sym(")")?;
+        self.list_end()?;
         let plan = self.located(mark, Node::TableFunction { name, args });
         self.aliased(mark, plan)
     }
@@ -577,31 +605,36 @@ impl Parser<'_> {
         self.advance();
         let system = self.eat_any(&[Kw::SYSTEM, Kw::BERNOULLI]) == Some(Kw::SYSTEM);
         self.expect_sym("(")?;
-        if self.at_sym(")") {
-            self.advance();
-            return Err(self
-                .error(mark, "_LEGACY_ERROR_TEMP_0014")
-                .with_message("TABLESAMPLE needs the size of the sample"));
-        }
-        let method = self.sample_method(plan)?;
+        let method = match self.at_sym(")") {
+            true => {
+                Err(Error::parse("_LEGACY_ERROR_TEMP_0014").with_message("TABLESAMPLE needs the size of the sample"))
+            }
+            false => self.sample_method(plan)?,
+        };
         self.expect_sym(")")?;
-        let (node, is_percent) = method.map_err(|e| e.at(Some(&self.origin(mark))))?;
+        let seed = self.sample_seed()?;
+        let (mut node, is_percent) = method.map_err(|e| e.at(Some(&self.origin(mark))))?;
         if system && !is_percent {
             return Err(self
                 .error(mark, "UNSUPPORTED_FEATURE.TABLESAMPLE_SYSTEM_SAMPLE_METHOD")
                 .param("sampleMethod", "ROWS")
                 .with_message("TABLESAMPLE SYSTEM takes a percentage"));
         }
-        let mut node = node;
-        if self.eat_kw(Kw::REPEATABLE) {
-            self.expect_sym("(")?;
-            let seed = self.integer()?;
-            self.expect_sym(")")?;
-            if let Node::Sample(sample) = &mut node {
-                sample.seed = Some(seed);
-            }
+        if let Node::Sample(sample) = &mut node {
+            sample.seed = seed;
         }
         Ok(self.located(mark, node))
+    }
+
+    /// `REPEATABLE (seed)`, if it is next.
+    fn sample_seed(&mut self) -> Result<Option<i64>> {
+        if !self.eat_kw(Kw::REPEATABLE) {
+            return Ok(None);
+        }
+        self.expect_sym("(")?;
+        let seed = self.integer()?;
+        self.expect_sym(")")?;
+        Ok(Some(seed))
     }
 
     /// What stands in the parentheses of `TABLESAMPLE`; true if it is a percentage. The inner error is
@@ -680,7 +713,7 @@ impl Parser<'_> {
         self.expect_sym(")")?;
         let pivot = SqlPivot { input, aggregates, columns, values };
         let plan = self.located(mark, Node::Pivot(Box::new(pivot)));
-        self.aliased(mark, plan)
+        self.named(mark, plan)
     }
 
     /// `UNPIVOT [INCLUDE|EXCLUDE NULLS] (value FOR name IN (columns)) [alias]`.
@@ -703,7 +736,7 @@ impl Parser<'_> {
         self.expect_sym(")")?;
         let unpivot = Unpivot { input, ids: None, values: Some(values), variable_column, value_columns, include_nulls };
         let plan = self.located(mark, Node::Unpivot(Box::new(unpivot)));
-        self.aliased(mark, plan)
+        self.named(mark, plan)
     }
 
     /// A column, or a set of columns, with its alias.

@@ -111,6 +111,9 @@ impl Parser<'_> {
                 return Err(self.syntax_error());
             }
             self.nested(|p| p.body_item(scope, &mut block, is_block))?;
+            if !self.at_sym(";") && !self.sym_at(1, ";") && self.name_at(0) {
+                return Err(self.missing("';'"));
+            }
             self.expect_sym(";")?;
         }
         if !is_block && block.statements.is_empty() {
@@ -135,8 +138,9 @@ impl Parser<'_> {
         }
         if self.at_handler() {
             if !is_block || !block.statements.iter().all(is_declaration) {
-                return Err(Error::parse("INVALID_HANDLER_DECLARATION.WRONG_PLACE_OF_DECLARATION")
-                    .with_message("Handlers are declared before the statements of their block"));
+                let error = Error::parse("INVALID_HANDLER_DECLARATION.WRONG_PLACE_OF_DECLARATION")
+                    .with_message("Handlers are declared before the statements of their block");
+                self.deferring(Err(error), ())?;
             }
             let handler = self.handler(scope, block)?;
             block.handlers.push(handler);
@@ -149,20 +153,22 @@ impl Parser<'_> {
             return Ok(());
         }
         if self.keyword_at(2) == Some(Kw::CURSOR) || self.keyword_at(3) == Some(Kw::CURSOR) {
-            return Err(no_cursors());
+            return self.cursor_declaration();
         }
         let command = self.declare()?;
         let spark::command::Command::DeclareVariables { names, replace, .. } = &command else {
             return Err(self.syntax_error());
         };
-        check_local(names, *replace)?;
+        let local = check_local(names, *replace);
+        self.deferring(local, ())?;
         let first = block.statements.iter().all(is_declaration) && block.handlers.is_empty();
         if !is_block || !first {
             let sub = if is_block { "ONLY_AT_BEGINNING" } else { "NOT_ALLOWED_IN_SCOPE" };
             let shown = names.first().map(|n| crate::error::shown_name(n)).unwrap_or_default();
-            return Err(Error::parse(format!("INVALID_VARIABLE_DECLARATION.{sub}"))
+            let error = Error::parse(format!("INVALID_VARIABLE_DECLARATION.{sub}"))
                 .param("varName", &shown)
-                .with_message(format!("The variable {shown} is declared at the beginning of a block")));
+                .with_message(format!("The variable {shown} is declared at the beginning of a block"));
+            self.deferring(Err(error), ())?;
         }
         let kind = ScriptNode::Command(Box::new(command));
         block.statements.push(ScriptStatement { origin: self.origin(mark), kind });
@@ -183,9 +189,10 @@ impl Parser<'_> {
             sql_state = self.sql_state()?;
         }
         if block.conditions.iter().any(|c| c.name == name) {
-            return Err(Error::parse("DUPLICATE_CONDITION_IN_SCOPE")
+            let error = Error::parse("DUPLICATE_CONDITION_IN_SCOPE")
                 .param("condition", spark::types::quote_identifier(&name))
-                .with_message(format!("The condition {name} is declared twice")));
+                .with_message(format!("The condition {name} is declared twice"));
+            self.deferring(Err(error), ())?;
         }
         Ok(Condition { name, sql_state })
     }
@@ -196,9 +203,10 @@ impl Parser<'_> {
         let state = self.string()?.to_uppercase();
         let valid = state.len() == 5 && state.bytes().all(|b| b.is_ascii_alphanumeric()) && !state.starts_with("00");
         if !valid || state.starts_with("01") {
-            return Err(Error::parse("INVALID_SQLSTATE")
+            let error = Error::parse("INVALID_SQLSTATE")
                 .param("sqlState", &state)
-                .with_message(format!("{state} is no SQLSTATE of an error")));
+                .with_message(format!("{state} is no SQLSTATE of an error"));
+            self.deferring(Err(error), ())?;
         }
         Ok(state)
     }
@@ -210,16 +218,19 @@ impl Parser<'_> {
         self.expect_kws(&[Kw::HANDLER, Kw::FOR])?;
         let triggers = self.comma_list(Self::handler_trigger)?;
         if !exit {
-            return Err(Error::parse("UNSUPPORTED_FEATURE.CONTINUE_EXCEPTION_HANDLER")
-                .with_message("There are EXIT handlers, not CONTINUE handlers"));
+            let error = Error::parse("UNSUPPORTED_FEATURE.CONTINUE_EXCEPTION_HANDLER")
+                .with_message("There are EXIT handlers, not CONTINUE handlers");
+            self.deferring(Err(error), ())?;
         }
         let catches_all = |t: &HandlerTrigger| matches!(t, HandlerTrigger::SqlException | HandlerTrigger::NotFound);
         if triggers.len() > 1 && triggers.iter().any(catches_all) {
-            return Err(Error::parse("INVALID_HANDLER_DECLARATION.INVALID_CONDITION_COMBINATION")
-                .with_message("SQLEXCEPTION and NOT FOUND stand alone in a handler"));
+            let error = Error::parse("INVALID_HANDLER_DECLARATION.INVALID_CONDITION_COMBINATION")
+                .with_message("SQLEXCEPTION and NOT FOUND stand alone in a handler");
+            self.deferring(Err(error), ())?;
         }
         for trigger in &triggers {
-            check_trigger(trigger, block, scope)?;
+            let checked = check_trigger(trigger, block, scope);
+            self.deferring(checked, ())?;
         }
         // A handler does not see the labels around it.
         let conditions = scope.conditions.clone();
@@ -265,7 +276,7 @@ impl Parser<'_> {
                 self.advance();
                 self.variable_assignments().map(|c| ScriptNode::Command(Box::new(c)))
             }
-            Some(Kw::OPEN | Kw::FETCH | Kw::CLOSE) if self.name_at(1) => Err(no_cursors()),
+            Some(Kw::OPEN | Kw::FETCH | Kw::CLOSE) if self.name_at(1) => self.cursor_statement(),
             Some(Kw::DROP)
                 if matches!(self.keyword_at(1), Some(Kw::TEMPORARY | Kw::TEMP))
                     && matches!(self.keyword_at(2), Some(Kw::VARIABLE | Kw::VAR)) =>
@@ -275,6 +286,40 @@ impl Parser<'_> {
             }
             _ => self.plain_statement(),
         }
+    }
+
+    /// `DECLARE name [INSENSITIVE|ASENSITIVE] CURSOR FOR query [FOR READ ONLY]`, which Spark reads and refuses.
+    fn cursor_declaration(&mut self) -> Result<()> {
+        self.advance();
+        self.identifier()?;
+        self.eat_any(&[Kw::ASENSITIVE, Kw::INSENSITIVE]);
+        self.expect_kws(&[Kw::CURSOR, Kw::FOR])?;
+        self.query()?;
+        if self.eat_kw(Kw::FOR) {
+            self.expect_kws(&[Kw::READ, Kw::ONLY])?;
+        }
+        self.deferring(Err(no_cursors()), ())
+    }
+
+    /// `OPEN name [USING …]`, `FETCH [[NEXT] FROM] name INTO variables`, `CLOSE name`, which Spark reads and
+    /// refuses.
+    fn cursor_statement(&mut self) -> Result<ScriptNode> {
+        let keyword = self.keyword_at(0);
+        self.advance();
+        if keyword == Some(Kw::FETCH) {
+            let next = self.at_kws(&[Kw::NEXT, Kw::FROM]) && self.eat_kw(Kw::NEXT);
+            if next || (self.at_kw(Kw::FROM) && self.name_at(1)) {
+                self.expect_kw(Kw::FROM)?;
+            }
+        }
+        self.dotted_name()?;
+        if keyword == Some(Kw::FETCH) {
+            self.expect_kw(Kw::INTO)?;
+            self.comma_list(Self::object_name)?;
+        } else if keyword == Some(Kw::OPEN) && self.eat_kw(Kw::USING) {
+            self.comma_list(Self::named_expression)?;
+        }
+        self.deferring(Err(no_cursors()), ScriptNode::Block(Block::default()))
     }
 
     /// A statement that could stand outside a script too.
@@ -298,9 +343,10 @@ impl Parser<'_> {
         let label = self.identifier()?.to_lowercase();
         self.advance();
         if scope.labels.iter().any(|l| l.name == label) {
-            return Err(Error::parse("LABEL_OR_FOR_VARIABLE_ALREADY_EXISTS")
+            let error = Error::parse("LABEL_OR_FOR_VARIABLE_ALREADY_EXISTS")
                 .param("label", spark::types::quote_identifier(&label))
-                .with_message(format!("The label {label} exists already")));
+                .with_message(format!("The label {label} exists already"));
+            self.deferring(Err(error), ())?;
         }
         let is_loop = self.at_any(&[Kw::WHILE, Kw::REPEAT, Kw::LOOP, Kw::FOR]);
         scope.labels.push(Label { name: label.clone(), is_loop });
@@ -323,7 +369,7 @@ impl Parser<'_> {
         }
         let end = self.identifier()?.to_lowercase();
         let shown = spark::types::quote_identifier(&end);
-        match label {
+        let matched = match label {
             Some(label) if label == end => Ok(()),
             Some(label) => Err(Error::parse("LABELS_MISMATCH")
                 .param("beginLabel", spark::types::quote_identifier(label))
@@ -332,7 +378,8 @@ impl Parser<'_> {
             None => Err(Error::parse("END_LABEL_WITHOUT_BEGIN_LABEL")
                 .param("endLabel", &shown)
                 .with_message(format!("The label {end} is closed and was never opened"))),
-        }
+        };
+        self.deferring(matched, ())
     }
 
     fn if_statement(&mut self, scope: &mut ScriptScope) -> Result<ScriptNode> {
@@ -415,14 +462,14 @@ impl Parser<'_> {
             let error = if sub == "DOES_NOT_EXIST" { error.param("statementType", statement) } else { error };
             error.with_message(format!("{statement} cannot go to the label {label} here"))
         };
-        if parts.len() > 1 {
-            return Err(refuse("QUALIFIED_LABEL_NAME"));
-        }
-        match scope.labels.iter().find(|l| l.name == label) {
-            None => Err(refuse("DOES_NOT_EXIST")),
-            Some(found) if iterate && !found.is_loop => Err(refuse("ITERATE_IN_COMPOUND")),
-            Some(_) => Ok(label),
-        }
+        let refused = match scope.labels.iter().find(|l| l.name == label) {
+            _ if parts.len() > 1 => Some(refuse("QUALIFIED_LABEL_NAME")),
+            None => Some(refuse("DOES_NOT_EXIST")),
+            Some(found) if iterate && !found.is_loop => Some(refuse("ITERATE_IN_COMPOUND")),
+            Some(_) => None,
+        };
+        self.deferring(refused.map_or(Ok(()), Err), ())?;
+        Ok(label)
     }
 
     /// True if the script's text ends here.

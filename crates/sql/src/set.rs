@@ -40,7 +40,12 @@ impl Parser<'_> {
     fn set_path(&mut self) -> Result<Command> {
         self.expect_kw(Kw::PATH)?;
         self.expect_sym("=")?;
-        Ok(Command::SetPath { entries: self.comma_list(Self::path_entry)? })
+        Ok(Command::SetPath { entries: self.path()? })
+    }
+
+    /// The schemas of a search path.
+    pub fn path(&mut self) -> Result<Vec<PathEntry>> {
+        self.comma_list(Self::path_entry)
     }
 
     fn path_entry(&mut self) -> Result<PathEntry> {
@@ -145,9 +150,10 @@ impl Parser<'_> {
             default_text = text;
         }
         if data_type.is_none() && default.is_none() {
-            return Err(self
+            let error = self
                 .error(mark, "INVALID_SQL_SYNTAX.VARIABLE_TYPE_OR_DEFAULT_REQUIRED")
-                .with_message("A variable needs a data type, or a default that has one"));
+                .with_message("A variable needs a data type, or a default that has one");
+            self.deferring(Err(error), ())?;
         }
         Ok(Command::DeclareVariables { names, replace, data_type, default, default_text })
     }

@@ -33,10 +33,8 @@ impl Parser<'_> {
                 Show::TableProperties { table, key }
             }
             Kw::CREATE if self.keyword_at(1) == Some(Kw::TABLE) => {
-                self.advance();
-                self.advance();
-                let table = self.object_name()?;
-                Show::CreateTable { table, as_serde: self.eat_kws(&[Kw::AS, Kw::SERDE]) }
+                let show = self.show_create_table();
+                self.or_native(mark, show, "SHOW CREATE TABLE")?
             }
             Kw::CURRENT => {
                 self.advance();
@@ -69,6 +67,12 @@ impl Parser<'_> {
             _ => self.show_functions(mark)?,
         };
         Ok(Command::Show(show))
+    }
+
+    fn show_create_table(&mut self) -> Result<Show> {
+        self.expect_kws(&[Kw::CREATE, Kw::TABLE])?;
+        let table = self.object_name()?;
+        Ok(Show::CreateTable { table, as_serde: self.eat_kws(&[Kw::AS, Kw::SERDE]) })
     }
 
     fn show_of_namespace(&mut self, keyword: Kw) -> Result<Show> {
@@ -110,9 +114,6 @@ impl Parser<'_> {
         let mut scope = "ALL".to_string();
         if !self.at_kw(Kw::FUNCTIONS) {
             scope = self.identifier()?.to_uppercase();
-            if self.at_end() {
-                return Err(self.missing_keyword(Kw::FUNCTIONS));
-            }
         }
         self.expect_kw(Kw::FUNCTIONS)?;
         if !matches!(scope.as_str(), "ALL" | "USER" | "SYSTEM") {
@@ -211,9 +212,10 @@ impl Parser<'_> {
         let as_json = self.eat_kws(&[Kw::AS, Kw::JSON]);
         if let Some(column) = column {
             if !partition.is_empty() {
-                return Err(self
+                let error = self
                     .error(mark, "UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_PARTITION")
-                    .with_message("A column is described without a partition"));
+                    .with_message("A column is described without a partition");
+                self.deferring(Err(error), ())?;
             }
             if as_json {
                 return Err(Error::parse("UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON")

@@ -48,7 +48,10 @@ impl Parser<'_> {
     pub fn command(&mut self) -> Result<Command> {
         let mark = self.mark();
         let command = self.command_body(mark)?;
-        self.take_late(mark).map_or(Ok(command), Err)
+        match self.take_late(mark) {
+            Some(error) => self.deferring(Err(error), command),
+            None => Ok(command),
+        }
     }
 
     fn command_body(&mut self, mark: usize) -> Result<Command> {
@@ -128,6 +131,7 @@ impl Parser<'_> {
             properties: Vec::new(),
             plan: spark::Node::OneRow.into(),
             text: None,
+            collation: None,
             schema_mode: None,
             temporary,
             global,
@@ -208,7 +212,7 @@ impl Parser<'_> {
                 self.later(refusal("CREATE VIEW ... PARTITIONED ON"));
             } else if self.eat_kws(&[Kw::DEFAULT, Kw::COLLATION]) {
                 let name = self.object_name()?.join(".");
-                view.properties.push(("collation".into(), name));
+                view.collation = Some(name);
             } else {
                 return Ok(());
             }

@@ -198,6 +198,40 @@ fn queries() {
     }
 }
 
+/// The token an error of syntax is shown at, and its hint.
+#[test]
+fn tokens_of_syntax_errors() {
+    for (text, token, hint) in [
+        ("select a from t group by", "'BY'", ": extra input 'BY'"),
+        ("select a from t where b group by", "end of input", ""),
+        ("select a from t order by a +", "'ORDER'", ""),
+        ("select a from t limit +", "'LIMIT'", ""),
+        ("select a from t window w as (partition by)", "'WINDOW'", ""),
+        ("select case when a then 1 from t", "'a'", ""),
+        ("select case a when 1 then 2 c from t", "'c'", ""),
+        ("select 1 union select a b c", "'select'", ""),
+        ("select a from t where exists (select a b c from v)", "'('", ""),
+        ("select sum(a) over (from t", "'('", ""),
+        ("create table t (a array<int)", "'<'", ""),
+        ("alter table t drop if partition (a = 1)", "'partition'", ""),
+        ("alter table t set tblproperties ('a' = )", "')'", ""),
+        ("insert into t replace where a = 1 1 select 1", "'where'", ""),
+        ("select * from t for version", "end of input", ""),
+        ("select a. from t where", "'t'", ""),
+        ("truncate partition (a = 1)", "'partition'", ": missing 'TABLE'"),
+        ("(select 1", "end of input", ": missing ')'"),
+        ("begin declare k cursor for select; open k; fetch k; end", "';'", ""),
+    ] {
+        let error = parse_statement(text, &ParseOptions::default()).unwrap_err();
+        let shown = |name: &str| error.data().parameters.get(name).cloned().unwrap_or_default();
+        assert_eq!(
+            (shown("error").to_lowercase(), shown("hint").to_lowercase()),
+            (token.to_lowercase(), hint.to_lowercase()),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn refusals() {
     for (text, condition) in [

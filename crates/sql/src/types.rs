@@ -24,23 +24,15 @@ impl Parser<'_> {
             return Err(self.syntax_error());
         }
         match self.keyword_at(0) {
-            Some(Kw::ARRAY) if self.sym_at(1, "<") => {
-                self.advance();
-                self.advance();
-                let element = self.data_type()?;
-                self.expect_sym(">")?;
-                Ok(DataType::array(element, true))
+            Some(keyword @ (Kw::ARRAY | Kw::MAP | Kw::STRUCT)) if self.sym_at(1, "<") || self.sym_at(1, "<>") => {
+                let nested = match keyword {
+                    Kw::ARRAY => self.array_type(),
+                    Kw::MAP => self.map_type(),
+                    _ => self.struct_type(),
+                };
+                // Any word may be a type, after which this bracket is too much.
+                self.or_stumble(nested, mark + 1)
             }
-            Some(Kw::MAP) if self.sym_at(1, "<") => {
-                self.advance();
-                self.advance();
-                let key = self.data_type()?;
-                self.expect_sym(",")?;
-                let value = self.data_type()?;
-                self.expect_sym(">")?;
-                Ok(DataType::map(key, value, true))
-            }
-            Some(Kw::STRUCT) if self.sym_at(1, "<") || self.sym_at(1, "<>") => self.struct_type(),
             Some(Kw::INTERVAL) => self.interval_type(mark),
             Some(Kw::TIMESTAMP) => {
                 self.advance();
@@ -48,6 +40,24 @@ impl Parser<'_> {
             }
             _ => self.primitive(mark),
         }
+    }
+
+    fn array_type(&mut self) -> Result<DataType> {
+        self.advance();
+        self.expect_sym("<")?;
+        let element = self.data_type()?;
+        self.expect_sym(">")?;
+        Ok(DataType::array(element, true))
+    }
+
+    fn map_type(&mut self) -> Result<DataType> {
+        self.advance();
+        self.expect_sym("<")?;
+        let key = self.data_type()?;
+        self.expect_sym(",")?;
+        let value = self.data_type()?;
+        self.expect_sym(">")?;
+        Ok(DataType::map(key, value, true))
     }
 
     fn struct_type(&mut self) -> Result<DataType> {
@@ -144,7 +154,8 @@ impl Parser<'_> {
     fn primitive(&mut self, mark: usize) -> Result<DataType> {
         let token = self.advance();
         let name = self.name_text(token).to_lowercase();
-        let args = self.type_arguments()?;
+        let args = self.type_arguments();
+        let args = self.or_stumble(args, mark + 1)?;
         let simple = |t: DataType| Some(t);
         let found = match (name.as_str(), args.as_slice()) {
             ("boolean", []) => simple(DataType::Boolean),
