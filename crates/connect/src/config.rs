@@ -2,8 +2,8 @@
 
 use proto::spark_connect as pb;
 use proto::spark_connect::config_request::operation::OpType;
-use spark::Result;
 use spark::conf::is_modifiable;
+use spark::{Error, Result};
 
 use crate::backend::Session;
 use crate::from_proto::not_set;
@@ -49,7 +49,10 @@ pub fn configure(session: &dyn Session, operation: Option<OpType>) -> Result<Ans
 fn assign(session: &dyn Session, set: pb::config_request::Set) -> Result<Answer> {
     let mut warnings = Vec::new();
     for p in set.pairs {
-        let value = p.value.unwrap_or_default();
+        let Some(value) = p.value else {
+            return Err(Error::new(spark::ErrorKind::IllegalArgument, "")
+                .with_message(format!("The key {} takes a value, not null.", p.key)));
+        };
         match session.set_conf(&p.key, &value) {
             Ok(()) => {}
             Err(error) if set.silent.unwrap_or(false) => {

@@ -117,12 +117,14 @@ impl Analyzer<'_> {
         let value = value.map(|v| self.resolve(v, scope)).transpose()?;
         let parts = self.parse_identifier(path)?;
         let op = if value.is_some() { "WithField" } else { "dropfield" };
-        let name = match &value {
-            Some(v) => format!("update_fields({}, {op}({}))", base.name, v.name),
-            None => format!("update_fields({}, {op}())", base.name),
+        let change = format!("{op}({})", value.as_ref().map_or("", |v| v.name.as_str()));
+        // Changes of what is changed already are of one list.
+        let name = match (child.unpositioned(), base.name.strip_suffix(')')) {
+            (Expr::UpdateFields { .. }, Some(before)) => format!("{before}, {change})"),
+            _ => format!("update_fields({}, {change})", base.name),
         };
         let updated = self.update_path(base, &parts, value).map_err(|e| match e.condition() {
-            "DATATYPE_MISMATCH.CANNOT_DROP_ALL_FIELDS" => {
+            "DATATYPE_MISMATCH.CANNOT_DROP_ALL_FIELDS" | "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE" => {
                 e.param("sqlExpr", format!("\"{name}\"")).at(scope.origin.as_ref())
             }
             _ => e,

@@ -434,7 +434,7 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 /// If it is not one.
-fn parse_metadata(text: &str) -> Result<Metadata> {
+pub(super) fn parse_metadata(text: &str) -> Result<Metadata> {
     serde_json::from_str::<serde_json::Value>(text).map(|json| Metadata::from_json(&json)).map_err(|e| {
         Error::new(spark::ErrorKind::InvalidPlan, "CONNECT_INVALID_PLAN.CANNOT_PARSE")
             .param("errorMsg", format!("alias metadata: {e}"))

@@ -1,7 +1,7 @@
 //! Expressions: from names and calls to typed DataFusion expressions.
 
 pub(crate) mod attribute;
-mod char_padding;
+pub(crate) mod char_padding;
 pub(crate) mod extract;
 pub(crate) mod function;
 pub(crate) mod list;
@@ -11,6 +11,7 @@ pub(crate) mod window;
 use std::sync::Arc;
 
 use datafusion::logical_expr::Expr as DfExpr;
+use functions::families::collation::by_default;
 use functions::{Typed, cast, fold, scalar};
 use spark::expr::{CastMode, Parameter, UnresolvedAttribute};
 use spark::types::DataType;
@@ -57,8 +58,11 @@ impl Analyzer<'_> {
             Expr::At { child, origin } => self.resolve_at(child, origin, scope),
             Expr::Function(f) => self.function(f, scope),
             Expr::Cast { child, to, mode } => self.cast(child, to, *mode, scope),
-            Expr::Alias { child, names, .. } => {
-                let typed = self.resolve(child, scope)?;
+            Expr::Alias { child, names, metadata } => {
+                let mut typed = self.resolve(child, scope)?;
+                if let Some(metadata) = metadata.as_deref().filter(|m| !m.is_empty()) {
+                    typed.metadata = list::parse_metadata(metadata)?;
+                }
                 let name = format!("{} AS {}", typed.name, names.join(", "));
                 Ok(typed.named(name))
             }
@@ -111,13 +115,14 @@ impl Analyzer<'_> {
 
     fn literal(&mut self, literal: &spark::Literal) -> Result<Typed> {
         let expr = scalar::literal_expr(literal)?;
-        let ty = literal.data_type();
+        let ty = by_default(&literal.data_type(), self.settings.default_collation.as_ref());
         Ok(Typed::new(expr, ty, literal.is_null(), names::literal(literal, &self.settings)))
     }
 
     fn cast(&mut self, child: &Expr, to: &DataType, mode: CastMode, scope: &mut Scope) -> Result<Typed> {
         let typed = self.resolve(child, scope)?;
-        cast::explicit(&typed, to, mode, &self.settings).map_err(|e| e.at(scope.origin.as_ref()))
+        let to = by_default(to, self.settings.default_collation.as_ref());
+        cast::explicit(&typed, &to, mode, &self.settings).map_err(|e| e.at(scope.origin.as_ref()))
     }
 
     fn lambda_variable(&mut self, parts: &[String]) -> Result<Typed> {

@@ -601,7 +601,7 @@ impl Analyzer<'_> {
             aggregates.push(count.alias(format!("#{}", self.fresh_id())));
         }
         let aggregate = DfAggregate::try_new(Arc::new(input), group, aggregates).map_err(from_datafusion)?;
-        Ok(LogicalPlan::Aggregate(aggregate))
+        with_unused_keys(LogicalPlan::Aggregate(aggregate), grouped)
     }
 
     /// The aggregation with the subqueries of keys and aggregates as columns of its input.
@@ -706,6 +706,19 @@ impl Analyzer<'_> {
         }
         Ok(Typed::new(cast, ty, false, printed))
     }
+}
+
+/// Keys that no set of groupings names, which are null in every group.
+fn with_unused_keys(plan: LogicalPlan, grouped: &Grouped) -> Result<LogicalPlan> {
+    let Some(sets) = &grouped.sets else { return Ok(plan) };
+    let keys = grouped.keys.iter().enumerate();
+    let unused: Vec<&Key> = keys.filter(|(i, _)| !sets.iter().any(|set| set.contains(i))).map(|(_, k)| k).collect();
+    if unused.is_empty() {
+        return Ok(plan);
+    }
+    let mut exprs = super::project::plan_columns(&plan);
+    exprs.extend(unused.iter().map(|k| Typed::null(k.attr.ty.clone()).expr.alias(k.attr.column_name())));
+    project(exprs, &plan)
 }
 
 /// `grouping(…)` is about keys, so its arguments are the keys' columns; without arguments, all of them.

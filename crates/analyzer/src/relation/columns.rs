@@ -1,13 +1,13 @@
 //! Operators that add, rename, drop or cast columns.
 
-use functions::{Typed, cast};
+use functions::Typed;
 use spark::expr::CastMode;
-use spark::types::{DataType, Metadata, StructType};
-use spark::{Error, Expr, Plan, Result};
+use spark::types::{DataType, Metadata, StructField, StructType};
+use spark::{Error, Expr, Literal, Plan, Result};
 
 use crate::context::Analyzer;
 use crate::expr::Scope;
-use crate::expr::list::Item;
+use crate::expr::list::{Bound, Item};
 use crate::relation::aggregate::contains_aggregate;
 use crate::scope::{Attr, Rel};
 
@@ -174,7 +174,7 @@ impl Analyzer<'_> {
                                 .join(", "),
                         ));
                 }
-                [attr] => self.reconcile(attr, &field.data_type, field.nullable)?,
+                [attr] => self.reconciled(&rel, attr, field)?,
                 many => {
                     return Err(Error::analysis("AMBIGUOUS_COLUMN_OR_FIELD")
                         .param("name", spark::types::quote_identifier(&field.name))
@@ -190,28 +190,162 @@ impl Analyzer<'_> {
         self.project_values(&rel, values)
     }
 
-    fn reconcile(&mut self, attr: &Attr, to: &DataType, nullable: bool) -> Result<Typed> {
-        if attr.nullable && !nullable {
-            return Err(
-                Error::analysis("NULLABLE_COLUMN_OR_FIELD").param("name", spark::types::quote_identifier(&attr.name))
-            );
+    /// A column as `df.to` makes it: as it is, or taken apart and put together by the names of its fields.
+    fn reconciled(&mut self, rel: &Rel, attr: &Attr, field: &StructField) -> Result<Typed> {
+        if attr.nullable && !field.nullable {
+            return Err(refuse_null(std::slice::from_ref(&attr.name)));
         }
         let typed = attr.typed();
-        if attr.ty == *to {
+        if attr.ty == field.data_type {
             return Ok(typed);
         }
-        let castable = (attr.ty.is_numeric() && to.is_numeric())
-            || to.is_string()
-            || attr.ty.same_type(to)
-            || attr.ty.is_complex();
-        if !castable {
-            return Err(Error::analysis("INVALID_COLUMN_OR_FIELD_DATA_TYPE")
-                .param("name", spark::types::quote_identifier(&attr.name))
-                .param("type", format!("\"{}\"", attr.ty.sql()))
-                .param("expectedType", format!("\"{}\"", to.sql())));
-        }
-        let mut out = cast::explicit(&typed, to, CastMode::Session, &self.settings)?;
+        let column = self.bound(Bound { typed, attr: None });
+        let path = [attr.name.clone()];
+        let fitted = Fitting { nullable: attr.nullable, path: &path, analyzer: self }.fit(
+            column,
+            &attr.ty,
+            &field.data_type,
+            field.nullable,
+        )?;
+        let mut out = self.resolve(&fitted, &mut Scope::new(rel, "to"))?;
         out.metadata = Metadata::default();
         Ok(out)
+    }
+}
+
+/// A value that `df.to` brings into a type.
+struct Fitting<'a, 'b> {
+    /// Whether the value can be null, and where it is.
+    nullable: bool,
+    path: &'a [String],
+    analyzer: &'a Analyzer<'b>,
+}
+
+impl Fitting<'_, '_> {
+    fn fit(&self, value: Expr, from: &DataType, to: &DataType, null_allowed: bool) -> Result<Expr> {
+        if self.nullable && !null_allowed {
+            return Err(refuse_null(self.path));
+        }
+        match (from, to) {
+            (DataType::Struct(have), DataType::Struct(want)) => self.fit_struct(value, have, want),
+            (DataType::Array { element: a, contains_null }, DataType::Array { element: b, contains_null: allowed }) => {
+                if *contains_null && !allowed {
+                    return Err(refuse_part("ARRAY_ELEMENT", self.path));
+                }
+                self.fit_each(value, "element", (a, *contains_null), (b, *allowed))
+            }
+            (
+                DataType::Map { key: a, value: x, value_contains_null },
+                DataType::Map { key: b, value: y, value_contains_null: allowed },
+            ) => {
+                if *value_contains_null && !allowed {
+                    return Err(refuse_part("MAP_VALUE", self.path));
+                }
+                let keys = Expr::call("map_keys", vec![value.clone()]);
+                let values = Expr::call("map_values", vec![value]);
+                let keys = self.fit_each(keys, "key", (a, false), (b, false))?;
+                let values = self.fit_each(values, "value", (x, *value_contains_null), (y, *allowed))?;
+                Ok(Expr::call("map_from_arrays", vec![keys, values]))
+            }
+            (from, to) if from == to => Ok(value),
+            (from, to) if is_stored(from, to) => {
+                Ok(Expr::Cast { child: Box::new(value), to: to.clone(), mode: CastMode::Ansi })
+            }
+            _ => Err(Error::analysis("INVALID_COLUMN_OR_FIELD_DATA_TYPE")
+                .param("name", shown(self.path))
+                .param("type", format!("\"{}\"", from.sql()))
+                .param("expectedType", format!("\"{}\"", to.sql()))),
+        }
+    }
+
+    /// Every item of an array.
+    fn fit_each(
+        &self,
+        items: Expr,
+        part: &str,
+        (from, nullable): (&DataType, bool),
+        (to, null_allowed): (&DataType, bool),
+    ) -> Result<Expr> {
+        if from == to {
+            return Ok(items);
+        }
+        let path: Vec<String> = self.path.iter().cloned().chain([part.to_string()]).collect();
+        let name = format!("x{}", path.len());
+        let inner = Fitting { nullable, path: &path, analyzer: self.analyzer };
+        let body = inner.fit(Expr::LambdaVariable(vec![name.clone()]), from, to, null_allowed)?;
+        Ok(Expr::call("transform", vec![items, Expr::Lambda { body: Box::new(body), params: vec![name] }]))
+    }
+
+    fn fit_struct(&self, value: Expr, have: &StructType, want: &StructType) -> Result<Expr> {
+        let text = |text: &str| Expr::Literal(Literal::String(text.to_string()));
+        let mut parts = Vec::new();
+        for field in &want.fields {
+            let found: Vec<&StructField> =
+                have.fields.iter().filter(|f| self.analyzer.same_name(&f.name, &field.name)).collect();
+            let path: Vec<String> = self.path.iter().cloned().chain([field.name.clone()]).collect();
+            parts.push(text(&field.name));
+            parts.push(match found.as_slice() {
+                [] if field.nullable => Expr::Literal(Literal::Null(field.data_type.clone())),
+                [] => return Err(no_field(&field.name, self.path, have)),
+                [own] => {
+                    let inner = Fitting { nullable: own.nullable, path: &path, analyzer: self.analyzer };
+                    let item =
+                        Expr::ExtractValue { child: Box::new(value.clone()), extraction: Box::new(text(&own.name)) };
+                    inner.fit(item, &own.data_type, &field.data_type, field.nullable)?
+                }
+                many => {
+                    return Err(Error::analysis("AMBIGUOUS_COLUMN_OR_FIELD")
+                        .param("name", shown(&path))
+                        .param("n", many.len().to_string()));
+                }
+            });
+        }
+        let made = Expr::call("named_struct", parts);
+        if !self.nullable {
+            return Ok(made);
+        }
+        let null = Expr::Literal(Literal::Null(DataType::Struct(want.clone())));
+        Ok(Expr::call("if", vec![Expr::call("isnull", vec![value]), null, made]))
+    }
+}
+
+fn shown(path: &[String]) -> String {
+    path.iter().map(|p| spark::types::quote_identifier(p)).collect::<Vec<_>>().join(".")
+}
+
+fn refuse_null(path: &[String]) -> Error {
+    Error::analysis("NULLABLE_COLUMN_OR_FIELD").param("name", shown(path))
+}
+
+fn refuse_part(part: &str, path: &[String]) -> Error {
+    Error::analysis(format!("NOT_NULL_CONSTRAINT_VIOLATION.{part}")).param("columnPath", shown(path))
+}
+
+fn no_field(name: &str, path: &[String], have: &StructType) -> Error {
+    let names: Vec<String> = have.fields.iter().map(|f| spark::types::quote_identifier(&f.name)).collect();
+    let error = Error::analysis(match names.is_empty() {
+        true => "UNRESOLVED_FIELD.WITHOUT_SUGGESTION",
+        false => "UNRESOLVED_FIELD.WITH_SUGGESTION",
+    })
+    .param("fieldName", spark::types::quote_identifier(name))
+    .param("columnPath", shown(path));
+    match names.is_empty() {
+        true => error,
+        false => error.param("proposal", names.join(", ")),
+    }
+}
+
+/// Whether Spark stores a plain value of one type in a column of the other.
+fn is_stored(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    let plain = |ty: &T| !ty.is_complex() && *ty != T::Variant;
+    match (from, to) {
+        (T::Null, _) => true,
+        (a, b) if a.is_numeric() && b.is_numeric() => true,
+        (a, b) if b.is_string() => plain(a),
+        (T::Date, T::Timestamp | T::TimestampNtz) => true,
+        (T::Timestamp, T::Date | T::TimestampNtz) => true,
+        (T::TimestampNtz, T::Date | T::Timestamp) => true,
+        (a, b) => a.same_type(b),
     }
 }

@@ -1,6 +1,6 @@
 //! `df.na`: filling, dropping and replacing nulls and values.
 
-use functions::{Typed, coerce};
+use functions::Typed;
 use spark::types::DataType;
 use spark::{Literal, Plan, Result};
 
@@ -33,7 +33,7 @@ impl Analyzer<'_> {
     /// `coalesce(column, value)`, where NaN counts as null.
     fn filled(&mut self, attr: &Attr, value: Literal) -> Result<Typed> {
         let value = self.constant(value)?;
-        let value = functions::cast::explicit(&value, &attr.ty, spark::expr::CastMode::Legacy, &self.settings)?;
+        let value = functions::cast::explicit(&value, &attr.ty, spark::expr::CastMode::Session, &self.settings)?;
         let column = match attr.ty {
             DataType::Float | DataType::Double => {
                 let null = Typed::null(attr.ty.clone());
@@ -109,10 +109,9 @@ impl Analyzer<'_> {
             let mut args = Vec::new();
             for (old, new) in pairs {
                 let old = self.constant(old.clone())?;
-                let old = coerce::cast_implicitly(&old, &attr.ty, &self.settings);
                 args.push(self.call("=", vec![attr.typed(), old])?);
                 let new = self.constant(new.clone())?;
-                args.push(functions::cast::explicit(&new, &attr.ty, spark::expr::CastMode::Legacy, &self.settings)?);
+                args.push(functions::cast::explicit(&new, &attr.ty, spark::expr::CastMode::Session, &self.settings)?);
             }
             args.push(attr.typed());
             let replaced = self.call("when", args)?;

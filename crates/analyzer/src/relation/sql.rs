@@ -39,11 +39,12 @@ impl Analyzer<'_> {
         let empty = super::one_row();
         let mut parameters = Parameters::default();
         for (name, expr) in named {
-            let typed = self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"))?;
-            parameters.named.insert(name.clone(), typed);
+            let typed = self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"));
+            parameters.named.insert(name.clone(), typed.map_err(|e| no_constant(e, name))?);
         }
-        for expr in positional {
-            parameters.positional.push(self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"))?);
+        for (at, expr) in positional.iter().enumerate() {
+            let typed = self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"));
+            parameters.positional.push(typed.map_err(|e| no_constant(e, &format!("_{at}")))?);
         }
         Ok(parameters)
     }
@@ -97,7 +98,9 @@ impl Analyzer<'_> {
         let names: Vec<String> = arguments.iter().take(given).map(|(_, t)| t.name.clone()).collect();
         self.enter(&function.name)?;
         let caller = unnamed(scope.rel);
+        let outside = std::mem::replace(&mut self.settings.default_collation, function.collation.clone());
         let result = self.in_parameters(arguments, function, &caller, |this, inner| this.resolve(expr, inner));
+        self.settings.default_collation = outside;
         self.views.pop();
         let mut typed = result?;
         if let Some(returns) = returns {
@@ -161,7 +164,9 @@ impl Analyzer<'_> {
             arguments.into_iter().map(|(name, typed)| (typed, None, name)).collect();
         let row = self.project_values(&empty, values)?;
         let plan = plan.clone();
+        let outside = std::mem::replace(&mut self.settings.default_collation, function.collation.clone());
         let result = self.inner_of_row(&plan, &row);
+        self.settings.default_collation = outside;
         self.views.pop();
         let rel = result?;
         if let Some(returns) = returns
@@ -311,6 +316,16 @@ fn is_given(function: &SqlFunction, args: &[Expr], i: usize) -> bool {
             matches!(a.unpositioned(), Expr::NamedArgument { name, .. }
                 if function.parameters.get(i).is_some_and(|p| p.0.eq_ignore_ascii_case(name)))
         })
+}
+
+/// A name stands for no constant: the argument `name` of a query is none.
+fn no_constant(error: Error, name: &str) -> Error {
+    match error.condition().starts_with("UNRESOLVED_COLUMN") {
+        false => error,
+        true => Error::analysis("INVALID_SQL_ARG")
+            .param("name", name)
+            .with_message(format!("The argument {name} of a query is a constant or made of constants.")),
+    }
 }
 
 /// The expressions that a one-row projection computes.

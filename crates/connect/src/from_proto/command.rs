@@ -86,6 +86,7 @@ impl Reader {
             properties: Vec::new(),
             plan: self.relation(message.input.unwrap_or_default())?,
             text: None,
+            collation: None,
             schema_mode: None,
             temporary: true,
             global: message.is_global,
@@ -94,10 +95,10 @@ impl Reader {
         }))
     }
 
-    /// The name of a temporary view: one part.
+    /// The name of a temporary view. It is in no database, and one that is named is passed over.
     fn view_name(&self, message: &pb::CreateDataFrameViewCommand) -> Result<Vec<String>> {
         match self.text.table_name(&message.name) {
-            Ok(name) if name.len() == 1 => Ok(name),
+            Ok(mut name) if (1..=3).contains(&name.len()) => Ok(name.split_off(name.len() - 1)),
             _ => Err(Error::analysis("_LEGACY_ERROR_TEMP_1321")
                 .param("viewName", &message.name)
                 .with_message(format!("A temporary view cannot be called {}.", message.name))),

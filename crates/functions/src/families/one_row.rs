@@ -29,7 +29,7 @@ fn check(args: &KernelArgs) -> Result<ColumnarValue> {
     let counts = args.typed::<Int64Array>(1)?;
     if counts.iter().flatten().any(|n| n > 1) {
         return fail(
-            Error::runtime("SCALAR_SUBQUERY_TOO_MANY_ROWS")
+            Error::new(spark::ErrorKind::Spark, "SCALAR_SUBQUERY_TOO_MANY_ROWS")
                 .with_message("A subquery that stands for one value yields more than one row."),
         );
     }

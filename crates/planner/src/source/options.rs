@@ -137,6 +137,7 @@ impl Options {
             (first, None) => Ok(first),
             _ => Err(Error::new(spark::ErrorKind::Runtime, "OPTION_VALUE_EXCEEDS_ONE_CHARACTER")
                 .param("paramName", key)
+                .param("actualValue", text)
                 .with_message(format!("The option {key} must be one character, not '{text}'."))),
         }
     }

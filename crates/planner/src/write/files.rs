@@ -50,7 +50,8 @@ pub struct Files<'a> {
     max_rows: u64,
     open: HashMap<String, OpenFile>,
     order: Vec<String>,
-    counter: usize,
+    /// Files of each folder so far.
+    counters: HashMap<String, usize>,
     staged: Vec<String>,
 }
 
@@ -83,7 +84,7 @@ impl<'a> Files<'a> {
             max_rows: u64::try_from(max_rows).unwrap_or(0),
             open: HashMap::new(),
             order: Vec::new(),
-            counter: 0,
+            counters: HashMap::new(),
             staged: Vec::new(),
         })
     }
@@ -172,10 +173,11 @@ impl<'a> Files<'a> {
     }
 
     fn create(&mut self, folder: &str) -> Result<OpenFile> {
-        let (task, id, counter) = (self.task, &self.job.id, self.counter);
-        self.counter += 1;
+        let (task, id) = (self.task, &self.job.id);
+        let counter = self.counters.entry(folder.to_string()).or_default();
         let separator = if self.partitions.is_empty() { '-' } else { '.' };
         let stem = format!("{folder}part-{task:05}-{id}{separator}c{counter:03}");
+        *counter += 1;
         let (writer, relative) = if self.spec.format == "parquet" {
             let codec = ParquetFile::codec(self.spec)?;
             let relative = format!("{stem}{}.parquet", codec.extension());

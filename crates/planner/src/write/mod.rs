@@ -108,6 +108,7 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
                 .with_message(format!("The partition column {name} is not among the columns written.")));
         }
     }
+    check_partition_columns(spec)?;
     crate::source::known_options::check_write(&spec.format, &spec.options)?;
     let data = files::data_fields(spec);
     if data.is_empty() && !spec.partition_by.is_empty() {
@@ -129,6 +130,28 @@ pub fn check(spec: &WriteSpec) -> Result<()> {
             .with_message("Whole files can be read as rows, and not be written.")),
         other => Err(crate::source::table::not_found(other)),
     }
+}
+
+/// Each column partitions once, and only plain values do.
+fn check_partition_columns(spec: &WriteSpec) -> Result<()> {
+    for (i, name) in spec.partition_by.iter().enumerate() {
+        if spec.partition_by[..i].iter().any(|before| same_name(before, name, spec.case_sensitive)) {
+            let key = if spec.case_sensitive { name.clone() } else { name.to_lowercase() };
+            return Err(Error::analysis("COLUMN_ALREADY_EXISTS")
+                .param("columnName", spark::types::quote_identifier(&key))
+                .with_message(format!("The column `{key}` would partition the files twice.")));
+        }
+        let field = spec.schema.fields.iter().find(|f| same_name(&f.name, name, spec.case_sensitive));
+        let plain = |ty: &DataType| {
+            !ty.is_complex() && !matches!(ty, DataType::Variant | DataType::CalendarInterval | DataType::Null)
+        };
+        if let Some(field) = field.filter(|f| !plain(&f.data_type)) {
+            return Err(Error::analysis("INVALID_PARTITION_COLUMN_DATA_TYPE")
+                .param("type", format!("\"{}\"", field.data_type.sql()))
+                .with_message(format!("A {} does not partition files.", field.data_type.sql())));
+        }
+    }
+    Ok(())
 }
 
 fn check_duplicates(spec: &WriteSpec) -> Result<()> {

@@ -35,10 +35,14 @@ pub fn check(format: &str, fields: &[StructField]) -> Result<()> {
             | DataType::Struct(_)
             | DataType::Variant
             | DataType::Null
-            | DataType::Binary => Err(unsupported_type("CSV", &f.name, &f.data_type)),
+            | DataType::CalendarInterval => Err(unsupported_type("CSV", &f.name, &f.data_type)),
             _ => Ok(()),
         }),
         "xml" => fields.iter().try_for_each(xml::check),
+        "json" => fields.iter().try_for_each(|f| match f.data_type.any(&|t| *t == DataType::CalendarInterval) {
+            true => Err(unsupported_type("JSON", &f.name, &f.data_type)),
+            false => Ok(()),
+        }),
         _ => Ok(()),
     }
 }
@@ -344,6 +348,7 @@ impl JsonForm {
                 out.push(b']');
             }
             DataType::Map { key, value, .. } => self.map(column, row, key, value, out),
+            DataType::Variant => out.extend_from_slice(self.printer.cell(column, row, ty).as_bytes()),
             DataType::Binary => {
                 use base64_of as encode;
                 self.string(&encode(column.as_binary::<i32>().value(row)), out);

@@ -77,23 +77,15 @@ async fn run_kind(session: &Arc<Session>, call: Call, op: &OperationContext) -> 
             one_bool("table_exists", found)
         }
         Call::ListColumns { table, database } => list_columns(session, &full(session, table, database)?),
-        Call::ListFunctions { pattern, .. } => {
-            let mut names: Vec<String> = functions::registry::names().into_iter().map(str::to_string).collect();
-            names.extend(
-                super::function::names(session).into_iter().filter_map(|n| n.rsplit('.').next().map(str::to_string)),
-            );
-            names.sort();
-            names.dedup();
-            let rows = names.into_iter().filter(|n| matches(pattern.as_deref(), n)).map(function_row).collect();
-            report::table(function_columns(), rows)
-        }
-        Call::GetFunction { name, .. } => {
-            let parts = parts(session, &name)?;
-            let last = parts.last().map(|n| n.to_lowercase()).unwrap_or_default();
-            if !has_function(session, &last) {
-                return Err(describe::routine_not_found(session, &parts));
+        Call::ListFunctions { database, pattern } => list_functions(session, database, pattern),
+        Call::GetFunction { name, database } => {
+            let mut parts = parts(session, &name)?;
+            if let Some(database) = database {
+                parts.insert(0, database);
             }
-            report::table(function_columns(), vec![function_row(last)])
+            let row = function_row(session, &parts)?;
+            let row = row.ok_or_else(|| describe::routine_not_found(session, &parts))?;
+            report::table(function_columns(), vec![row])
         }
         Call::FunctionExists { name, .. } => {
             let name = parts(session, &name)?;
@@ -129,7 +121,7 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
         Call::RecoverPartitions { table } => {
             let name = parts(session, &table)?;
             let (place, entry) = session.table_entry(&name, "recoverPartitions()")?;
-            super::partition::recover(session, &place, &entry, (true, false), "recoverPartitions()").await?;
+            super::partition::recover(session, &place, &entry, (true, false), "ALTER TABLE RECOVER PARTITIONS").await?;
             Ok(Table::empty())
         }
         Call::RefreshByPath { path } => cache::refresh_path(session, &path).await,
@@ -139,9 +131,7 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
                 session,
                 &parts(session, &name)?,
                 if_not_exists,
-                take("comment"),
-                take("location"),
-                Vec::new(),
+                namespace::Description { comment: take("comment"), location: take("location"), ..Default::default() },
             )
         }
         Call::DropDatabase { name, if_exists, cascade } => {
@@ -353,7 +343,59 @@ fn function_columns() -> Vec<StructField> {
     ]
 }
 
-fn function_row(name: String) -> Vec<Cell> {
+/// The functions of a database, Spark's own first.
+fn list_functions(session: &Session, database: Option<String>, pattern: Option<String>) -> Result<Table> {
+    let database = database.map(|d| session.namespace(&parts(session, &d)?)).transpose()?;
+    let own = match &database {
+        Some(name) => {
+            let entry = session.engine().shared().catalog.namespace(name);
+            let entry = entry.ok_or_else(|| schema_not_found(&[SESSION_CATALOG.to_string(), name.clone()]))?;
+            entry.functions.values().map(|f| format!("{name}.{}", f.name.to_lowercase())).collect()
+        }
+        None => super::function::names(session),
+    };
+    let mut builtin = functions::registry::names();
+    builtin.sort_unstable();
+    builtin.dedup();
+    let mut rows: Vec<Vec<Cell>> =
+        builtin.into_iter().filter(|n| matches(pattern.as_deref(), n)).map(builtin_row).collect();
+    for name in own {
+        let parts: Vec<String> = name.split('.').map(str::to_string).collect();
+        if parts.last().is_some_and(|last| matches(pattern.as_deref(), last)) {
+            rows.extend(function_row(session, &parts)?);
+        }
+    }
+    report::table(function_columns(), rows)
+}
+
+/// What there is to say of a function, if there is one of that name.
+fn function_row(session: &Session, name: &[String]) -> Result<Option<Vec<Cell>>> {
+    if let Some(function) = super::function::find(session, name)? {
+        let last = function.name.last().cloned().unwrap_or_default();
+        let (catalog, namespace, is_temporary) = match function.name.as_slice() {
+            [_, schema, _] if !schema.eq_ignore_ascii_case("session") => {
+                (SESSION_CATALOG.into(), Cell::Texts(vec![schema.clone()]), false)
+            }
+            _ => (Cell::Null, Cell::Null, true),
+        };
+        let comment = function.about.comment.clone().unwrap_or_default();
+        return Ok(Some(vec![
+            last.into(),
+            catalog,
+            namespace,
+            comment.into(),
+            "sqlFunction.".into(),
+            is_temporary.into(),
+        ]));
+    }
+    let builtin = match name {
+        [only] => functions::registry::function(&only.to_lowercase()).map(|_| only.to_lowercase()),
+        _ => None,
+    };
+    Ok(builtin.as_deref().map(builtin_row))
+}
+
+fn builtin_row(name: &str) -> Vec<Cell> {
     let class = format!("builtin.{name}");
     vec![name.into(), Cell::Null, Cell::Null, "".into(), class.into(), true.into()]
 }

@@ -30,7 +30,7 @@ impl Encoding {
     pub fn named(name: &str, format: &str) -> Result<Self> {
         match name.to_ascii_uppercase().replace('_', "-").as_str() {
             "UTF-8" | "UTF8" | "US-ASCII" | "ASCII" => Ok(Encoding::Utf8),
-            "ISO-8859-1" | "LATIN1" | "WINDOWS-1252" => Ok(Encoding::Latin1),
+            "ISO-8859-1" | "LATIN1" => Ok(Encoding::Latin1),
             "UTF-16" | "UTF-16BE" => Ok(Encoding::Utf16 { little: false }),
             "UTF-16LE" => Ok(Encoding::Utf16 { little: true }),
             "UTF-32" => Ok(Encoding::Utf32),
@@ -40,6 +40,20 @@ impl Encoding {
                 .param("charset", name)
                 .param("charsets", NAMES)
                 .with_message(format!("{name} is not an encoding that files are read in; these are: {NAMES}."))),
+        }
+    }
+
+    /// The encoding of a JSON text without a name for it: a mark tells it, or the zeros around its first
+    /// character, which is one of ASCII.
+    pub fn of_json(bytes: &[u8]) -> Self {
+        match bytes {
+            [0, 0, 0xFE, 0xFF, ..] | [0xFF, 0xFE, 0, 0, ..] => Encoding::Utf32,
+            [0, 0, 0, c, ..] if *c != 0 => Encoding::Utf32,
+            [0xFE, 0xFF, ..] => Encoding::Utf16 { little: false },
+            [0, c, ..] if *c != 0 => Encoding::Utf16 { little: false },
+            [0xFF, 0xFE, ..] => Encoding::Utf16 { little: true },
+            [c, 0, d, ..] if *c != 0 && *d != 0 => Encoding::Utf16 { little: true },
+            _ => Encoding::Utf8,
         }
     }
 
@@ -109,6 +123,15 @@ mod tests {
         for name in ["utf-8", "UTF-16", "utf-16le", "UTF-32", "latin1"] {
             let encoding = Encoding::named(name, "csv").unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(encoding.decode(&encoding.encode("aé\n")), "aé\n", "{name}");
+        }
+        for (bytes, expect) in [
+            (&b"{}"[..], Encoding::Utf8),
+            (b"{\0}\0", Encoding::Utf16 { little: true }),
+            (b"\0{\0}", Encoding::Utf16 { little: false }),
+            (b"\xFF\xFE{\0", Encoding::Utf16 { little: true }),
+            (b"\0\0\0{", Encoding::Utf32),
+        ] {
+            assert_eq!(Encoding::of_json(bytes), expect, "{bytes:?}");
         }
         assert_eq!(Encoding::Utf16 { little: false }.decode(b"\xFF\xFEa\0"), "a");
         assert!(Encoding::named("bogus", "csv").is_err());

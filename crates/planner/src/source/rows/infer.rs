@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::datasource::listing::PartitionedFile;
+use functions::families::random::XorShift;
 use futures::StreamExt;
 use object_store::ObjectStore;
 use spark::types::{DataType, StructField, StructType};
@@ -79,8 +80,9 @@ async fn read_records(
             splitter.push(&chunk, &mut on_line).map_err(failed)?;
         }
     }
-    if !format.encoding.splits_at_bytes() {
-        whole = format.encoding.decode(&whole).into_owned().into_bytes();
+    let wide = format.encoding_of(&whole);
+    if !wide.splits_at_bytes() {
+        whole = wide.decode(&whole).into_owned().into_bytes();
     }
     if format.whole_file {
         return on_line(&whole).map_err(failed);
@@ -96,6 +98,38 @@ fn unreadable(file: &PartitionedFile, why: &str) -> Error {
         .with_message(format!("{path} cannot be read: {why}"))
 }
 
+/// The seed of the sample that an inference looks at.
+const SAMPLE_SEED: i64 = 1;
+
+/// Which records an inference looks at: those that Spark's sampler draws.
+struct Drawn {
+    ratio: f64,
+    chance: XorShift,
+}
+
+impl Drawn {
+    /// For the records of partition `at`.
+    fn new(format: &RowFormat, at: i64) -> Self {
+        // Records that span lines are not lines to draw from.
+        let ratio = if format.whole_file { 1.0 } else { format.sampled };
+        Drawn { ratio, chance: XorShift::new(SAMPLE_SEED + at) }
+    }
+
+    /// Whether the next record is one.
+    fn next(&mut self) -> bool {
+        self.ratio > 0.99 || self.chance.next_double() < self.ratio
+    }
+}
+
+/// The files with the partitions that Spark reads them in, while there are few: each in one of its own, the
+/// largest first.
+fn in_partitions(files: &[PartitionedFile]) -> impl Iterator<Item = (i64, &PartitionedFile)> {
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(files[*i].object_meta.size));
+    let at = |i: usize| order.iter().position(|o| *o == i).unwrap_or_default() as i64;
+    files.iter().enumerate().map(|(i, file)| (at(i), file)).collect::<Vec<_>>().into_iter()
+}
+
 async fn infer_csv(
     format: &RowFormat,
     csv: &Csv,
@@ -104,9 +138,10 @@ async fn infer_csv(
     name: &str,
 ) -> Result<StructType> {
     let mut inference = CsvInference::new(format, csv);
-    for file in files {
+    for (at, file) in in_partitions(files) {
         inference.first_of_file = true;
-        each_record(format, store, file, &mut |record| inference.record(record)).await?;
+        let mut drawn = Drawn::new(format, at);
+        each_record(format, store, file, &mut |record| inference.record(record, drawn.next())).await?;
         if inference.header.is_some() && !csv.infer_schema {
             break;
         }
@@ -129,7 +164,7 @@ pub fn infer_texts<'a>(format: &RowFormat, texts: impl Iterator<Item = &'a str>)
         Kind::Csv(csv) => {
             let mut inference = CsvInference::new(format, csv);
             for text in texts {
-                if !inference.record(text) {
+                if !inference.record(text, true) {
                     break;
                 }
             }
@@ -164,8 +199,8 @@ impl<'a> CsvInference<'a> {
         CsvInference { format, csv, first_of_file: true, header: None, types: Vec::new(), error: None }
     }
 
-    /// Takes a record in; false if no more are needed.
-    fn record(&mut self, record: &str) -> bool {
+    /// Takes a record in, its types if it is `drawn`; false if no more are needed.
+    fn record(&mut self, record: &str, drawn: bool) -> bool {
         let csv = self.csv;
         let records = if self.format.whole_file { csv.records(record) } else { vec![record] };
         for record in records.into_iter().filter(|r| !csv.is_skipped(r)) {
@@ -179,7 +214,7 @@ impl<'a> CsvInference<'a> {
                 self.types.resize(fields.len(), DataType::Null);
                 self.header = Some(fields.clone());
             }
-            if is_header {
+            if is_header || !drawn {
                 continue;
             }
             for (ty, token) in self.types.iter_mut().zip(&fields) {
@@ -290,9 +325,12 @@ async fn infer_json(
     files: &[PartitionedFile],
 ) -> Result<StructType> {
     let mut inference = JsonInference::new(format, json);
-    for file in files {
+    for (at, file) in in_partitions(files) {
+        let mut drawn = Drawn::new(format, at);
         let mut on_record = |record: &str| {
-            inference.record(record);
+            if drawn.next() {
+                inference.record(record);
+            }
             true
         };
         each_record(format, store, file, &mut on_record).await?;
@@ -334,7 +372,7 @@ impl<'a> JsonInference<'a> {
         };
         for object in objects {
             match &object {
-                Value::Object(_) => {
+                Value::Object(..) => {
                     let ty = json_type(&object, self.format, self.json);
                     self.merged = merge(std::mem::replace(&mut self.merged, DataType::Null), ty);
                 }
@@ -390,11 +428,11 @@ fn json_type(value: &Value, format: &RowFormat, json: &Json) -> DataType {
                 DataType::STRING
             }
         }
-        Value::Array(values) => {
+        Value::Array(values, _) => {
             let element = values.iter().map(|v| json_type(v, format, json)).fold(DataType::Null, merge);
             DataType::array(element, true)
         }
-        Value::Object(fields) => {
+        Value::Object(fields, _) => {
             let mut by_name: BTreeMap<&str, DataType> = BTreeMap::new();
             for (name, value) in fields {
                 by_name.insert(name, json_type(value, format, json));

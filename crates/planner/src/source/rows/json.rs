@@ -43,7 +43,7 @@ impl Json {
     /// value, whatever follows that.
     pub(super) fn objects(&self, record: &str) -> Option<Vec<Value>> {
         match json_text::parse_first(record, self.leniency)? {
-            Some(Value::Array(values)) => Some(values),
+            Some(Value::Array(values, _)) => Some(values),
             first => Some(first.into_iter().collect()),
         }
     }
@@ -60,7 +60,7 @@ impl Json {
         };
         for object in objects {
             match object {
-                Value::Object(fields) => self.row(format, record, &fields, out)?,
+                Value::Object(fields, _) => self.row(format, record, &fields, out)?,
                 Value::Null => {}
                 _ => bad_row(format, record, out)?,
             }
@@ -81,7 +81,7 @@ impl Json {
             let field = &format.schema.fields[i];
             match find(&field.name) {
                 _ if field.name == format.corrupt_column && bad => column.append_string(record),
-                Some(value) => append(column, value, &field.data_type, &format.readers),
+                Some(value) => append(column, value, &field.data_type, (&format.readers, record)),
                 None => column.append_null(),
             }
         }
@@ -110,11 +110,12 @@ pub(super) fn bad_row(format: &RowFormat, record: &str, out: &mut Builders) -> R
 fn fits(value: &Value, ty: &DataType, readers: &Readers) -> bool {
     match (value, ty) {
         (Value::Null, _) | (_, DataType::Variant) => true,
-        (Value::Array(values), DataType::Array { element, .. }) => values.iter().all(|v| fits(v, element, readers)),
-        (Value::Object(fields), DataType::Map { value, .. }) => fields.iter().all(|(_, v)| fits(v, value, readers)),
-        (Value::Object(fields), DataType::Struct(s)) => fields_fit(fields, s, readers),
+        (Value::Array(values, _), DataType::Array { element, .. }) => values.iter().all(|v| fits(v, element, readers)),
+        (Value::Object(fields, _), DataType::Map { value, .. }) => fields.iter().all(|(_, v)| fits(v, value, readers)),
+        (Value::Object(fields, _), DataType::Struct(s)) => fields_fit(fields, s, readers),
         (v, ty) if ty.is_complex() => matches!(v, Value::Null),
-        (v, ty) => scalar(v, ty, readers).is_some(),
+        (_, ty) if ty.is_string() => true,
+        (v, ty) => scalar(v, ty, readers, "").is_some(),
     }
 }
 
@@ -122,8 +123,8 @@ fn fields_fit(fields: &[(String, Value)], s: &StructType, readers: &Readers) -> 
     s.fields.iter().all(|f| fields.iter().filter(|(k, _)| *k == f.name).all(|(_, v)| fits(v, &f.data_type, readers)))
 }
 
-/// Adds a value to a column; what does not fit is null.
-pub fn append(column: &mut ColumnBuilder, value: &Value, ty: &DataType, readers: &Readers) {
+/// Adds a value of a record to a column; what does not fit is null.
+pub fn append(column: &mut ColumnBuilder, value: &Value, ty: &DataType, (readers, record): (&Readers, &str)) {
     match (value, ty) {
         (value, DataType::Variant) => match functions::families::variant::of_json(&value.compact()) {
             Some(encoded) => column.append_struct(|columns| {
@@ -133,35 +134,35 @@ pub fn append(column: &mut ColumnBuilder, value: &Value, ty: &DataType, readers:
             }),
             None => column.append_null(),
         },
-        (Value::Array(values), DataType::Array { .. }) => column.append_list(|inner, element| {
-            values.iter().for_each(|v| append(inner, v, element, readers));
+        (Value::Array(values, _), DataType::Array { .. }) => column.append_list(|inner, element| {
+            values.iter().for_each(|v| append(inner, v, element, (readers, record)));
             values.len()
         }),
-        (Value::Object(fields), DataType::Map { .. }) => column.append_map(|keys, values, types| {
+        (Value::Object(fields, _), DataType::Map { .. }) => column.append_map(|keys, values, types| {
             for (k, v) in fields {
                 keys.append(readers.value(k, &types.0).unwrap_or(Scalar::Null));
-                append(values, v, &types.1, readers);
+                append(values, v, &types.1, (readers, record));
             }
             fields.len()
         }),
-        (Value::Object(fields), DataType::Struct(s)) => column.append_struct(|columns| {
+        (Value::Object(fields, _), DataType::Struct(s)) => column.append_struct(|columns| {
             for (column, field) in columns.iter_mut().zip(&s.fields) {
                 match fields.iter().rev().find(|(k, _)| *k == field.name) {
-                    Some((_, v)) => append(column, v, &field.data_type, readers),
+                    Some((_, v)) => append(column, v, &field.data_type, (readers, record)),
                     None => column.append_null(),
                 }
             }
         }),
-        (v, ty) if !ty.is_complex() => column.append(scalar(v, ty, readers).unwrap_or(Scalar::Null)),
+        (v, ty) if !ty.is_complex() => column.append(scalar(v, ty, readers, record).unwrap_or(Scalar::Null)),
         _ => column.append_null(),
     }
 }
 
-fn scalar(value: &Value, ty: &DataType, readers: &Readers) -> Option<Scalar> {
+fn scalar(value: &Value, ty: &DataType, readers: &Readers, record: &str) -> Option<Scalar> {
     match (value, ty) {
         (Value::Null, _) => Some(Scalar::Null),
         (Value::String(text), t) if t.is_string() => Some(Scalar::Text(text.clone())),
-        (other, t) if t.is_string() => Some(Scalar::Text(other.compact())),
+        (other, t) if t.is_string() => Some(Scalar::Text(other.written(record))),
         (Value::Bool(b), DataType::Boolean) => Some(Scalar::Boolean(*b)),
         (Value::Number(text), DataType::Decimal { precision, scale }) => {
             decimal(text, *precision, *scale).map(Scalar::Decimal)
@@ -171,7 +172,7 @@ fn scalar(value: &Value, ty: &DataType, readers: &Readers) -> Option<Scalar> {
         (Value::Number(text), DataType::Timestamp) => {
             text.parse::<i64>().ok()?.checked_mul(1_000_000).map(Scalar::Integral)
         }
-        (Value::String(text), DataType::Float | DataType::Double) => {
+        (Value::String(text), DataType::Float | DataType::Double) if readers.names_numbers() => {
             let special = text.chars().any(|c| c.is_alphabetic());
             if special { readers.float(text).filter(|f| !f.is_finite()).map(Scalar::Float) } else { None }
         }

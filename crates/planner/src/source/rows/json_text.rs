@@ -8,9 +8,16 @@ pub enum Json {
     /// As written.
     Number(String),
     String(String),
-    Array(Vec<Json>),
+    Array(Vec<Json>, Span),
     /// In the order written; a name may occur twice.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, Json)>, Span),
+}
+
+/// Where in the text a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    start: usize,
+    end: usize,
 }
 
 /// What deviates from strict JSON.
@@ -82,12 +89,18 @@ impl Reader<'_> {
         }
     }
 
+    /// From `start` to where the reader is.
+    fn since(&self, start: usize) -> Span {
+        Span { start, end: self.at }
+    }
+
     fn object(&mut self, depth: usize) -> Option<Json> {
+        let start = self.at;
         self.at += 1;
         let mut fields = Vec::new();
         self.blank();
         if self.eat(b'}') {
-            return Some(Json::Object(fields));
+            return Some(Json::Object(fields, self.since(start)));
         }
         loop {
             self.blank();
@@ -104,7 +117,7 @@ impl Reader<'_> {
             fields.push((name, self.value(depth + 1)?));
             self.blank();
             if self.eat(b'}') {
-                return Some(Json::Object(fields));
+                return Some(Json::Object(fields, self.since(start)));
             }
             if !self.eat(b',') {
                 return None;
@@ -113,17 +126,18 @@ impl Reader<'_> {
     }
 
     fn array(&mut self, depth: usize) -> Option<Json> {
+        let start = self.at;
         self.at += 1;
         let mut values = Vec::new();
         self.blank();
         if self.eat(b']') {
-            return Some(Json::Array(values));
+            return Some(Json::Array(values, self.since(start)));
         }
         loop {
             values.push(self.value(depth + 1)?);
             self.blank();
             if self.eat(b']') {
-                return Some(Json::Array(values));
+                return Some(Json::Array(values, self.since(start)));
             }
             if !self.eat(b',') {
                 return None;
@@ -225,6 +239,17 @@ impl Reader<'_> {
 }
 
 impl Json {
+    /// The value as a column of strings holds it: arrays and objects as they are written in `text`, which
+    /// they were read from.
+    pub fn written(&self, text: &str) -> String {
+        match self {
+            Json::Array(_, span) | Json::Object(_, span) => {
+                text.get(span.start..span.end).map_or_else(|| self.compact(), str::to_string)
+            }
+            other => other.compact(),
+        }
+    }
+
     /// The compact text of the value.
     pub fn compact(&self) -> String {
         let mut out = String::new();
@@ -238,7 +263,7 @@ impl Json {
             Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
             Json::Number(text) => out.push_str(text),
             Json::String(text) => out.push_str(&serde_json::Value::String(text.clone()).to_string()),
-            Json::Array(values) => {
+            Json::Array(values, _) => {
                 out.push('[');
                 for (i, v) in values.iter().enumerate() {
                     if i > 0 {
@@ -248,7 +273,7 @@ impl Json {
                 }
                 out.push(']');
             }
-            Json::Object(fields) => {
+            Json::Object(fields, _) => {
                 out.push('{');
                 for (i, (k, v)) in fields.iter().enumerate() {
                     if i > 0 {

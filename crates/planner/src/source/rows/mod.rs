@@ -57,6 +57,8 @@ pub struct RowFormat {
     pub line_separator: Option<String>,
     /// A record is a whole file.
     pub whole_file: bool,
+    /// The part of the records that an inference of their schema looks at.
+    pub sampled: f64,
     pub encoding: Encoding,
     pub bad_files: BadFiles,
     /// The column that whole records go to as variants, instead of one for each of their fields.
@@ -95,7 +97,6 @@ impl RowFormat {
             Kind::Text => o.bool("wholetext", false)?,
             Kind::Xml(_) | Kind::Binary => true,
         };
-        check_sampling(o)?;
         let readers = Readers::new(o, &request.time_zone);
         readers.check()?;
         Ok(RowFormat {
@@ -106,6 +107,7 @@ impl RowFormat {
             readers,
             line_separator: o.line_separator(&request.format)?,
             whole_file,
+            sampled: sampled(o)?,
             encoding: encoding(o, &request.format, whole_file)?,
             bad_files: BadFiles::new(o, request.bad_files)?,
             single_variant: single::column(&request.format, o),
@@ -120,6 +122,14 @@ impl RowFormat {
     /// Whether a query of the column of corrupt records alone is refused.
     pub fn reports_corrupt(&self) -> bool {
         matches!(self.kind, Kind::Csv(_) | Kind::Json(_))
+    }
+
+    /// How a file is encoded that was read as a whole: JSON shows it by how it begins.
+    fn encoding_of(&self, bytes: &[u8]) -> Encoding {
+        match (&self.kind, self.encoding) {
+            (Kind::Json(_), Encoding::Utf8) if self.whole_file => Encoding::of_json(bytes),
+            (_, encoding) => encoding,
+        }
     }
 
     /// Whether a file may be read in parts.
@@ -143,11 +153,11 @@ impl RowFormat {
     }
 }
 
-/// The part of the files that an inference looks at is a positive one; all of them are looked at.
-fn check_sampling(o: &super::Options) -> Result<()> {
-    let Some(text) = o.get("samplingRatio") else { return Ok(()) };
+/// The part of the files that an inference looks at.
+fn sampled(o: &super::Options) -> Result<f64> {
+    let Some(text) = o.get("samplingRatio") else { return Ok(1.0) };
     let kind = match text.trim().parse::<f64>() {
-        Ok(ratio) if ratio > 0.0 => return Ok(()),
+        Ok(ratio) if ratio > 0.0 => return Ok(ratio),
         Ok(_) => spark::ErrorKind::IllegalArgument,
         Err(_) => spark::ErrorKind::NumberFormat,
     };
@@ -195,7 +205,8 @@ fn malformed(format: &RowFormat, record: &str) -> Result<bool> {
 fn check_schema(format: &str, schema: &StructType) -> Result<()> {
     let unsupported = |name: &str, ty: &DataType| crate::write::unsupported_type(format, name, ty);
     for field in &schema.fields {
-        let complex = field.data_type.is_complex() || matches!(field.data_type, DataType::Variant | DataType::Binary);
+        let complex =
+            field.data_type.is_complex() || matches!(field.data_type, DataType::Variant | DataType::CalendarInterval);
         if format == "CSV" && complex {
             return Err(unsupported(&field.name, &field.data_type));
         }

@@ -219,8 +219,9 @@ impl Reader {
         let path = &self.path;
         let mut on_line = |line: &[u8]| record(format, line, first, builders, path);
         let gathered = std::mem::take(&mut self.whole);
-        let wide = !self.format.encoding.splits_at_bytes();
-        let whole = if wide { self.format.encoding.decode(&gathered).into_owned().into_bytes() } else { gathered };
+        let encoding = self.format.encoding_of(&gathered);
+        let wide = !encoding.splits_at_bytes();
+        let whole = if wide { encoding.decode(&gathered).into_owned().into_bytes() } else { gathered };
         if self.format.whole_file {
             return on_line(&whole);
         }

@@ -19,6 +19,8 @@ pub struct Readers {
     /// Made of the formats when first needed, and again after a journey.
     #[serde(skip)]
     stamps: OnceLock<Option<Arc<Stamps>>>,
+    /// Whether JSON may name what is no number as a string.
+    named_numbers: bool,
     nan: String,
     positive_inf: String,
     negative_inf: String,
@@ -31,6 +33,7 @@ impl Readers {
             time_zone: own("timeZone").unwrap_or_else(|| time_zone.to_string()),
             formats: options.formats(),
             stamps: OnceLock::new(),
+            named_numbers: options.bool("allowNonNumericNumbers", true).unwrap_or(true),
             nan: own("nanValue").unwrap_or_else(|| "NaN".into()),
             positive_inf: own("positiveInf").unwrap_or_else(|| "Inf".into()),
             negative_inf: own("negativeInf").unwrap_or_else(|| "-Inf".into()),
@@ -80,9 +83,15 @@ impl Readers {
         })
     }
 
+    /// Whether strings of JSON may be names of what is no number.
+    pub fn names_numbers(&self) -> bool {
+        self.named_numbers
+    }
+
     /// A number with Spark's names for what is none.
     pub fn float(&self, text: &str) -> Option<f64> {
-        if text == self.nan {
+        // A double can be spelled as Java prints it, whatever the options say.
+        if text == self.nan || text == "NaN" {
             return Some(f64::NAN);
         }
         if text == self.positive_inf || matches!(text, "+Infinity" | "Infinity" | "+INF" | "INF") {
