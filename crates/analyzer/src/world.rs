@@ -103,6 +103,8 @@ pub struct View {
     pub path: Option<Arc<[Vec<String>]>>,
     /// Whether its query is in ANSI mode, where that was kept.
     pub ansi: Option<bool>,
+    /// The collation of its strings that have no other.
+    pub collation: Option<Arc<str>>,
     /// The columns the catalog has of it.
     pub stored: StoredColumns,
 }
@@ -150,6 +152,8 @@ pub struct SqlFunction {
     /// Parameters: name, type, default.
     pub parameters: Vec<(String, spark::DataType, Option<spark::Expr>)>,
     pub body: SqlFunctionBody,
+    /// The collation of its strings that have no other.
+    pub collation: Option<Arc<str>>,
     pub about: AboutFunction,
 }
 

@@ -61,6 +61,7 @@ impl SessionConf {
     /// # Errors
     /// If a session may not set it, or not to this value.
     pub fn set(&self, key: &str, value: &str) -> Result<()> {
+        crate::command::check_default_path(key, value)?;
         self.update(|view| view.set(key, value))
     }
 

@@ -215,6 +215,7 @@ fn permanent_view(place: &Place, entry: &TableEntry, view: &ViewEntry, settings:
         catalog: Some((view.catalog.as_str().into(), view.database.as_str().into())),
         path: view.path.clone().map(Into::into),
         ansi: view.ansi,
+        collation: functions::families::collation::of_types(entry.collation.as_deref())?,
         stored: StoredColumns { schema, query_names, mode: SchemaMode::named(&view.schema_mode), statement },
     }))
 }

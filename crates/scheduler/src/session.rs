@@ -90,7 +90,7 @@ impl Session {
             group_by_aliases: flag("spark.sql.groupByAliases", true),
             map_keys_last_win: text("spark.sql.mapKeyDedupPolicy", "EXCEPTION").eq_ignore_ascii_case("LAST_WIN"),
             cross_join: flag("spark.sql.crossJoin.enabled", true),
-            default_collation: view.get("spark.sql.session.collation.default").map(Arc::from),
+            default_collation: None,
             now_micros: now.timestamp_micros(),
             now_nanos: i64::from(now.timestamp_subsec_nanos() % 1000),
             seed: rand::random(),
@@ -101,10 +101,8 @@ impl Session {
             current_catalog: Arc::clone(&names.catalog),
             current_database: Arc::clone(&names.database),
             current_user: self.user.as_str().into(),
-            path: match (&names.path, flag("spark.sql.path.enabled", false)) {
-                (Some(path), true) => Some(crate::command::path_schemas(path, &names.catalog, &names.database).into()),
-                _ => None,
-            },
+            path: crate::command::search_path(names.path.as_deref(), &view)
+                .map(|path| crate::command::path_schemas(&path, &names.catalog, &names.database).into()),
             conf: view,
         }
     }

@@ -105,6 +105,8 @@ pub enum Command {
         comment: Option<String>,
         location: Option<String>,
         properties: Options,
+        /// `DEFAULT COLLATION`.
+        collation: Option<String>,
     },
     DropNamespace {
         name: Vec<String>,
@@ -122,6 +124,10 @@ pub enum Command {
     SetNamespaceLocation {
         name: Vec<String>,
         location: String,
+    },
+    SetNamespaceCollation {
+        name: Vec<String>,
+        collation: String,
     },
     /// `COMMENT ON NAMESPACE`; `None` removes the comment.
     CommentOnNamespace {
@@ -284,6 +290,8 @@ pub struct CreateView {
     pub plan: Plan,
     /// The text of the query, for permanent views.
     pub text: Option<String>,
+    /// `DEFAULT COLLATION`.
+    pub collation: Option<String>,
     /// What `WITH SCHEMA` says.
     pub schema_mode: Option<String>,
     pub temporary: bool,

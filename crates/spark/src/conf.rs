@@ -107,10 +107,9 @@ const REMOVED: [(&str, &str, &str, &str); 4] = [
 
 /// Keys whose other values would change answers in ways that this server does not have: each may only be
 /// set to one of what is given here.
-const ONLY: [(&str, &str); 24] = [
+const ONLY: [(&str, &str); 19] = [
     ("spark.sql.csv.parser.columnPruning.enabled", "true"),
     ("spark.sql.defaultCatalog", "spark_catalog"),
-    ("spark.sql.defaultPath", ""),
     ("spark.sql.fileSource.insert.enforceNotNull", "false"),
     ("spark.sql.files.archive.reader.enabled", "false"),
     ("spark.sql.files.ignoreInvalidPartitionPaths", "false"),
@@ -128,10 +127,6 @@ const ONLY: [(&str, &str); 24] = [
     ("spark.sql.statistics.histogram.enabled", "false"),
     ("spark.sql.xml.variant.respectInferSchema", "true"),
     ("spark.sql.streaming.checkpointLocation", ""),
-    ("spark.sql.legacy.json.allowEmptyString.enabled", "false"),
-    ("spark.sql.retainGroupColumns", "true"),
-    ("spark.sql.timeTravelTimestampKey", "timestampAsOf"),
-    ("spark.sql.timeTravelVersionKey", "versionAsOf"),
 ];
 
 /// The known entries by key.

@@ -201,6 +201,8 @@ pub struct SqlFunction {
     pub deterministic: Option<bool>,
     pub contains_sql: Option<bool>,
     pub comment: Option<String>,
+    /// `DEFAULT COLLATION`.
+    pub collation: Option<String>,
     pub temporary: bool,
     pub replace: bool,
     pub if_not_exists: bool,

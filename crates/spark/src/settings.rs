@@ -32,7 +32,8 @@ pub struct Settings {
     pub map_keys_last_win: bool,
     /// `spark.sql.crossJoin.enabled`.
     pub cross_join: bool,
-    /// `spark.sql.session.collation.enabled`-like default collation of string literals.
+    /// The collation of strings that are made from nothing else with one, where a view, a function or a
+    /// table made by a query has a default.
     pub default_collation: Option<Arc<str>>,
     /// Microseconds since the epoch: the query's `current_timestamp`.
     pub now_micros: i64,

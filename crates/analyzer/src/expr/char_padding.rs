@@ -2,13 +2,14 @@
 
 use functions::families::string::limit;
 use functions::{Typed, fold};
-use spark::types::DataType;
+use spark::Settings;
+use spark::types::Metadata;
 
 /// Functions that compare their arguments with each other.
 const COMPARISONS: [&str; 9] = ["=", "==", "<=>", "<", "<=", ">", ">=", "!=", "in"];
 
 /// Pads what is compared with `CHAR` columns to one length.
-pub fn pad_operands(name: &str, args: &mut [Typed]) {
+pub fn pad_operands(name: &str, args: &mut [Typed], settings: &Settings) {
     if !COMPARISONS.contains(&name) {
         return;
     }
@@ -27,14 +28,25 @@ pub fn pad_operands(name: &str, args: &mut [Typed]) {
     }
     let Some(longest) = known.iter().flatten().max().copied() else { return };
     for (arg, length) in args.iter_mut().zip(known) {
-        if length != Some(longest) {
-            arg.expr = limit::stored(arg.expr.clone(), &DataType::Char(longest));
+        if length != Some(longest) || !pads_on_read(settings) {
+            arg.expr = limit::padded(arg.expr.clone(), longest);
         }
     }
 }
 
+/// `spark.sql.readSideCharPadding`: values of `CHAR` columns are padded where they are read.
+pub fn pads_on_read(settings: &Settings) -> bool {
+    settings.conf.get_bool("spark.sql.readSideCharPadding", true)
+        && !settings.conf.get_bool("spark.sql.legacy.charVarcharAsString", false)
+}
+
 /// The length of a `CHAR` column.
 fn char_length(typed: &Typed) -> Option<u32> {
-    let declared = typed.metadata.get("__CHAR_VARCHAR_TYPE_STRING")?.as_str()?;
+    length_of(&typed.metadata)
+}
+
+/// The length that the metadata of a `CHAR` column says.
+pub fn length_of(metadata: &Metadata) -> Option<u32> {
+    let declared = metadata.get("__CHAR_VARCHAR_TYPE_STRING")?.as_str()?;
     declared.strip_prefix("char(")?.strip_suffix(')')?.parse().ok()
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use datafusion::logical_expr::Expr as DfExpr;
+use functions::families::collation::by_default;
 use functions::registry::{self, LambdaArg, LambdaCall, TypedLambda};
 use functions::{Build, Call, Generator, Typed};
 use spark::expr::UnresolvedFunction;
@@ -51,8 +52,14 @@ impl<'w> Analyzer<'w> {
             Build::Lambda(build) => self.lambda_call(&name, *build, f, scope),
             Build::Scalar(build) => {
                 let mut call = self.call_of(&name, f, scope)?;
-                super::char_padding::pad_operands(&name, &mut call.args);
-                let typed = build_call(call, *build);
+                super::char_padding::pad_operands(&name, &mut call.args, &self.settings);
+                let plain = name != "collation" && call.args.iter().any(|a| a.ty == DataType::STRING);
+                let mut typed = build_call(call, *build);
+                if let Ok(typed) = &mut typed
+                    && !plain
+                {
+                    typed.ty = by_default(&typed.ty, self.settings.default_collation.as_ref());
+                }
                 match refuse_modifiers(f, printed(&name, &typed)) {
                     Err(_) if typed.as_ref().is_err_and(is_of_number_of_arguments) => typed,
                     Err(refused) => Err(refused),

@@ -19,8 +19,8 @@ use spark::types::{DataType, Metadata, StructField, StructType};
 use spark::{Error, Expr, Plan, Result};
 
 use crate::context::Analyzer;
-use crate::expr::Scope;
 use crate::expr::attribute::quoted;
+use crate::expr::{Scope, char_padding};
 use crate::scope::{Attr, METADATA, Made, Rel, project};
 use crate::world::{Answer, Need, Query, Table};
 
@@ -41,6 +41,13 @@ impl Analyzer<'_> {
         let travel = |name: &[String]| {
             Err(Error::analysis("UNSUPPORTED_FEATURE.TIME_TRAVEL").param("relationId", quoted(name)).nowhere())
         };
+        let travels = |key: &str, default: &str| {
+            let key = self.settings.conf.get(key).unwrap_or(default);
+            options.iter().any(|(k, _)| k.eq_ignore_ascii_case(key))
+        };
+        let time_travel = time_travel
+            || travels("spark.sql.timeTravelTimestampKey", "timestampAsOf")
+            || travels("spark.sql.timeTravelVersionKey", "versionAsOf");
         match self.ask_relation(name, options)? {
             Answer::Table(table) => {
                 let table = table.clone();
@@ -170,7 +177,7 @@ impl Analyzer<'_> {
             .collect();
         let column = |name: &str| DfExpr::Column(Column::new(Some(reference.clone()), name));
         let mut exprs: Vec<DfExpr> =
-            output.iter().zip(&names).map(|(a, name)| column(name).alias(a.column_name())).collect();
+            output.iter().zip(&names).map(|(a, name)| self.as_read(column(name), a).alias(a.column_name())).collect();
         let arrow = source_schema.fields();
         let made = match arrow.get(output.len()..).filter(|b| b.iter().any(|f| f.name() == FILE_NAME)) {
             Some(behind) => self.file_columns(behind, qualifier, &column, &mut exprs)?,
@@ -178,6 +185,14 @@ impl Analyzer<'_> {
         };
         let plan = project(exprs, &rows)?;
         Ok(Rel::new(plan, output, made, &[]))
+    }
+
+    /// A column of a table as queries see it.
+    fn as_read(&self, column: DfExpr, attr: &Attr) -> DfExpr {
+        match char_padding::length_of(&attr.metadata).filter(|_| char_padding::pads_on_read(&self.settings)) {
+            Some(length) => functions::families::string::limit::padded(column, length),
+            None => column,
+        }
     }
 
     /// The columns behind those of a table that say which file a row is from; `exprs` gets what they are.

@@ -32,6 +32,7 @@ impl Analyzer<'_> {
             self.settings.current_database = database.clone();
             self.settings.path = view.path.clone();
         }
+        self.settings.default_collation = view.collation.clone();
         self.settings.ansi = view.ansi.unwrap_or(self.settings.ansi);
         let outside = std::mem::replace(&mut self.in_view, view.catalog.is_some());
         let result = self.relation(&view.plan);

@@ -16,6 +16,9 @@ pub struct NamespaceEntry {
     pub location: String,
     pub properties: Options,
     pub owner: String,
+    /// The collation of strings in new tables and views.
+    #[serde(default)]
+    pub collation: Option<String>,
     pub tables: BTreeMap<String, TableEntry>,
     #[serde(default)]
     pub functions: BTreeMap<String, FunctionEntry>,

@@ -27,6 +27,7 @@ pub async fn cache(
             properties: Vec::new(),
             plan: *query,
             text,
+            collation: None,
             schema_mode: None,
             temporary: true,
             global: false,

@@ -313,6 +313,7 @@ fn namespace(session: &Session, name: &[String], extended: bool) -> Result<Table
     };
     let mut rows = vec![("Catalog Name", SESSION_CATALOG.to_string()), ("Namespace Name", entry.name.clone())];
     rows.push(("Comment", entry.comment.clone().unwrap_or_default()));
+    rows.extend(entry.collation.clone().map(|collation| ("Collation", collation)));
     rows.push(("Location", entry.location.clone()));
     if !entry.owner.is_empty() {
         rows.push(("Owner", entry.owner.clone()));

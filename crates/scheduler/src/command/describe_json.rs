@@ -118,6 +118,9 @@ fn stored(place: &Place, entry: &TableEntry, partition: Option<&super::partition
         out.text("comment", comment);
     }
     if let Some(view) = &entry.view {
+        if let Some(collation) = &entry.collation {
+            out.text("collation", collation);
+        }
         out.text("view_text", &view.text);
         out.text("view_original_text", &view.text);
         out.text("view_schema_mode", &view.schema_mode);
@@ -163,7 +166,9 @@ fn tail(out: &mut Object, entry: &TableEntry) {
     if !entry.partition_columns.is_empty() {
         out.texts("partition_columns", &entry.partition_columns);
     }
-    out.text("collation", entry.collation.as_deref().unwrap_or("UTF8_BINARY"));
+    if entry.view.is_none() || entry.collation.is_none() {
+        out.text("collation", entry.collation.as_deref().unwrap_or("UTF8_BINARY"));
+    }
 }
 
 /// A table's kind by its word.

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use analyzer::world;
+use functions::families::collation;
 use spark::command::{Command, FunctionBody, FunctionReturn, SqlFunction};
-use spark::types::StructType;
+use spark::types::{DataType, StructType};
 use spark::{Error, ErrorKind, Expr, Result};
 
 use super::function_check::{check_body, check_body_kind, check_definition, reads_data};
@@ -181,12 +182,14 @@ fn build(function: SqlFunction, name: Vec<String>, entry: &FunctionEntry) -> Res
         created_micros: entry.created_micros,
         deterministic: entry.deterministic.unwrap_or(true),
     };
-    let parameters =
-        function.params.into_iter().map(|p| (p.field.name, p.field.data_type, p.default.map(|(e, _)| e))).collect();
+    let collation = collation::of_types(function.collation.as_deref())?;
+    let typed = |ty: &DataType| collation::by_default(ty, collation.as_ref());
+    let parameters = function.params.into_iter();
+    let parameters = parameters.map(|p| (p.field.name, typed(&p.field.data_type), p.default.map(|(e, _)| e))).collect();
     let body = match (function.body, function.returns) {
         (FunctionBody::Expression(expr), returns) => {
             let returns = match returns {
-                Some(FunctionReturn::Scalar(ty)) => Some(ty),
+                Some(FunctionReturn::Scalar(ty)) => Some(typed(&ty)),
                 Some(FunctionReturn::Table(_)) => {
                     return Err(Error::unsupported("a table function made of an expression"));
                 }
@@ -199,7 +202,7 @@ fn build(function: SqlFunction, name: Vec<String>, entry: &FunctionEntry) -> Res
                 kind: spark::expr::SubqueryKind::Scalar,
                 plan: spark::expr::SubqueryPlan::Plan(plan),
             };
-            world::SqlFunctionBody::Scalar { expr: Expr::Subquery(Box::new(subquery)), returns: Some(returns) }
+            world::SqlFunctionBody::Scalar { expr: Expr::Subquery(Box::new(subquery)), returns: Some(typed(&returns)) }
         }
         (FunctionBody::Query(plan), returns) => {
             let returns = match returns {
@@ -209,7 +212,7 @@ fn build(function: SqlFunction, name: Vec<String>, entry: &FunctionEntry) -> Res
             world::SqlFunctionBody::Table { plan: *plan, returns }
         }
     };
-    let mut built = world::SqlFunction { name, parameters, body, about };
+    let mut built = world::SqlFunction { name, parameters, body, collation, about };
     complete(&mut built, entry)?;
     Ok(built)
 }

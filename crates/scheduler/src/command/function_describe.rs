@@ -96,6 +96,7 @@ fn described(function: &SqlFunction, extended: bool) -> Vec<String> {
     put("Input:", if inputs.is_empty() { vec!["()".to_string()] } else { aligned(&inputs) });
     put("Returns:", returns);
     if extended {
+        put("Collation:", function.collation.iter().map(|c| c.to_string()).collect());
         put("Comment:", about.comment.iter().cloned().collect());
         put("Deterministic:", vec![about.deterministic.to_string()]);
         let access = if about.reads_data { "READS SQL DATA" } else { "CONTAINS SQL" };

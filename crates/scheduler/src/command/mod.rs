@@ -35,7 +35,7 @@ use crate::session::Session;
 pub(crate) use catalog_call::run as run_catalog_call;
 pub(crate) use function::find as user_function;
 pub(crate) use partition::known as known_partitions;
-pub(crate) use path::schemas as path_schemas;
+pub(crate) use path::{check_default as check_default_path, in_force as search_path, schemas as path_schemas};
 
 /// What a command leaves.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl From<Table> for CommandOutcome {
 /// # Errors
 /// Spark's condition for what is wrong with it.
 pub async fn run(session: &Arc<Session>, command: C, op: &OperationContext) -> Result<CommandOutcome> {
-    let path = search_path(session, &command);
+    let path = path_of(session, &command);
     run_kind(session, command, op).await.map_err(|e| {
         let lacks = e.condition() == "TABLE_OR_VIEW_NOT_FOUND" && !e.data().parameters.contains_key("searchPath");
         if lacks { e.param("searchPath", &path) } else { e }
@@ -66,7 +66,7 @@ pub async fn run(session: &Arc<Session>, command: C, op: &OperationContext) -> R
 }
 
 /// Where a command looks for tables, as Spark prints it.
-fn search_path(session: &Session, command: &C) -> String {
+fn path_of(session: &Session, command: &C) -> String {
     let current = {
         let names = session.names.lock();
         format!(
@@ -214,13 +214,15 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         }
         C::CreateSqlFunction(function) => function::create(session, *function).await,
         C::DropFunction { name, if_exists, temporary } => function::drop(session, &name, if_exists, temporary),
-        C::CreateNamespace { name, if_not_exists, comment, location, properties } => {
-            namespace::create(session, &name, if_not_exists, comment, location, properties)
+        C::CreateNamespace { name, if_not_exists, comment, location, properties, collation } => {
+            let described = namespace::Description { comment, location, properties, collation };
+            namespace::create(session, &name, if_not_exists, described)
         }
         C::DropNamespace { name, if_exists, cascade } => namespace::drop(session, &name, if_exists, cascade),
         C::SetNamespaceProperties { name, properties } => namespace::alter(session, &name, properties, &[]),
         C::UnsetNamespaceProperties { name, keys } => namespace::alter(session, &name, Vec::new(), &keys),
         C::SetNamespaceLocation { name, location } => namespace::set_location(session, &name, &location),
+        C::SetNamespaceCollation { name, collation } => namespace::set_collation(session, &name, &collation),
         C::CommentOnNamespace { name, comment } => namespace::comment(session, &name, comment),
         other => Err(Error::unsupported(format!("the command {}", name(&other)))),
     }

@@ -9,15 +9,24 @@ use crate::naming::{catalog_not_found, check_name};
 use crate::operation::Table;
 use crate::session::Session;
 
+/// What `CREATE NAMESPACE` says of a namespace.
+#[derive(Debug, Default)]
+pub struct Description {
+    pub comment: Option<String>,
+    pub location: Option<String>,
+    pub properties: Options,
+    pub collation: Option<String>,
+}
+
+/// A collation's name in its canonical spelling.
+fn canonical(name: &str) -> Result<String> {
+    Ok(functions::families::collation::name::parse(name)?.text())
+}
+
 /// `CREATE NAMESPACE`.
-pub fn create(
-    session: &Session,
-    name: &[String],
-    if_not_exists: bool,
-    comment: Option<String>,
-    location: Option<String>,
-    properties: Options,
-) -> Result<Table> {
+pub fn create(session: &Session, name: &[String], if_not_exists: bool, described: Description) -> Result<Table> {
+    let Description { comment, location, properties, collation } = described;
+    let collation = collation.as_deref().map(canonical).transpose()?;
     let name = session.namespace(name)?;
     let catalog = &session.engine().shared().catalog;
     if name.eq_ignore_ascii_case(GLOBAL_TEMP) {
@@ -36,8 +45,8 @@ pub fn create(
         Some(path) => super::folders::located(&path, &catalog.warehouse_location())?,
         None => catalog.namespace_location(&name),
     };
-    let entry =
-        NamespaceEntry { name, comment, location, properties, owner: session.user().to_string(), ..Default::default() };
+    let owner = session.user().to_string();
+    let entry = NamespaceEntry { name, comment, location, properties, owner, collation, ..Default::default() };
     catalog.create_namespace(entry)?;
     Ok(Table::empty())
 }
@@ -100,6 +109,17 @@ pub fn set_location(session: &Session, name: &[String], location: &str) -> Resul
     let location = super::folders::located(location, &session.engine().shared().catalog.warehouse_location())?;
     session.engine().shared().catalog.update(&name, |n| {
         n.location = location;
+        Ok(())
+    })?;
+    Ok(Table::empty())
+}
+
+/// `ALTER NAMESPACE … DEFAULT COLLATION`.
+pub fn set_collation(session: &Session, name: &[String], collation: &str) -> Result<Table> {
+    let name = session.namespace(name)?;
+    let collation = canonical(collation)?;
+    session.engine().shared().catalog.update(&name, |n| {
+        n.collation = Some(collation);
         Ok(())
     })?;
     Ok(Table::empty())

@@ -1,12 +1,15 @@
 //! `SET PATH`: where a session looks for unqualified tables, functions and variables.
 
 use spark::command::PathEntry;
+use spark::conf::ConfView;
 use spark::{Error, Result};
 
 use crate::operation::Table;
 use crate::session::Session;
 
 const KEY: &str = "spark.sql.path.enabled";
+
+const DEFAULT: &str = "spark.sql.defaultPath";
 
 /// Sets the path.
 ///
@@ -18,11 +21,12 @@ pub fn set(session: &Session, entries: Vec<PathEntry>) -> Result<Table> {
             .param("config", KEY)
             .with_message(format!("The search path is set where {KEY} is true.")));
     }
-    let before = session.names.lock().path.clone().unwrap_or_else(standard);
+    let default = default_path(&session.conf().view())?;
+    let before = session.names.lock().path.clone().unwrap_or_else(|| default.clone());
     let mut path: Vec<PathEntry> = Vec::new();
     for entry in entries {
         match entry {
-            PathEntry::Default => path.extend(standard()),
+            PathEntry::Default => path.extend(default.clone()),
             PathEntry::System => path.push(system("builtin")),
             PathEntry::Path => path.extend(before.clone()),
             other => path.push(other),
@@ -36,8 +40,55 @@ pub fn set(session: &Session, entries: Vec<PathEntry>) -> Result<Table> {
                 .with_message(format!("{name} is in the path twice.")));
         }
     }
-    session.names.lock().path = (path != standard()).then_some(path);
+    session.names.lock().path = Some(path);
     Ok(Table::empty())
+}
+
+/// The path that a session has, if that is not the standard.
+pub fn in_force(own: Option<&[PathEntry]>, conf: &ConfView) -> Option<Vec<PathEntry>> {
+    if !conf.get_bool(KEY, false) {
+        return None;
+    }
+    let path = own.map_or_else(|| default_path(conf).ok(), |own| Some(own.to_vec()))?;
+    (path != standard()).then_some(path)
+}
+
+/// What `spark.sql.defaultPath` says, or the standard.
+fn default_path(conf: &ConfView) -> Result<Vec<PathEntry>> {
+    let text = conf.get(DEFAULT).unwrap_or_default();
+    if text.trim().is_empty() {
+        return Ok(standard());
+    }
+    let mut path = Vec::new();
+    for entry in sql::parse_path(text, &sql::ParseOptions::default())? {
+        match entry {
+            PathEntry::Default => path.extend(standard()),
+            PathEntry::System => path.push(system("builtin")),
+            other => path.push(other),
+        }
+    }
+    Ok(path)
+}
+
+/// Refuses a value of `spark.sql.defaultPath` that is no path.
+///
+/// # Errors
+/// `INVALID_CONF_VALUE.REQUIREMENT`.
+pub fn check_default(key: &str, value: &str) -> Result<()> {
+    let is_path = || {
+        let entries = sql::parse_path(value, &sql::ParseOptions::default());
+        entries.is_ok_and(|entries| !entries.contains(&PathEntry::Path))
+    };
+    if key != DEFAULT || value.trim().is_empty() || is_path() {
+        return Ok(());
+    }
+    const REQUIREMENT: &str = "The value must be empty or a comma-separated SET PATH element list (same grammar \
+                               as SET PATH, except PATH is not allowed).";
+    Err(Error::new(spark::ErrorKind::IllegalArgument, "INVALID_CONF_VALUE.REQUIREMENT")
+        .param("confName", key)
+        .param("confValue", value)
+        .param("confRequirement", REQUIREMENT)
+        .with_message(format!("'{value}' is no search path.")))
 }
 
 fn system(schema: &str) -> PathEntry {

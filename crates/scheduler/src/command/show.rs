@@ -383,6 +383,9 @@ pub fn create_statement(session: &Session, place: &Place, entry: &TableEntry) ->
         if let Some(c) = &entry.comment {
             out.push_str(&format!("{}\n", comment(c).trim_start()));
         }
+        if let Some(collation) = &entry.collation {
+            out.push_str(&format!("DEFAULT COLLATION {collation}\n"));
+        }
         out.push_str(&pairs("TBLPROPERTIES", &entry.properties));
         if !view.schema_mode.is_empty() {
             out.push_str(&format!("WITH SCHEMA {}\n", view.schema_mode));

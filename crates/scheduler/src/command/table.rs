@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use functions::families::collation;
 use functions::families::string::limit;
 use spark::command::{AlterTableAction, ColumnDef, CreateTable};
 use spark::types::{DataType, Metadata, StructField, StructType, quote_identifier};
@@ -19,8 +20,10 @@ use crate::snapshot::short_name;
 const PROVIDERS: [&str; 5] = ["parquet", "csv", "json", "text", "xml"];
 
 /// `CREATE TABLE`, with or without a query.
-pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationContext) -> Result<Table> {
+pub async fn create(session: &Arc<Session>, mut create: CreateTable, op: &OperationContext) -> Result<Table> {
     let place = session.place(&create.name)?;
+    let namespace = session.engine().shared().catalog.namespace(&place.namespace);
+    create.collation = create.collation.or_else(|| namespace?.collation);
     super::definition::check_storage(&create)?;
     if create.external && create.location.is_none() && !create.options.iter().any(|(k, _)| k == "path") {
         return Err(
@@ -66,7 +69,9 @@ pub async fn create(session: &Arc<Session>, create: CreateTable, op: &OperationC
         }
         return finish(session, &place, entry).await;
     };
-    let analyzed = session.analyze(&query, session.settings()).await?;
+    let mut settings = session.settings();
+    settings.default_collation = collation::of_types(entry.collation.as_deref())?;
+    let analyzed = session.analyze(&query, settings).await?;
     let has_time = analyzed.schema.fields.iter().any(|f| f.data_type.any(&|t| matches!(t, DataType::Time(_))));
     if has_time && !session.settings().time_type {
         return Err(functions::cast::time_switched_off());
@@ -171,7 +176,7 @@ pub fn like(
 }
 
 /// Enters a table and makes its folder.
-async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Result<Table> {
+async fn finish(session: &Arc<Session>, place: &Place, mut entry: TableEntry) -> Result<Table> {
     if entry.schema()?.fields.is_empty() {
         if entry.kind == Kind::Managed {
             return Err(planner::source::table::cannot_infer(&entry.provider));
@@ -194,8 +199,22 @@ async fn finish(session: &Session, place: &Place, mut entry: TableEntry) -> Resu
         }
         std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {}: {e}", path.display())))?;
     }
+    if entry.provider.eq_ignore_ascii_case("parquet") && may_hold_rows(&entry) {
+        entry.added_defaults = existing_defaults(session, &entry.schema()?.fields).await?;
+    }
     session.engine().shared().catalog.put_table(&place.namespace, entry, false)?;
     Ok(Table::empty())
+}
+
+/// The values that columns have in files without them.
+async fn existing_defaults(session: &Arc<Session>, columns: &[StructField]) -> Result<BTreeMap<String, String>> {
+    let mut defaults = BTreeMap::new();
+    for field in columns.iter().filter(|f| has_default(f)) {
+        let value = super::insert::default_value(session, field).await?;
+        let text = planner::source::defaults::to_text(&value).map_err(functions::error::from_datafusion)?;
+        defaults.insert(field.name.clone(), text);
+    }
+    Ok(defaults)
 }
 
 /// The schema of the files of an external table that lists no columns.
@@ -299,12 +318,11 @@ pub fn check_object_collation(conf: &spark::conf::ConfView) -> Result<()> {
 fn declared(session: &Session, create: &CreateTable, columns: &[ColumnDef]) -> Vec<ColumnDef> {
     let conf = session.conf().view();
     let as_varchar = conf.get_bool("spark.sql.charAsVarchar", false);
-    let collation = create.collation.as_deref().and_then(|c| functions::families::collation::name::parse(c).ok());
+    let collation = collation::of_types(create.collation.as_deref()).unwrap_or_default();
     let adapt = |column: &ColumnDef| {
-        let data_type = match (&column.data_type, &collation) {
-            (DataType::Char(n), _) if as_varchar => DataType::Varchar(*n),
-            (DataType::String { collation: None }, Some(name)) => DataType::String { collation: name.type_collation() },
-            (ty, _) => ty.clone(),
+        let data_type = match &column.data_type {
+            DataType::Char(n) if as_varchar => DataType::Varchar(*n),
+            ty => collation::by_default(ty, collation.as_ref()),
         };
         ColumnDef { data_type, ..column.clone() }
     };
@@ -748,18 +766,12 @@ async fn add_columns(session: &Arc<Session>, place: &Place, columns: &[ColumnDef
     let added = fields(&declared(session, &create, columns))?;
     let mut defaults = BTreeMap::new();
     if may_hold_rows(&entry) {
-        for field in added.iter().filter(|f| has_default(f)) {
-            if !entry.provider.eq_ignore_ascii_case("parquet") {
-                // Readers of rows give nulls for what is not there.
-                return Err(Error::unsupported(format!(
-                    "ADD COLUMNS with a DEFAULT on a table of {} that holds rows",
-                    entry.provider
-                )));
-            }
-            let value = super::insert::default_value(session, field).await?;
-            let text = planner::source::defaults::to_text(&value).map_err(functions::error::from_datafusion)?;
-            defaults.insert(field.name.clone(), text);
+        if added.iter().any(has_default) && !entry.provider.eq_ignore_ascii_case("parquet") {
+            // Readers of rows give nulls for what is not there.
+            let refused = format!("ADD COLUMNS with a DEFAULT on a table of {} that holds rows", entry.provider);
+            return Err(Error::unsupported(refused));
         }
+        defaults = existing_defaults(session, &added).await?;
     }
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         let mut schema = t.schema()?;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use functions::families::collation;
 use spark::command::CreateView;
 use spark::types::{StructField, StructType, quote_identifier};
 use spark::{Error, Expr, Node, Plan, Result};
@@ -23,14 +24,17 @@ const MAX_NESTED_VIEWS: usize = 100;
 
 /// Creates a view.
 pub async fn create(session: &Arc<Session>, view: CreateView) -> Result<Table> {
-    let settings = session.settings();
-    let analyzed = session.analyze(&view.plan, settings.clone()).await?;
-    if let Some((_, collation)) = view.properties.iter().find(|(k, _)| k == "collation") {
+    let mut view = view;
+    let mut settings = session.settings();
+    if view.collation.is_some() {
         super::table::check_object_collation(&settings.conf)?;
-        if !collation.eq_ignore_ascii_case("UTF8_BINARY") {
-            return Err(Error::unsupported(format!("the default collation {collation} of a view")));
-        }
     }
+    if !view.temporary && !view.global {
+        let namespace = session.engine().shared().catalog.namespace(&session.place(&view.name)?.namespace);
+        view.collation = view.collation.or_else(|| namespace?.collation);
+    }
+    settings.default_collation = collation::of_types(view.collation.as_deref())?;
+    let analyzed = session.analyze(&view.plan, settings.clone()).await?;
     if !view.temporary && !view.global {
         refuse_variables(session, &view.plan, &session.place(&view.name)?).await?;
         return permanent(session, view, &analyzed.schema);
@@ -307,12 +311,17 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
         }),
         statistics: None,
         column_statistics: Default::default(),
-        collation: None,
+        collation: canonical(view.collation.as_deref())?,
         registry: None,
         added_defaults: Default::default(),
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())
+}
+
+/// A collation's name in its canonical spelling.
+fn canonical(name: Option<&str>) -> Result<Option<String>> {
+    name.map(|name| Ok(collation::name::parse(name)?.text())).transpose()
 }
 
 fn column_names(schema: &StructType) -> Vec<String> {
@@ -321,7 +330,10 @@ fn column_names(schema: &StructType) -> Vec<String> {
 
 /// `ALTER VIEW … AS query`.
 pub async fn set_query(session: &Arc<Session>, name: &[String], plan: Plan, text: String) -> Result<Table> {
-    let settings = session.settings();
+    let mut settings = session.settings();
+    if let Found::Entry(_, entry) = session.find(name, &settings)? {
+        settings.default_collation = collation::of_types(entry.collation.as_deref())?;
+    }
     let analyzed = session.analyze(&plan, settings.clone()).await?;
     let schema = analyzed.schema.clone();
     let place = match session.find(name, &settings)?.or_missing(name)? {
@@ -429,6 +441,7 @@ pub async fn using(
         properties: Vec::new(),
         plan: spark::Plan::from(spark::plan::Node::DataSource(source)),
         text: None,
+        collation: None,
         schema_mode: None,
         temporary: true,
         global,

@@ -150,7 +150,7 @@ impl Convert<'_, '_> {
             | DataType::DayTimeInterval { .. }
             | DataType::Time(_) => scalars::cast_text(text, ty, self.reader.zone),
             DataType::Boolean | DataType::Byte | DataType::Short | DataType::Integer | DataType::Long
-                if text.is_empty() =>
+                if text.is_empty() && self.reader.spec.empty_is_null =>
             {
                 Some(Datum::Null)
             }

@@ -30,6 +30,12 @@ pub fn stored(value: Expr, ty: &DataType) -> Expr {
     KernelUdf::call(&STRING_OF_LENGTH, to_arrow(&unlimited(ty)), options, vec![value])
 }
 
+/// The strings of a `CHAR` column with the blanks that they lack; longer ones stay as they are.
+pub fn padded(value: Expr, length: u32) -> Expr {
+    let options = Options::default().with_extra(format!("p{length};"));
+    KernelUdf::call(&STRING_OF_LENGTH, to_arrow(&DataType::STRING), options, vec![value])
+}
+
 /// True if there is a `CHAR` or `VARCHAR` in a type.
 pub fn is_limited(ty: &DataType) -> bool {
     match ty {
@@ -64,7 +70,7 @@ pub fn unlimited(ty: &DataType) -> DataType {
     }
 }
 
-/// The limits in a type, for the kernel: `c5;` and `v3;`, `[…]` around what is inside, `_` for the rest.
+/// The limits in a type, for the kernel: `c5;` and `v3;` (`p5;` where there are only blanks to add), `[…]` around what is inside, `_` for the rest.
 fn encode(ty: &DataType, out: &mut String) {
     let mut children = |types: Vec<&DataType>| {
         out.push('[');
@@ -84,7 +90,7 @@ fn encode(ty: &DataType, out: &mut String) {
 /// The limits of a type.
 enum Limits {
     None,
-    Text { limit: usize, pads: bool },
+    Text { limit: usize, pads: bool, checks: bool },
     Inside(Vec<Limits>),
 }
 
@@ -98,9 +104,9 @@ fn decode(text: &mut std::str::Chars) -> Limits {
             text.next();
             Limits::Inside(inside)
         }
-        Some(kind @ ('c' | 'v')) => {
+        Some(kind @ ('c' | 'v' | 'p')) => {
             let digits: String = text.take_while(|c| *c != ';').collect();
-            Limits::Text { limit: digits.parse().unwrap_or(usize::MAX), pads: kind == 'c' }
+            Limits::Text { limit: digits.parse().unwrap_or(usize::MAX), pads: kind != 'v', checks: kind != 'p' }
         }
         _ => Limits::None,
     }
@@ -118,11 +124,12 @@ fn check(args: &KernelArgs) -> Result<ColumnarValue> {
 fn limited(values: &ArrayRef, limits: &Limits) -> Result<ArrayRef> {
     let children: &[Limits] = match limits {
         Limits::None => return Ok(Arc::clone(values)),
-        Limits::Text { limit, pads } => {
+        Limits::Text { limit, pads, checks } => {
             let values = values.as_string::<i32>();
             let mut out = Vec::with_capacity(values.len());
             for value in values.iter() {
-                out.push(value.map(|v| fitted(v, *limit, *pads)).transpose()?);
+                let fit = |v: &str| if *checks { fitted(v, *limit, *pads) } else { Ok(format!("{v:<limit$}")) };
+                out.push(value.map(fit).transpose()?);
             }
             return Ok(Arc::new(StringArray::from(out)));
         }

@@ -115,6 +115,8 @@ pub struct ReadSpec {
     pub mode: ParseMode,
     /// Where a malformed record's text goes, if the schema has such a field.
     pub corrupt_record: String,
+    /// An empty text stands for no number; else it makes its record malformed.
+    pub empty_is_null: bool,
 }
 
 impl ReadSpec {
@@ -126,7 +128,8 @@ impl ReadSpec {
         let mode = options.mode(function)?;
         let configured = settings.conf.get("spark.sql.columnNameOfCorruptRecord").unwrap_or("_corrupt_record");
         let corrupt_record = options.get("columnNameOfCorruptRecord").unwrap_or(configured).to_string();
-        Ok(ReadSpec { schema, options, mode, corrupt_record })
+        let empty_is_null = settings.conf.get_bool("spark.sql.legacy.json.allowEmptyString.enabled", false);
+        Ok(ReadSpec { schema, options, mode, corrupt_record, empty_is_null })
     }
 
     /// The form the kernel's options carry.

@@ -47,6 +47,7 @@ impl Xml {
             options: self.options.clone(),
             mode: if format.mode == Mode::Permissive { ParseMode::Permissive } else { ParseMode::FailFast },
             corrupt_record: format.corrupt_column.clone(),
+            empty_is_null: false,
         };
         let reader = Reader::new(&spec, &format.readers.time_zone).map_err(from_datafusion)?;
         for record in Records::new(text, &self.row_tag) {
