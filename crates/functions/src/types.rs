@@ -137,9 +137,18 @@ fn to_wire_type(data_type: &DataType, tz: &str) -> Arrow {
             ]
             .into(),
         ),
+        DataType::Geometry(srid) => Arrow::Struct(spatial_fields("geometry", *srid)),
+        DataType::Geography(srid) => Arrow::Struct(spatial_fields("geography", *srid)),
         DataType::Udt { sql_type, .. } => to_wire_type(sql_type, tz),
         other => to_arrow(other),
     }
+}
+
+/// The parts of a spatial value as clients see it; the marks on the last tell them the type.
+fn spatial_fields(kind: &str, srid: Option<i32>) -> Fields {
+    let marks = [(kind.to_string(), "true".to_string()), ("srid".to_string(), srid.unwrap_or(-1).to_string())];
+    let wkb = Field::new("wkb", Arrow::Binary, false).with_metadata(HashMap::from(marks));
+    vec![Field::new("srid", Arrow::Int32, false), wkb].into()
 }
 
 /// The names of a nested struct's fields; those that share a name are numbered, as Arrow's readers ask.

@@ -206,6 +206,7 @@ impl Error {
     pub fn unsupported(what: impl Into<String>) -> Self {
         let what = what.into();
         Error::new(ErrorKind::Unsupported, "UNSUPPORTED_CALL.WITHOUT_SUGGESTION")
+            .param("className", "Firesteel")
             .param("methodName", &what)
             .with_message(format!("{what} is not supported by this server"))
     }
@@ -320,20 +321,29 @@ fn shortened(mut text: String) -> String {
     text
 }
 
+/// Spark's published table: conditions, with their SQLSTATE and the names of their parameters.
+static TABLE: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> = LazyLock::new(|| {
+    include_str!("../error-conditions.tsv")
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut parts = line.split('\t');
+            Some((parts.next()?, (parts.next()?, parts.next().unwrap_or_default())))
+        })
+        .collect()
+});
+
 /// The SQLSTATE of a condition, from Spark's published table.
 pub fn sql_state(condition: &str) -> Option<&'static str> {
-    static TABLE: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
-        include_str!("../error-conditions.tsv")
-            .lines()
-            .skip(1)
-            .filter_map(|line| {
-                let mut parts = line.split('\t');
-                Some((parts.next()?, parts.next()?))
-            })
-            .collect()
-    });
     let main = condition.split('.').next().unwrap_or(condition);
-    TABLE.get(condition).filter(|s| !s.is_empty()).or_else(|| TABLE.get(main)).copied().filter(|s| !s.is_empty())
+    [condition, main].into_iter().filter_map(|c| TABLE.get(c)).map(|(state, _)| *state).find(|s| !s.is_empty())
+}
+
+/// The names of a condition's parameters, from Spark's published table. Clients on the JVM write the message
+/// themselves from these, and fail if one is missing.
+pub fn parameter_names(condition: &str) -> impl Iterator<Item = &'static str> {
+    let names = TABLE.get(condition).map(|(_, names)| *names).unwrap_or_default();
+    names.split(',').filter(|name| !name.is_empty())
 }
 
 impl fmt::Display for Error {

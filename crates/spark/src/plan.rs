@@ -395,6 +395,15 @@ pub struct Join {
     pub join_type: JoinType,
     pub criteria: JoinCriteria,
     pub lateral: bool,
+    /// `joinWith`: each side becomes one column, a struct of its columns where this says so.
+    pub tupled: Option<Tupled>,
+}
+
+/// Which sides of a `joinWith` are structs; the others have one column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tupled {
+    pub left: bool,
+    pub right: bool,
 }
 
 /// `joinAsOf`.

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr as DfExpr, Join as DfJoin, JoinConstraint, L
 use functions::Typed;
 use functions::error::from_datafusion;
 use functions::recursion::Recursion;
-use spark::plan::{Join, JoinCriteria, JoinType};
+use spark::plan::{Join, JoinCriteria, JoinType, Tupled};
 use spark::types::DataType;
 use spark::{Error, Expr, Node, Plan, Result};
 
@@ -30,7 +30,50 @@ impl Analyzer<'_> {
             return self.lateral_join(join, left);
         }
         let right = self.relation(&join.right)?;
-        self.join_rels(left, right, join.join_type, &join.criteria)
+        match join.tupled {
+            Some(tupled) => self.join_with(&left, &right, join, tupled),
+            None => self.join_rels(left, right, join.join_type, &join.criteria),
+        }
+    }
+
+    /// `joinWith`: pairs of rows. The columns of a side become one before the join, so that a side that is left
+    /// out is null as a whole; the condition still sees them.
+    fn join_with(&mut self, left: &Rel, right: &Rel, join: &Join, tupled: Tupled) -> Result<Rel> {
+        if matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti) {
+            let printed = if join.join_type == JoinType::LeftSemi { "LEFT SEMI" } else { "LEFT ANTI" };
+            return Err(Error::analysis("INVALID_JOIN_TYPE_FOR_JOINWITH")
+                .param("joinType", printed)
+                .with_message(format!("Pairs of rows need both sides, and a {printed} join has one.")));
+        }
+        let (left, l) = self.as_one_column(left, tupled.left)?;
+        let (right, r) = self.as_one_column(right, tupled.right)?;
+        let joined = self.join_rels(left, right, join.join_type, &join.criteria)?;
+        let mut pair = Vec::new();
+        for (attr, name) in [(l, "_1"), (r, "_2")] {
+            let found = joined.output.iter().find(|a| a.id == attr.id).cloned().unwrap_or(attr);
+            pair.push((found.typed(), Some(Attr { qualifier: Vec::new(), ..found }), name.to_string()));
+        }
+        self.project_values(&joined, pair)
+    }
+
+    /// The relation with a column that stands for all of it.
+    fn as_one_column(&mut self, side: &Rel, is_struct: bool) -> Result<(Rel, Attr)> {
+        let missing = || Error::internal("a side of joinWith has no column");
+        if !is_struct {
+            let only = side.output.first().cloned().ok_or_else(missing)?;
+            return Ok((side.clone(), only));
+        }
+        let mut members = Vec::new();
+        let mut values = Vec::new();
+        for attr in &side.output {
+            members.extend([self.literal_string(&attr.name), attr.typed()]);
+            values.push((attr.typed(), Some(attr.clone()), attr.name.clone()));
+        }
+        // No name that a condition can say.
+        values.push((self.call("named_struct", members)?, None, "\u{0}".to_string()));
+        let wide = self.project_values(side, values)?;
+        let all = wide.output.last().cloned().ok_or_else(missing)?;
+        Ok((wide, all))
     }
 
     /// Joins two analysed relations.

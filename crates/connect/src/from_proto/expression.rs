@@ -269,10 +269,40 @@ pub(super) fn origin(message: pb::Origin) -> Option<Origin> {
             Some(Origin::DataFrame { fragment: o.fragment, call_site: o.call_site })
         }
         pb::origin::Function::JvmOrigin(o) => {
-            let frame = o.stack_trace.into_iter().next()?;
-            let file = frame.file_name.unwrap_or_default();
-            let call_site = format!("{}.{}({file}:{})", frame.declaring_class, frame.method_name, frame.line_number);
-            Some(Origin::DataFrame { fragment: frame.method_name, call_site })
+            // The method of the client's own that was called comes first, then who called it.
+            let mut frames = o.stack_trace.into_iter();
+            let called = frames.next()?.method_name;
+            let fragment = called.strip_prefix('$').filter(|rest| !rest.is_empty()).unwrap_or(&called).to_string();
+            let call_site = frames.map(|frame| printed_frame(&frame)).collect::<Vec<_>>().join("\n");
+            Some(Origin::DataFrame { fragment, call_site })
         }
     }
+}
+
+/// A frame of a stack as Java prints it.
+fn printed_frame(frame: &pb::StackTraceElement) -> String {
+    const NATIVE: i32 = -2;
+    let loader = frame.class_loader_name.as_deref().unwrap_or_default();
+    let module = frame.module_name.as_deref().unwrap_or_default();
+    let version = frame.module_version.as_deref().unwrap_or_default();
+    let mut place = String::new();
+    if !loader.is_empty() {
+        place = format!("{loader}/");
+    }
+    if !module.is_empty() {
+        place.push_str(module);
+        if !version.is_empty() {
+            place.push_str(&format!("@{version}"));
+        }
+    }
+    if !place.is_empty() {
+        place.push('/');
+    }
+    let line = match (&frame.file_name, frame.line_number) {
+        (_, NATIVE) => "Native Method".to_string(),
+        (Some(file), line) if line >= 0 => format!("{file}:{line}"),
+        (Some(file), _) => file.clone(),
+        (None, _) => "Unknown Source".to_string(),
+    };
+    format!("{place}{}.{}({line})", frame.declaring_class, frame.method_name)
 }

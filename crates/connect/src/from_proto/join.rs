@@ -3,7 +3,7 @@
 use proto::spark_connect as pb;
 use proto::spark_connect::join::JoinType as Wire;
 use proto::spark_connect::set_operation::SetOpType;
-use spark::plan::{AsOfJoin, Join, JoinCriteria, JoinType, NearestByJoin, SetOp, SetOpKind};
+use spark::plan::{AsOfJoin, Join, JoinCriteria, JoinType, NearestByJoin, SetOp, SetOpKind, Tupled};
 use spark::{Error, Expr, Node, Result};
 
 use super::Reader;
@@ -11,9 +11,7 @@ use super::errors::{bad_enum, invalid};
 
 impl Reader {
     pub(super) fn join(&self, message: pb::Join) -> Result<Node> {
-        if message.join_data_type.is_some() {
-            return Err(Error::unsupported("joinWith of a JVM client"));
-        }
+        let tupled = message.join_data_type.map(|t| Tupled { left: t.is_left_struct, right: t.is_right_struct });
         let left = self.required_relation(message.left)?;
         let right = self.required_relation(message.right)?;
         let criteria = match (message.join_condition, message.using_columns) {
@@ -28,7 +26,7 @@ impl Reader {
             (None, using) => JoinCriteria::Using(using),
         };
         let join_type = join_type("spark.connect.Join", message.join_type)?;
-        Ok(Node::Join(Box::new(Join { left, right, join_type, criteria, lateral: false })))
+        Ok(Node::Join(Box::new(Join { left, right, join_type, criteria, lateral: false, tupled })))
     }
 
     pub(super) fn lateral_join(&self, message: pb::LateralJoin) -> Result<Node> {
@@ -39,7 +37,7 @@ impl Reader {
             None => JoinCriteria::None,
         };
         let join_type = join_type("spark.connect.LateralJoin", message.join_type)?;
-        Ok(Node::Join(Box::new(Join { left, right, join_type, criteria, lateral: true })))
+        Ok(Node::Join(Box::new(Join { left, right, join_type, criteria, lateral: true, tupled: None })))
     }
 
     pub(super) fn as_of_join(&self, message: pb::AsOfJoin) -> Result<Node> {

@@ -108,7 +108,7 @@ impl Failure {
             if !data.condition.is_empty() {
                 put("errorClass", data.condition.clone());
             }
-            put("messageParameters", serde_json::json!(data.parameters).to_string());
+            put("messageParameters", serde_json::json!(parameters(data)).to_string());
             if let Some(state) = &data.sql_state {
                 put("sqlState", state.clone());
             }
@@ -146,7 +146,7 @@ fn throwable(error: &Error) -> details::SparkThrowable {
     let data = error.data();
     details::SparkThrowable {
         error_class: (!data.condition.is_empty()).then(|| data.condition.clone()),
-        message_parameters: data.parameters.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        message_parameters: parameters(data),
         query_contexts: if is_placed_nowhere(data) {
             vec![context(&nowhere())]
         } else {
@@ -155,6 +155,14 @@ fn throwable(error: &Error) -> details::SparkThrowable {
         sql_state: data.sql_state.clone(),
         breaking_change_info: None,
     }
+}
+
+/// The parameters; those the condition has and we know nothing of are empty rather than missing, for clients
+/// that fill them into a text of their own.
+fn parameters(data: &spark::error::ErrorData) -> HashMap<String, String> {
+    let known = data.parameters.iter().map(|(k, v)| (k.clone(), v.clone()));
+    let named = spark::error::parameter_names(&data.condition).map(|name| (name.to_string(), String::new()));
+    named.chain(known).collect()
 }
 
 /// Whether an expression that no text and no call of the client stands for failed over a value: a cast that
