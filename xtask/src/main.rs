@@ -8,6 +8,7 @@ mod demo;
 mod deploy;
 mod floor;
 mod fuzz;
+mod jvm;
 mod lint;
 mod python;
 mod server;
@@ -60,6 +61,15 @@ enum Task {
         #[arg(long, value_name = "HOST:PORT")]
         remote: Option<String>,
     },
+    /// Run the Scala and JDBC programs of tests/jvm; needs a JDK
+    Jvm {
+        /// A running server to ask instead of starting one
+        #[arg(long, value_name = "HOST:PORT")]
+        remote: Option<String>,
+        /// That server is a Spark, which runs what this one refuses
+        #[arg(long, requires = "remote")]
+        spark: bool,
+    },
     /// Check the Helm chart and the manifests
     Deploy {
         /// Write the checked-in manifests anew
@@ -100,6 +110,7 @@ fn main() -> ExitCode {
         Task::Conformance { dir, update_floor, only, remote } => {
             conformance::run(&conformance::Request { dir, update_floor, only, remote })
         }
+        Task::Jvm { remote, spark } => jvm::jvm(remote.as_deref(), spark),
         Task::Deploy { update } => deploy::check(update),
         Task::Tidy => tidy::run(),
         Task::Lint => lint::lint(),

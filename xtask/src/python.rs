@@ -74,6 +74,17 @@ impl Python {
         Ok(python)
     }
 
+    /// Where its packages are.
+    pub fn packages(&self) -> Result<PathBuf> {
+        let lib = self.folder.join("lib");
+        let unreadable = |e| Error(format!("cannot read {}: {e}", lib.display()));
+        let mut versions = fs::read_dir(&lib).map_err(unreadable)?.flatten().map(|e| e.path().join("site-packages"));
+        match versions.find(|folder| folder.is_dir()) {
+            Some(folder) => Ok(folder),
+            None => fail(format!("{} has no site-packages", lib.display())),
+        }
+    }
+
     /// A command that runs this Python, deaf to the caller's own Python settings.
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.folder.join("bin").join("python"));
