@@ -100,6 +100,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Gives argument `i` a type where it is an untyped null: that which Spark gives it where it asks for `expected`.
+    ///
+    /// # Errors
+    /// Never for a null; [`Call::expect`] is not asked about others.
+    pub fn typed_null(&mut self, i: usize, expected: Expected) -> Result<()> {
+        if self.args.get(i).is_some_and(|a| a.ty == DataType::Null) { self.expect(i, expected) } else { Ok(()) }
+    }
+
     /// [`Call::expect`] for arguments in order; stops at the shorter list.
     ///
     /// # Errors

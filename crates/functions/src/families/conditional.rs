@@ -174,6 +174,11 @@ fn nanvl(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     let both_float = call.args.iter().all(|a| a.ty == DataType::Float);
     if !both_float {
+        for i in 0..2 {
+            if coerce::implicit(&call.args[i], &Expected::Type(DataType::Double), call.settings).is_none() {
+                return Err(call.unexpected_type(i, "(\"DOUBLE\" or \"FLOAT\")"));
+            }
+        }
         call.expect_all(&[Expected::Type(DataType::Double), Expected::Type(DataType::Double)])?;
     }
     let name = call.display_name();

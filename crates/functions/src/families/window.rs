@@ -114,6 +114,9 @@ fn ntile(mut call: Call) -> Result<Typed> {
     if call.args.is_empty() {
         call.args.push(Typed::new(lit(1_i32), DataType::Integer, false, "1"));
     }
+    if !matches!(call.args[0].ty, DataType::Integer | DataType::Null) && call.args[0].foldable() {
+        return Err(call.unexpected_type(0, "\"INT\""));
+    }
     call.expect(0, Expected::Type(DataType::Integer))?;
     let buckets = constant(&call, 0, "buckets", &DataType::Integer)?;
     if buckets <= 0 {

@@ -1,17 +1,18 @@
 //! `percentile_approx` with the Greenwald-Khanna summary that Spark keeps.
 
 use arrow::array::ArrayRef;
-use datafusion::common::Result as DfResult;
+use arrow::datatypes::DataType as Arrow;
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::lit;
 use datafusion::scalar::ScalarValue;
 use serde::{Deserialize, Serialize};
 use spark::types::DataType;
 use spark::{Error, Result};
 
-use super::collect::{Collect, Finished};
+use super::folding::{self, Fold};
 use super::kernel;
 use super::percentile::{doubles, fractions, one_or_many};
-use crate::aggregate::AggregateKernel;
+use crate::aggregate::{AggregateArgs, AggregateKernel};
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::families::rows::strict;
@@ -28,12 +29,12 @@ pub const FUNCTIONS: &[Function] = &[
 /// Kernels of this file.
 pub const KERNELS: &[AggregateKernel] = &[AggregateKernel {
     name: "percentile_approx",
-    accumulator: |a| Collect::boxed(a, finish_approx),
-    state: Collect::state_types,
+    accumulator: |a| folding::boxed(Percentiles::new(a)?),
+    state: folding::state_types,
     groups: None,
 }];
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Wanted {
     fractions: Vec<f64>,
     many: bool,
@@ -94,12 +95,14 @@ struct Sample {
 }
 
 /// The summary of a stream of values.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Summary {
     samples: Vec<Sample>,
     head: Vec<f64>,
     count: i64,
     error: f64,
+    /// Nothing was inserted since it was compressed.
+    compressed: bool,
 }
 
 /// Values gathered before they are sorted into the summary.
@@ -109,6 +112,7 @@ const COMPRESS: usize = 10_000;
 
 impl Summary {
     fn insert(&mut self, value: f64) {
+        self.compressed = false;
         self.head.push(value);
         if self.head.len() >= HEAD {
             self.sort_in();
@@ -139,7 +143,11 @@ impl Summary {
     }
 
     fn compress(&mut self) {
+        if self.compressed {
+            return;
+        }
         self.sort_in();
+        self.compressed = true;
         let threshold = 2.0 * self.error * self.count as f64;
         let Some(last) = self.samples.last().copied() else { return };
         let mut kept = Vec::new();
@@ -159,6 +167,63 @@ impl Summary {
         }
         kept.reverse();
         self.samples = kept;
+    }
+
+    /// Takes in the summary of other values: where samples of both meet, either's may be off by what the
+    /// other leaves open.
+    fn merge(&mut self, other: Summary) {
+        self.compress();
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = other;
+            return;
+        }
+        let open = |s: &Summary| (2.0 * s.error * s.count as f64).floor() as i64;
+        let (mine_off, theirs_off) = (open(&other), open(self));
+        let mut merged = Vec::with_capacity(self.samples.len() + other.samples.len());
+        let (mut mine, mut theirs) = (self.samples.as_slice(), other.samples.as_slice());
+        while let ([m, mine_rest @ ..], [t, theirs_rest @ ..]) = (mine, theirs) {
+            let begun = if m.value < t.value {
+                mine = mine_rest;
+                (m, theirs.len() < other.samples.len(), mine_off)
+            } else {
+                theirs = theirs_rest;
+                (t, mine.len() < self.samples.len(), theirs_off)
+            };
+            let (sample, among, off) = begun;
+            merged.push(Sample { delta: sample.delta + if among { off } else { 0 }, ..*sample });
+        }
+        merged.extend(mine.iter().chain(theirs));
+        self.samples = merged;
+        self.count += other.count;
+        self.compressed = false;
+        self.compress();
+    }
+
+    /// The count and the samples, eight bytes a number.
+    fn to_bytes(&self) -> Vec<u8> {
+        let samples =
+            self.samples.iter().flat_map(|s| [s.value.to_le_bytes(), s.g.to_le_bytes(), s.delta.to_le_bytes()]);
+        [self.count.to_le_bytes()].into_iter().chain(samples).flatten().collect()
+    }
+
+    /// The compressed summary with these [`Summary::to_bytes`].
+    fn from_bytes(bytes: &[u8], error: f64) -> Option<Summary> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let (count, samples) = words.split_first()?;
+        let (samples, odd) = samples.as_chunks::<3>();
+        if !rest.is_empty() || !odd.is_empty() {
+            return None;
+        }
+        let samples = samples.iter().map(|[value, g, delta]| Sample {
+            value: f64::from_le_bytes(*value),
+            g: i64::from_le_bytes(*g),
+            delta: i64::from_le_bytes(*delta),
+        });
+        let (samples, count) = (samples.collect(), i64::from_le_bytes(*count));
+        Some(Summary { samples, head: Vec::new(), count, error, compressed: true })
     }
 
     /// The value at a fraction of the rows.
@@ -185,17 +250,55 @@ impl Summary {
     }
 }
 
-fn finish_approx(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let wanted: Wanted = context.parameters()?;
-    let values = doubles(&columns[0])?;
-    let mut summary = Summary { error: 1.0 / wanted.accuracy as f64, ..Default::default() };
-    values.iter().flatten().for_each(|v| summary.insert(v));
-    summary.compress();
-    if summary.count == 0 {
-        return context.null();
+/// The aggregate: a summary and what is asked of it.
+#[derive(Debug)]
+struct Percentiles {
+    wanted: Wanted,
+    return_type: Arrow,
+    summary: Summary,
+}
+
+impl Percentiles {
+    fn new(args: &AggregateArgs) -> DfResult<Self> {
+        let wanted: Wanted = folding::parameters(args)?;
+        let summary = Summary { error: 1.0 / wanted.accuracy as f64, ..Default::default() };
+        Ok(Percentiles { wanted, return_type: args.return_type.clone(), summary })
     }
-    let results = wanted.fractions.iter().map(|f| summary.query(*f)).collect();
-    one_or_many(results, wanted.many, context)
+}
+
+impl Fold for Percentiles {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        doubles(&columns[0])?.iter().flatten().for_each(|v| self.summary.insert(v));
+        Ok(())
+    }
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        match Summary::from_bytes(bytes, self.summary.error) {
+            Some(other) => self.summary.merge(other),
+            None => return internal_err!("the state of percentile_approx is no summary"),
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.summary.compress();
+        self.summary.to_bytes()
+    }
+
+    fn result(&mut self) -> DfResult<ScalarValue> {
+        self.summary.compress();
+        if self.summary.count == 0 {
+            return ScalarValue::try_from(&self.return_type);
+        }
+        let results = self.wanted.fractions.iter().map(|f| self.summary.query(*f)).collect();
+        one_or_many(results, self.wanted.many, &self.return_type)
+    }
+
+    fn size(&self) -> usize {
+        // Twice: what was is held while it is merged with what comes.
+        let held = 2 * self.summary.samples.capacity() * size_of::<Sample>();
+        size_of_val(self) + held + self.summary.head.capacity() * size_of::<f64>()
+    }
 }
 
 #[cfg(test)]
@@ -216,5 +319,31 @@ mod tests {
             summary.compress();
             assert_eq!(summary.query(fraction), expect, "{fraction}");
         }
+    }
+
+    #[test]
+    fn parts_are_as_near_as_the_whole() {
+        let error = 0.001;
+        let mut whole = Summary { error, ..Default::default() };
+        let mut merged = Summary { error, ..Default::default() };
+        for part in 0..3 {
+            let mut one = Summary { error, ..Default::default() };
+            for i in 0..70_000_u32 {
+                let value = f64::from(i.wrapping_mul(2_654_435_761).wrapping_add(part) % 100_000);
+                one.insert(value);
+                whole.insert(value);
+            }
+            one.compress();
+            let state = Summary::from_bytes(&one.to_bytes(), error).expect("a summary");
+            assert_eq!(state.to_bytes(), one.to_bytes());
+            merged.merge(state);
+        }
+        whole.compress();
+        assert_eq!(merged.count, 210_000);
+        assert!(merged.samples.len() < 20_000, "{} samples", merged.samples.len());
+        for fraction in [0.01, 0.25, 0.5, 0.99] {
+            assert!((merged.query(fraction) - whole.query(fraction)).abs() <= 400.0, "{fraction}");
+        }
+        assert!(Summary::from_bytes(&[0; 9], error).is_none());
     }
 }

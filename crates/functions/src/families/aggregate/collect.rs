@@ -44,14 +44,39 @@ impl Finished {
     }
 }
 
+/// Leaves out the rows that do not matter beside the others.
+pub type Compact = fn(&[ArrayRef]) -> Result<Vec<ArrayRef>>;
+
+/// What finishing takes beside the rows that are held, which is asked for while they are gathered: the end is
+/// too late to find that memory is short.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Copies of the values, those held included.
+    pub copies: usize,
+    /// Bytes for each row.
+    pub per_row: usize,
+}
+
+impl Cost {
+    /// The arrays of batches put together.
+    const CONCATENATED: Cost = Cost { copies: 2, per_row: 0 };
+    /// Besides, a table of the rows in a form that can be compared.
+    pub const TABLE: Cost = Cost { copies: 4, per_row: 64 };
+    /// Besides, numbers sorted with their counts.
+    pub const SORTED: Cost = Cost { copies: 2, per_row: 48 };
+}
+
 /// Keeps every row of the group.
 pub struct Collect {
     types: Vec<Arrow>,
     columns: Vec<Vec<ArrayRef>>,
     rows: usize,
-    /// Rows equal to an earlier one are dropped.
-    distinct: bool,
-    /// Rows at which duplicates are next removed early.
+    /// Bytes of the columns.
+    held: usize,
+    cost: Cost,
+    /// Leaves out rows early.
+    compact: Option<Compact>,
+    /// Rows at which that is done next.
     compact_at: usize,
     finish: Finish,
 }
@@ -61,7 +86,27 @@ const FIRST_COMPACTION: usize = 8192;
 impl Collect {
     pub fn new(types: Vec<Arrow>, distinct: bool, finish: Finish) -> Self {
         let columns = vec![Vec::new(); types.len()];
-        Collect { types, columns, rows: 0, distinct, compact_at: FIRST_COMPACTION, finish }
+        let (cost, compact) = match distinct {
+            true => (Cost::TABLE, Some(self::distinct as Compact)),
+            false => (Cost::CONCATENATED, None),
+        };
+        Collect { types, columns, rows: 0, held: 0, cost, compact, compact_at: FIRST_COMPACTION, finish }
+    }
+
+    /// [`Collect::boxed`] for a `finish` that takes more memory than the rows, of which `compact` leaves out
+    /// those that do not matter.
+    ///
+    /// # Errors
+    /// Never: kept fallible for the kernels' signature.
+    pub fn costly(
+        args: &AggregateArgs,
+        cost: Cost,
+        compact: Option<Compact>,
+        finish: fn(&[ArrayRef], &Finished) -> Result<ScalarValue>,
+    ) -> Result<Box<dyn Accumulator>> {
+        let context = Finished { return_type: args.return_type.clone(), options: args.options.clone() };
+        let plain = Collect::new(args.arg_types.clone(), false, Box::new(move |c| finish(c, &context)));
+        Ok(Box::new(Collect { cost, compact, ..plain }))
     }
 
     /// An accumulator whose result is `finish` of all rows.
@@ -72,8 +117,7 @@ impl Collect {
         args: &AggregateArgs,
         finish: fn(&[ArrayRef], &Finished) -> Result<ScalarValue>,
     ) -> Result<Box<dyn Accumulator>> {
-        let context = Finished { return_type: args.return_type.clone(), options: args.options.clone() };
-        Ok(Box::new(Collect::new(args.arg_types.clone(), false, Box::new(move |c| finish(c, &context)))))
+        Collect::costly(args, Cost::CONCATENATED, None, finish)
     }
 
     /// The state's types: a list for each argument.
@@ -87,7 +131,10 @@ impl Collect {
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             out.push(if parts.is_empty() { new_empty_array(ty) } else { concat(&parts)? });
         }
-        if self.distinct { distinct(&out) } else { Ok(out) }
+        match self.compact {
+            Some(compact) => compact(&out),
+            None => Ok(out),
+        }
     }
 
     fn push(&mut self, values: &[ArrayRef]) -> Result<()> {
@@ -96,12 +143,14 @@ impl Collect {
             return Ok(());
         }
         for (column, value) in self.columns.iter_mut().zip(values) {
+            self.held += held(value);
             column.push(Arc::clone(value));
         }
         self.rows += rows;
-        if self.distinct && self.rows >= self.compact_at {
+        if self.compact.is_some() && self.rows >= self.compact_at {
             let all = self.all()?;
             self.rows = all.first().map_or(0, |v| v.len());
+            self.held = all.iter().map(held).sum();
             self.compact_at = FIRST_COMPACTION.max(self.rows * 2);
             self.columns = all.into_iter().map(|a| vec![a]).collect();
         }
@@ -137,9 +186,7 @@ impl Accumulator for Collect {
     }
 
     fn size(&self) -> usize {
-        let held: usize =
-            self.columns.iter().flatten().map(|a| a.to_data().get_slice_memory_size().unwrap_or(0) + 64).sum();
-        size_of_val(self) + held
+        size_of_val(self) + self.held * self.cost.copies + self.rows * self.cost.per_row
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -166,7 +213,7 @@ impl Accumulator for Collect {
             let cut = gone.min(len);
             for column in &mut self.columns {
                 if cut == len {
-                    column.remove(0);
+                    self.held = self.held.saturating_sub(held(&column.remove(0)));
                 } else {
                     column[0] = column[0].slice(cut, len - cut);
                 }
@@ -176,9 +223,15 @@ impl Accumulator for Collect {
         Ok(())
     }
 
+    /// Rows that were left out for the sake of others cannot come back.
     fn supports_retract_batch(&self) -> bool {
-        true
+        self.compact.is_none()
     }
+}
+
+/// Bytes of an array's values.
+fn held(array: &ArrayRef) -> usize {
+    array.to_data().get_slice_memory_size().unwrap_or(0) + 64
 }
 
 /// A list scalar of these values.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use spark::types::DataType;
 use spark::{Error, Result};
 
-use super::collect::{Collect, Finished, distinct, one_list};
+use super::collect::{Collect, Cost, Finished, distinct, one_list};
 use super::{finish, kernel};
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
@@ -44,19 +44,19 @@ pub const KERNELS: &[AggregateKernel] = &[
     },
     AggregateKernel {
         name: "collect_set",
-        accumulator: |a| Collect::boxed(a, finish_set),
+        accumulator: |a| Collect::costly(a, Cost::TABLE, Some(members), finish_set),
         state: Collect::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "collect_union",
-        accumulator: |a| Collect::boxed(a, finish_union),
+        accumulator: |a| Collect::costly(a, Cost::TABLE, None, finish_union),
         state: Collect::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "listagg",
-        accumulator: |a| Collect::boxed(a, finish_listagg),
+        accumulator: |a| Collect::costly(a, Cost::TABLE, None, finish_listagg),
         state: Collect::state_types,
         groups: None,
     },
@@ -226,9 +226,14 @@ fn finish_list(columns: &[ArrayRef], _: &Finished) -> DfResult<ScalarValue> {
     Ok(one_list(without_nulls(&columns[0])?))
 }
 
+/// The distinct values without null.
+fn members(columns: &[ArrayRef]) -> DfResult<Vec<ArrayRef>> {
+    distinct(&[without_nulls(&columns[0])?])
+}
+
+/// The [`members`], which is what is left when all rows are gathered.
 fn finish_set(columns: &[ArrayRef], _: &Finished) -> DfResult<ScalarValue> {
-    let values = distinct(&[without_nulls(&columns[0])?])?;
-    Ok(one_list(Arc::clone(&values[0])))
+    Ok(one_list(Arc::clone(&columns[0])))
 }
 
 fn finish_union(columns: &[ArrayRef], _: &Finished) -> DfResult<ScalarValue> {

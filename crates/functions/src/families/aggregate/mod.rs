@@ -8,6 +8,7 @@ pub mod distinct;
 pub mod extreme;
 pub mod first;
 pub mod float_sum;
+pub mod folding;
 pub mod frequent;
 pub mod lists;
 pub mod moments;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use spark::types::{DataType, StructField, StructType};
 use spark::{Error, Result};
 
-use super::collect::{Collect, Finished, one_list};
+use super::collect::{Collect, Cost, Finished, one_list};
 use super::kernel;
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
@@ -41,13 +41,13 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[AggregateKernel] = &[
     AggregateKernel {
         name: "percentile",
-        accumulator: |a| Collect::boxed(a, finish_percentile),
+        accumulator: |a| Collect::costly(a, Cost::SORTED, None, finish_percentile),
         state: Collect::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "mode",
-        accumulator: |a| Collect::boxed(a, finish_mode),
+        accumulator: |a| Collect::costly(a, Cost { copies: 4, per_row: 160 }, None, finish_mode),
         state: Collect::state_types,
         groups: None,
     },
@@ -445,12 +445,12 @@ fn finish_percentile(columns: &[ArrayRef], context: &Finished) -> DfResult<Scala
         .iter()
         .map(|f| if wanted.discrete { counted.discrete(*f) } else { counted.continuous(*f) })
         .collect();
-    one_or_many(results, wanted.many, context)
+    one_or_many(results, wanted.many, &context.return_type)
 }
 
 /// The results as one value or as a list.
-pub(super) fn one_or_many(results: Vec<f64>, many: bool, context: &Finished) -> DfResult<ScalarValue> {
-    match (&context.return_type, many) {
+pub(super) fn one_or_many(results: Vec<f64>, many: bool, return_type: &Arrow) -> DfResult<ScalarValue> {
+    match (return_type, many) {
         (Arrow::List(field), true) => Ok(one_list(from_doubles(results, field.data_type())?)),
         (ty, false) => ScalarValue::try_from_array(&from_doubles(results, ty)?, 0),
         (other, true) => internal_err!("expected a list result, not {other}"),

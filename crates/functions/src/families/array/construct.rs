@@ -67,9 +67,12 @@ fn zip_name(arg: &Typed, place: usize) -> String {
     super::super::structs::own_name(arg).unwrap_or_else(|| place.to_string())
 }
 
-fn zip(call: Call) -> Result<Typed> {
+fn zip(mut call: Call) -> Result<Typed> {
     let name = call.display_name();
     let mut fields = Vec::new();
+    for i in 0..call.args.len() {
+        call.typed_null(i, Expected::Array)?;
+    }
     for (i, arg) in call.args.iter().enumerate() {
         expect_array(&call, i)?;
         let field = match call.arg_names.get(i).filter(|n| !n.is_empty()) {

@@ -56,6 +56,9 @@ fn append(mut call: Call) -> Result<Typed> {
 fn insert(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     let name = call.display_name();
+    if !matches!(call.args[1].ty, DataType::Byte | DataType::Short | DataType::Integer) {
+        return Err(call.unexpected_type(1, "\"INT\""));
+    }
     call.expect(1, Expected::Type(DataType::Integer))?;
     let common = unify_element(&mut call, 0, 2)?;
     let nullable = call.args[0].nullable || call.args[1].nullable;
@@ -73,8 +76,9 @@ fn remove(mut call: Call) -> Result<Typed> {
     Ok(call.kernel_with(&KERNELS[3], options, ty, nullable).named(name))
 }
 
-fn compact(call: Call) -> Result<Typed> {
+fn compact(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    call.typed_null(0, Expected::Array)?;
     expect_array(&call, 0)?;
     let ty = DataType::array(element(&call.args[0].ty), false);
     let nullable = call.args[0].nullable;
@@ -84,6 +88,7 @@ fn compact(call: Call) -> Result<Typed> {
 fn slice(mut call: Call) -> Result<Typed> {
     call.arity(3..=3)?;
     let name = call.display_name();
+    call.typed_null(0, Expected::Array)?;
     expect_array(&call, 0)?;
     call.expect(1, Expected::Type(DataType::Integer))?;
     call.expect(2, Expected::Type(DataType::Integer))?;
@@ -98,6 +103,8 @@ fn sort(mut call: Call) -> Result<Typed> {
         call.args.push(Typed::new(lit(true), DataType::Boolean, false, "true"));
     }
     let name = call.display_name();
+    call.typed_null(0, Expected::Array)?;
+    call.typed_null(1, Expected::Type(DataType::Boolean))?;
     expect_array(&call, 0)?;
     let ty = call.args[0].ty.clone();
     expect_orderable(&call, &element(&ty), &ty)?;

@@ -68,8 +68,9 @@ fn position(mut call: Call) -> Result<Typed> {
     Ok(call.kernel_with(&KERNELS[1], options, DataType::Long, nullable).named(name))
 }
 
-fn extreme(call: Call) -> Result<Typed> {
+fn extreme(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    call.typed_null(0, Expected::Array)?;
     expect_array(&call, 0)?;
     let ty = element(&call.args[0].ty);
     expect_orderable(&call, &ty, &call.args[0].ty.clone())?;
@@ -111,6 +112,7 @@ fn size(mut call: Call) -> Result<Typed> {
 fn join(mut call: Call) -> Result<Typed> {
     call.arity(2..=3)?;
     let name = call.display_name();
+    call.typed_null(0, Expected::Type(DataType::array(DataType::STRING, true)))?;
     if !matches!(call.args[0].ty, DataType::Array { .. }) {
         return Err(call.unexpected_type(0, "\"ARRAY<STRING>\""));
     }

@@ -13,6 +13,7 @@ use super::super::lists::{ListPicks, Lists, contains_null, element, element_type
 use super::super::rows::{booleans, row_count};
 use super::{by_element, expect_array, expect_orderable, keys_of, unify_arrays};
 use crate::call::Call;
+use crate::coerce::Expected;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -35,8 +36,9 @@ pub const KERNELS: &[Kernel] = &[
     Kernel::new("arrays_overlap", eval_overlap),
 ];
 
-fn distinct(call: Call) -> Result<Typed> {
+fn distinct(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    call.typed_null(0, Expected::Array)?;
     expect_array(&call, 0)?;
     let ty = call.args[0].ty.clone();
     expect_orderable(&call, &element(&ty), &element(&ty))?;

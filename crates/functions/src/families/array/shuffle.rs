@@ -25,6 +25,7 @@ pub const KERNELS: &[Kernel] = &[Kernel::volatile("shuffle", eval_shuffle)];
 
 fn shuffle(mut call: Call) -> Result<Typed> {
     call.arity(1..=2)?;
+    call.typed_null(0, Expected::Array)?;
     expect_array(&call, 0)?;
     let mut seed = call.settings.seed;
     if call.args.len() == 2 {

@@ -143,7 +143,7 @@ fn make_of_date(mut call: Call, ty: DataType) -> Result<Typed> {
 fn timestamp_seconds(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Numeric)?;
+    super::super::rows::strict(&mut call, 0, Expected::Numeric)?;
     if call.args[0].ty.is_integral() {
         call.args[0] = coerce::cast_implicitly(&call.args[0], &DataType::Long, call.settings);
     } else if call.args[0].ty == DataType::Float {
@@ -156,7 +156,7 @@ fn timestamp_seconds(mut call: Call) -> Result<Typed> {
 fn timestamp_units(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    call.expect(0, Expected::Integral)?;
+    super::super::rows::strict(&mut call, 0, Expected::Integral)?;
     let nullable = call.args[0].nullable;
     let options = call.options().with_extra(call.name.as_str());
     Ok(call.kernel_with(&KERNELS[4], options, DataType::Timestamp, nullable).named(name))
@@ -165,12 +165,12 @@ fn timestamp_units(mut call: Call) -> Result<Typed> {
 fn unix_units(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    if call.args[0].ty.is_string() && !call.settings.ansi {
-        return Err(call.unexpected_type(0, super::ANY_TIMESTAMP_OR_NANOS));
-    }
     // Without a zone the count is of the wall clock.
     if super::without_nanos(&mut call, 0).is_none() {
-        super::expect_timestamp(&mut call, 0, super::ANY_TIMESTAMP_OR_NANOS)?;
+        call.typed_null(0, Expected::Type(DataType::Timestamp))?;
+        if !matches!(call.args[0].ty, DataType::Timestamp | DataType::TimestampNtz) {
+            return Err(call.unexpected_type(0, super::ANY_TIMESTAMP_OR_NANOS));
+        }
     }
     let nullable = call.args[0].nullable;
     let options = call.options().with_extra(call.name.as_str());
@@ -210,10 +210,7 @@ fn unix_nanos(mut call: Call) -> Result<Typed> {
 fn unix_date(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    if call.args[0].ty.is_string() && !call.settings.ansi {
-        return Err(call.unexpected_type(0, "\"DATE\""));
-    }
-    super::expect_plain_date(&mut call, 0)?;
+    super::super::rows::strict(&mut call, 0, Expected::Type(DataType::Date))?;
     let nullable = call.args[0].nullable;
     Ok(call.kernel(&KERNELS[9], DataType::Integer, nullable).named(name))
 }

@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod calendar;
 pub mod fields;
 pub mod legacy;
+pub mod locale;
 pub mod make;
 pub mod now;
 pub mod pattern;

@@ -3,6 +3,7 @@
 use spark::{Error, ErrorKind};
 
 use super::legacy::{LegacyPattern, Style};
+use super::locale::{ENGLISH, Locale};
 use crate::cast::format::quoted as quoted_text;
 
 /// A piece of a pattern.
@@ -19,6 +20,8 @@ pub enum Item {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     pub items: Vec<Item>,
+    /// Whose names the fields have.
+    pub locale: &'static Locale,
 }
 
 impl Pattern {
@@ -50,7 +53,12 @@ impl Pattern {
         if !has_era(&items) {
             count_from_zero(&mut items);
         }
-        Ok(Pattern { items })
+        Ok(Pattern { items, locale: &ENGLISH })
+    }
+
+    /// The same pattern with the names of a language.
+    pub fn in_locale(self, locale: &'static Locale) -> Pattern {
+        Pattern { locale, ..self }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Values by datetime pattern to text.
 
 use super::calendar::{
-    MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, MONTHS, WEEKDAYS, civil_from_days,
-    day_of_year, weekday,
+    MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, civil_from_days, day_of_year, weekday,
 };
+use super::locale::Locale;
 use super::pattern::{Item, Pattern};
 use super::zone::{Zone, offset_text};
 
@@ -31,15 +31,15 @@ impl<'a> Moment<'a> {
 
 /// Appends the moment in the pattern's form.
 pub fn print(pattern: &Pattern, moment: &Moment, out: &mut String) {
-    print_items(&pattern.items, moment, out);
+    print_items(&pattern.items, pattern.locale, moment, out);
 }
 
-fn print_items(items: &[Item], moment: &Moment, out: &mut String) {
+fn print_items(items: &[Item], locale: &Locale, moment: &Moment, out: &mut String) {
     for item in items {
         match item {
             Item::Text(text) => out.push_str(text),
-            Item::Optional(inner) => print_items(inner, moment, out),
-            Item::Field(c, count) => field(*c, *count, moment, out),
+            Item::Optional(inner) => print_items(inner, locale, moment, out),
+            Item::Field(c, count) => field(*c, *count, locale, moment, out),
         }
     }
 }
@@ -48,30 +48,24 @@ fn number(value: i64, width: usize, out: &mut String) {
     out.push_str(&format!("{value:0width$}"));
 }
 
-fn field(c: char, count: usize, m: &Moment, out: &mut String) {
+fn field(c: char, count: usize, locale: &Locale, m: &Moment, out: &mut String) {
     let days = m.local.div_euclid(MICROS_PER_DAY);
     let time = m.local.rem_euclid(MICROS_PER_DAY);
     let date = civil_from_days(days);
     let hour = time / MICROS_PER_HOUR;
     match c {
-        'G' => out.push_str(match (date.year > 0, count) {
-            (true, 4) => "Anno Domini",
-            (false, 4) => "Before Christ",
-            (true, _) => "AD",
-            (false, _) => "BC",
-        }),
+        'G' => out.push_str(locale.eras[usize::from(count != 4)][usize::from(date.year > 0)]),
         'y' => year(if date.year > 0 { date.year } else { 1 - date.year }, count, out),
         'u' => proleptic_year(date.year, count, out),
-        'M' | 'L' => month(date.month as usize, count, out),
+        'M' | 'L' if count < 3 => number(i64::from(date.month), count, out),
+        'M' | 'L' => out.push_str(locale.months_of(c, count)[date.month as usize - 1]),
         'd' => number(i64::from(date.day), count, out),
         'D' => number(day_of_year(days), count, out),
-        'Q' | 'q' => quarter((date.month as usize - 1) / 3 + 1, count, out),
-        'E' => {
-            let name = WEEKDAYS[weekday(days) as usize];
-            out.push_str(if count == 4 { name } else { &name[..3] });
-        }
+        'Q' | 'q' if count < 3 => number((i64::from(date.month) - 1) / 3 + 1, count, out),
+        'Q' | 'q' => out.push_str(locale.quarters[usize::from(count == 3)][(date.month as usize - 1) / 3]),
+        'E' => out.push_str(locale.weekdays[usize::from(count != 4)][weekday(days) as usize]),
         'F' => number((i64::from(date.day) - 1) % 7 + 1, 1, out),
-        'a' => out.push_str(if hour < 12 { "AM" } else { "PM" }),
+        'a' => out.push_str(locale.halves[usize::from(hour >= 12)]),
         'h' => number((hour + 11) % 12 + 1, count, out),
         'K' => number(hour % 12, count, out),
         'k' => number((hour + 23) % 24 + 1, count, out),
@@ -110,23 +104,6 @@ fn proleptic_year(value: i64, count: usize, out: &mut String) {
         out.push('-');
     }
     year(value.abs(), count, out);
-}
-
-fn month(month: usize, count: usize, out: &mut String) {
-    match count {
-        1 | 2 => number(month as i64, count, out),
-        3 => out.push_str(&MONTHS[month - 1][..3]),
-        _ => out.push_str(MONTHS[month - 1]),
-    }
-}
-
-fn quarter(quarter: usize, count: usize, out: &mut String) {
-    const NAMES: [&str; 4] = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"];
-    match count {
-        1 | 2 => number(quarter as i64, count, out),
-        3 => out.push_str(&format!("Q{quarter}")),
-        _ => out.push_str(NAMES[quarter - 1]),
-    }
 }
 
 /// `+08`, `+0800`, `+08:00`, `+080000`, `+08:00:00`, by the number of letters.

@@ -1,6 +1,7 @@
 //! Text by datetime pattern to values, strict as Java's parser is.
 
 use super::calendar::{self, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, MONTHS};
+use super::locale::Locale;
 use super::pattern::{Item, Pattern};
 use super::zone::Zone;
 
@@ -53,7 +54,7 @@ impl Scanned {
 /// # Errors
 /// Where and why the text does not fit.
 pub fn scan(pattern: &Pattern, text: &str) -> Result<Scanned, Problem> {
-    let mut scanner = Scanner { text, at: 0, fields: Fields::default() };
+    let mut scanner = Scanner { text, at: 0, fields: Fields::default(), locale: pattern.locale };
     if let Err(index) = scanner.items(&pattern.items, 0) {
         return Err(format!("Text '{text}' could not be parsed at index {}", utf16(text, index)));
     }
@@ -74,6 +75,7 @@ struct Scanner<'a> {
     text: &'a str,
     at: usize,
     fields: Fields,
+    locale: &'static Locale,
 }
 
 impl Scanner<'_> {
@@ -115,17 +117,19 @@ impl Scanner<'_> {
             'y' => self.fields.year = Some(self.year(count, behind)?),
             'u' => self.fields.year = Some(self.proleptic_year(count, behind)?),
             'G' => {
-                self.fields.era =
-                    Some(self.one_of(&[("Anno Domini", 1), ("Before Christ", 0), ("AD", 1), ("BC", 0)])?)
+                let eras = self.locale.eras;
+                self.fields.era = Some(self.one_of(eras.iter().flat_map(|names| names.iter().copied().zip(0..)))?);
             }
-            'M' | 'L' if count >= 3 => self.fields.month = Some(self.month_name(count)?),
+            'M' | 'L' if count >= 3 => {
+                self.fields.month = Some(1 + self.one_of(self.locale.months_of(c, count).iter().copied().zip(0..))?)
+            }
             'M' | 'L' => self.fields.month = Some(self.digits(count, behind)?),
             'd' => self.fields.day = Some(self.digits(count, behind)?),
             'D' => {
                 self.fields.day_of_year =
                     Some(if count == 1 { self.digits(1, behind)? } else { self.number(count, 3, behind)? })
             }
-            'a' => self.fields.half = Some(self.one_of(&[("AM", 0), ("PM", 1)])?),
+            'a' => self.fields.half = Some(self.one_of(self.locale.halves.into_iter().zip(0..))?),
             'h' => self.fields.hour12 = Some(self.clock_hour(count, behind, "ClockHourOfAmPm", 12)?),
             'K' => self.fields.hour12 = Some(self.digits(count, behind)?),
             'k' => self.fields.hour = Some(self.clock_hour(count, behind, "ClockHourOfDay", 24)?),
@@ -199,20 +203,18 @@ impl Scanner<'_> {
         Ok(hour % last)
     }
 
-    fn one_of(&mut self, names: &[(&str, i64)]) -> Result<i64, usize> {
-        for (name, value) in names {
-            if self.rest().get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name)) {
-                self.at += name.len();
-                return Ok(*value);
-            }
-        }
-        Err(self.at)
-    }
-
-    fn month_name(&mut self, count: usize) -> Result<i64, usize> {
-        let names: Vec<(&str, i64)> =
-            MONTHS.iter().zip(1..).map(|(m, n)| (if count == 3 { &m[..3] } else { *m }, n)).collect();
-        self.one_of(&names)
+    /// The longest of the names that the text goes on with, in any case.
+    fn one_of<'n>(&mut self, names: impl Iterator<Item = (&'n str, i64)>) -> Result<i64, usize> {
+        let rest = self.rest();
+        let said = |name: &str| {
+            let text = rest.get(..name.len())?;
+            let same = text.eq_ignore_ascii_case(name) || text.to_lowercase() == name.to_lowercase();
+            same.then_some(name.len())
+        };
+        let longest = names.filter_map(|(name, value)| Some((said(name)?, value))).max_by_key(|found| found.0);
+        let (length, value) = longest.ok_or(self.at)?;
+        self.at += length;
+        Ok(value)
     }
 
     fn zone(&mut self) -> Result<Zone, usize> {

@@ -117,7 +117,7 @@ impl Convert<'_, '_> {
                 rescale(&digits, exponent, *precision, *scale).map(Datum::Decimal)
             }
             (DataType::Decimal { precision, scale }, Json::Text(t)) => {
-                let (digits, exponent) = decimal_digits(&t.replace(',', ""))?;
+                let (digits, exponent) = decimal_digits(&self.reader.stamps.locale.plain_number(t)?)?;
                 rescale(&digits, exponent, *precision, *scale).map(Datum::Decimal)
             }
             (t, Json::Text(text)) if t.is_string() => Some(Datum::Text(text.to_string())),

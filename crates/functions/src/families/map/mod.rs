@@ -171,17 +171,19 @@ fn contains_key(mut call: Call) -> Result<Typed> {
     Ok(call.kernel_with(&KERNELS[2], options, DataType::Boolean, true).named(name))
 }
 
-fn entries(call: Call) -> Result<Typed> {
+fn entries(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    call.typed_null(0, Expected::Map)?;
     let (key, value, nulls) = map_type(&call, 0)?;
     let fields = vec![StructField::new("key", key, false), StructField::new("value", value, nulls)];
     let nullable = call.args[0].nullable;
     Ok(call.kernel(&KERNELS[3], DataType::array(DataType::Struct(StructType::new(fields)), false), nullable))
 }
 
-fn from_arrays(call: Call) -> Result<Typed> {
+fn from_arrays(mut call: Call) -> Result<Typed> {
     call.arity(2..=2)?;
     for i in 0..2 {
+        call.typed_null(i, Expected::Array)?;
         super::array::expect_array(&call, i)?;
     }
     let (key, value) = (element(&call.args[0].ty), element(&call.args[1].ty));
@@ -204,8 +206,9 @@ fn from_entries(call: Call) -> Result<Typed> {
     Ok(build(call, &KERNELS[5], ty, nullable, name))
 }
 
-fn keys(call: Call) -> Result<Typed> {
+fn keys(mut call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
+    call.typed_null(0, Expected::Map)?;
     let (key, value, _) = map_type(&call, 0)?;
     let nullable = call.args[0].nullable;
     // To Spark's types both may hold nulls, whatever the map says.

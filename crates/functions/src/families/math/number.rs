@@ -46,7 +46,9 @@ fn hex(mut call: Call) -> Result<Typed> {
         Expected::OneOf(vec![Expected::Type(DataType::Long), Expected::Type(DataType::Binary), Expected::String])
     };
     if !numeric && !call.args[0].ty.is_string() && call.args[0].ty != DataType::Binary {
-        call.expect(0, if call.args[0].ty == DataType::Null { expected } else { Expected::String })?;
+        let required = expected.describe();
+        let wanted = if call.args[0].ty == DataType::Null { expected } else { Expected::String };
+        call.expect(0, wanted).map_err(|_| call.unexpected_type(0, &required))?;
     } else {
         call.expect(0, expected)?;
     }

@@ -56,7 +56,11 @@ pub fn positive(call: Call) -> Result<Typed> {
 pub fn abs(call: Call) -> Result<Typed> {
     call.arity(1..=1)?;
     let name = call.display_name();
-    if call.args[0].ty == DataType::CalendarInterval {
+    let taken = match &call.args[0].ty {
+        DataType::Null => true,
+        ty => ty.is_numeric() || ty.is_string() || ty.is_ansi_interval(),
+    };
+    if !taken {
         return Err(
             call.unexpected_type(0, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")")
         );

@@ -3,7 +3,6 @@
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::Int64Type;
 use datafusion::common::Result as DfResult;
-use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
 use spark::{Error, Result};
 
@@ -11,8 +10,8 @@ use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
-use crate::families::aggregate::collect::{Collect, Finished};
 use crate::families::aggregate::finish;
+use crate::families::aggregate::folding::{self, Fold};
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
 
@@ -27,20 +26,20 @@ pub const FUNCTIONS: &[Function] = &[
 pub const KERNELS: &[AggregateKernel] = &[
     AggregateKernel {
         name: "bitmap_construct_agg",
-        accumulator: |a| Collect::boxed(a, finish_construct),
-        state: Collect::state_types,
+        accumulator: |_| folding::boxed(Positions(vec![0; SIZE])),
+        state: folding::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "bitmap_or_agg",
-        accumulator: |a| Collect::boxed(a, |c, _| Ok(fold(c, 0, |a, b| a | b))),
-        state: Collect::state_types,
+        accumulator: |_| folding::boxed(Bitmaps { bits: vec![0; SIZE], operation: |a, b| a | b }),
+        state: folding::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "bitmap_and_agg",
-        accumulator: |a| Collect::boxed(a, |c, _| Ok(fold(c, 0xff, |a, b| a & b))),
-        state: Collect::state_types,
+        accumulator: |_| folding::boxed(Bitmaps { bits: vec![0xff; SIZE], operation: |a, b| a & b }),
+        state: folding::state_types,
         groups: None,
     },
 ];
@@ -64,31 +63,66 @@ fn combine(call: Call) -> Result<Typed> {
     Ok(finish(call, kernel, DataType::Binary, false))
 }
 
-fn finish_construct(columns: &[ArrayRef], _: &Finished) -> DfResult<ScalarValue> {
-    let mut bits = vec![0_u8; SIZE];
-    for position in columns[0].as_primitive::<Int64Type>().iter().flatten() {
-        let place = usize::try_from(position).ok().filter(|p| *p < SIZE * 8);
-        let Some(place) = place else {
-            return fail(
-                Error::new(spark::ErrorKind::ArrayIndex, "INVALID_BITMAP_POSITION")
-                    .param("bitPosition", position.to_string())
-                    .param("bitmapNumBytes", SIZE.to_string())
-                    .param("bitmapNumBits", (SIZE * 8).to_string())
-                    .with_message(format!("A bitmap has no bit {position}.")),
-            );
-        };
-        bits[place / 8] |= 1 << (place % 8);
+/// The bitmap of positions.
+#[derive(Debug)]
+struct Positions(Vec<u8>);
+
+impl Fold for Positions {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        for position in columns[0].as_primitive::<Int64Type>().iter().flatten() {
+            let place = usize::try_from(position).ok().filter(|p| *p < SIZE * 8);
+            let Some(place) = place else {
+                return fail(
+                    Error::new(spark::ErrorKind::ArrayIndex, "INVALID_BITMAP_POSITION")
+                        .param("bitPosition", position.to_string())
+                        .param("bitmapNumBytes", SIZE.to_string())
+                        .param("bitmapNumBits", (SIZE * 8).to_string())
+                        .with_message(format!("A bitmap has no bit {position}.")),
+                );
+            };
+            self.0[place / 8] |= 1 << (place % 8);
+        }
+        Ok(())
     }
-    Ok(ScalarValue::Binary(Some(bits)))
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        self.0.iter_mut().zip(bytes).for_each(|(mine, theirs)| *mine |= theirs);
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.0.clone()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.0.capacity()
+    }
 }
 
 /// All bitmaps as one; bytes a bitmap does not have are zero.
-fn fold(columns: &[ArrayRef], start: u8, operation: fn(u8, u8) -> u8) -> ScalarValue {
-    let mut bits = vec![start; SIZE];
-    for bitmap in columns[0].as_binary::<i32>().iter().flatten() {
-        for (i, byte) in bits.iter_mut().enumerate() {
-            *byte = operation(*byte, bitmap.get(i).copied().unwrap_or(0));
-        }
+#[derive(Debug)]
+struct Bitmaps {
+    bits: Vec<u8>,
+    operation: fn(u8, u8) -> u8,
+}
+
+impl Fold for Bitmaps {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        columns[0].as_binary::<i32>().iter().flatten().try_for_each(|bitmap| self.merge(bitmap))
     }
-    ScalarValue::Binary(Some(bits))
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        for (i, byte) in self.bits.iter_mut().enumerate() {
+            *byte = (self.operation)(*byte, bytes.get(i).copied().unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.bits.clone()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.bits.capacity()
+    }
 }

@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType as Arrow, Int64Type};
-use datafusion::common::Result as DfResult;
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::scalar::ScalarValue;
 use serde::{Deserialize, Serialize};
 use spark::types::DataType;
@@ -12,8 +12,10 @@ use spark::{Error, Result};
 use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::Expected;
-use crate::families::aggregate::collect::{Collect, Finished};
+use crate::error::fail;
+use crate::families::aggregate::folding::{self, Fold};
 use crate::families::aggregate::kernel as aggregate;
+use crate::families::rows::{strict, too_large};
 use crate::fold;
 use crate::registry::{Build, Function};
 use crate::typed::Typed;
@@ -24,12 +26,12 @@ pub const FUNCTIONS: &[Function] = &[Function { name: "count_min_sketch", build:
 /// Aggregate kernels.
 pub const KERNELS: &[AggregateKernel] = &[AggregateKernel {
     name: "count_min_sketch",
-    accumulator: |a| Collect::boxed(a, finish),
-    state: Collect::state_types,
+    accumulator: |a| folding::boxed(Counts::new(folding::parameters(a)?)?),
+    state: folding::state_types,
     groups: None,
 }];
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Shape {
     depth: usize,
     width: usize,
@@ -43,8 +45,8 @@ fn count_min_sketch(mut call: Call) -> Result<Typed> {
         t if t.is_integral() || t.is_string() || *t == DataType::Binary => {}
         _ => return Err(call.unexpected_type(0, "(\"INTEGRAL\" or \"STRING\" or \"BINARY\")")),
     }
-    call.expect(1, Expected::Type(DataType::Double))?;
-    call.expect(2, Expected::Type(DataType::Double))?;
+    strict(&mut call, 1, Expected::Type(DataType::Double))?;
+    strict(&mut call, 2, Expected::Type(DataType::Double))?;
     call.expect(3, Expected::Integral)?;
     let number = |i: usize| match fold::evaluate(&call.args[i]) {
         Ok(ScalarValue::Float64(Some(v))) => Some(v),
@@ -122,38 +124,87 @@ pub(super) fn murmur3(data: &[u8], seed: u32) -> i32 {
     (h ^ (h >> 16)) as i32
 }
 
-fn finish(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let shape: Shape = context.parameters()?;
-    let mut random = JavaRandom::new(i64::from(shape.seed));
-    let factors: Vec<i64> = (0..shape.depth).map(|_| i64::from(random.below_max())).collect();
-    let mut table = vec![vec![0_i64; shape.width]; shape.depth];
-    let mut total = 0_i64;
-    let texts = matches!(columns[0].data_type(), Arrow::Utf8 | Arrow::Binary);
-    let values = cast(&columns[0], if texts { &Arrow::Binary } else { &Arrow::Int64 })?;
-    for row in (0..values.len()).filter(|i| values.is_valid(*i)) {
-        total += 1;
-        for (i, counts) in table.iter_mut().enumerate() {
-            let bucket = if texts {
-                let bytes = values.as_binary::<i32>().value(row);
-                let first = murmur3(bytes, 0);
-                let second = murmur3(bytes, first as u32);
-                (first.wrapping_add((i as i32).wrapping_mul(second)) % shape.width as i32).unsigned_abs() as usize
-            } else {
-                let hash = factors[i].wrapping_mul(values.as_primitive::<Int64Type>().value(row));
-                let hash = hash.wrapping_add(hash >> 32) & 0x7fff_ffff;
-                hash as usize % shape.width
-            };
-            counts[bucket] += 1;
-        }
+/// The counts of a sketch, a row of `width` for each of its hashes.
+#[derive(Debug)]
+struct Counts {
+    shape: Shape,
+    factors: Vec<i64>,
+    table: Vec<i64>,
+    total: i64,
+}
+
+/// Bytes of what stands before the factors.
+const HEADER: usize = 20;
+
+impl Counts {
+    fn new(shape: Shape) -> DfResult<Self> {
+        let bytes = shape.depth.checked_mul(shape.width).and_then(|n| n.checked_mul(8));
+        let Some(bytes) = bytes.filter(|n| i32::try_from(*n).is_ok()) else {
+            return fail(too_large("count_min_sketch", shape.depth.saturating_mul(shape.width).saturating_mul(8)));
+        };
+        let mut random = JavaRandom::new(i64::from(shape.seed));
+        let factors = (0..shape.depth).map(|_| i64::from(random.below_max())).collect();
+        Ok(Counts { shape, factors, table: vec![0; bytes / 8], total: 0 })
     }
-    let mut out = Vec::new();
-    out.extend(1_i32.to_be_bytes());
-    out.extend(total.to_be_bytes());
-    out.extend((shape.depth as i32).to_be_bytes());
-    out.extend((shape.width as i32).to_be_bytes());
-    factors.iter().for_each(|f| out.extend(f.to_be_bytes()));
-    table.iter().flatten().for_each(|c| out.extend(c.to_be_bytes()));
-    Ok(ScalarValue::Binary(Some(out)))
+
+    /// The place of the hash number `i` of a text.
+    fn place_of_text(&self, i: usize, bytes: &[u8]) -> usize {
+        let first = murmur3(bytes, 0);
+        let second = murmur3(bytes, first as u32);
+        let hash = first.wrapping_add((i as i32).wrapping_mul(second)) % self.shape.width as i32;
+        i * self.shape.width + hash.unsigned_abs() as usize
+    }
+
+    fn place_of_number(&self, i: usize, number: i64) -> usize {
+        let hash = self.factors[i].wrapping_mul(number);
+        let hash = hash.wrapping_add(hash >> 32) & 0x7fff_ffff;
+        i * self.shape.width + hash as usize % self.shape.width
+    }
+}
+
+impl Fold for Counts {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        let texts = matches!(columns[0].data_type(), Arrow::Utf8 | Arrow::Binary);
+        let values = cast(&columns[0], if texts { &Arrow::Binary } else { &Arrow::Int64 })?;
+        for row in (0..values.len()).filter(|i| values.is_valid(*i)) {
+            self.total += 1;
+            for i in 0..self.shape.depth {
+                let place = if texts {
+                    self.place_of_text(i, values.as_binary::<i32>().value(row))
+                } else {
+                    self.place_of_number(i, values.as_primitive::<Int64Type>().value(row))
+                };
+                self.table[place] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        let start = HEADER + self.factors.len() * 8;
+        let (Some(total), Some(table)) = (bytes.get(4..12), bytes.get(start..)) else {
+            return internal_err!("the state of a sketch of counts is cut off");
+        };
+        let (total, table) = (total.as_chunks::<8>().0, table.as_chunks::<8>().0);
+        self.total += total.iter().copied().map(i64::from_be_bytes).sum::<i64>();
+        self.table.iter_mut().zip(table).for_each(|(mine, theirs)| *mine += i64::from_be_bytes(*theirs));
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER + (self.factors.len() + self.table.len()) * 8);
+        out.extend(1_i32.to_be_bytes());
+        out.extend(self.total.to_be_bytes());
+        out.extend((self.shape.depth as i32).to_be_bytes());
+        out.extend((self.shape.width as i32).to_be_bytes());
+        self.factors.iter().for_each(|f| out.extend(f.to_be_bytes()));
+        self.table.iter().for_each(|c| out.extend(c.to_be_bytes()));
+        out
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.table.capacity() * size_of::<i64>()
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
-use crate::families::aggregate::collect::{Collect, Finished};
+use crate::families::aggregate::folding::{self, Fold};
 use crate::families::aggregate::kernel as aggregate;
 use crate::families::rows::{Bytes, binaries, longs, strict};
 use crate::fold;
@@ -37,14 +37,14 @@ pub const KERNELS: &[Kernel] =
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
     AggregateKernel {
         name: "hll_sketch_agg",
-        accumulator: |a| Collect::boxed(a, finish_agg),
-        state: Collect::state_types,
+        accumulator: |a| folding::boxed(Values(Sketch::new(folding::parameters(a)?))),
+        state: folding::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "hll_union_agg",
-        accumulator: |a| Collect::boxed(a, finish_union),
-        state: Collect::state_types,
+        accumulator: |a| folding::boxed(Union { allowed: folding::parameters(a)?, all: None }),
+        state: folding::state_types,
         groups: None,
     },
 ];
@@ -55,6 +55,7 @@ fn sketch_agg(mut call: Call) -> Result<Typed> {
         strict(&mut call, 1, Expected::Type(DataType::Integer))?;
     }
     let lg_k = integer_argument(&mut call, 1, "lgConfigK", 12, 4..=21, "HLL_INVALID_LG_K")?;
+    call.typed_null(0, Expected::Type(DataType::Integer))?;
     match &call.args[0].ty {
         DataType::Integer | DataType::Long | DataType::Binary => {}
         t if t.is_string() => {}
@@ -77,8 +78,8 @@ fn allow_different(call: &mut Call, i: usize) -> Result<()> {
 
 fn union_agg(mut call: Call) -> Result<Typed> {
     call.arity(1..=2)?;
-    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     allow_different(&mut call, 1)?;
+    strict(&mut call, 0, Expected::Type(DataType::Binary))?;
     let name = call.display_name();
     let allowed = fold::evaluate(&call.args[1])? == ScalarValue::Boolean(Some(true));
     let args = vec![call.args[0].expr.clone()];
@@ -129,27 +130,75 @@ fn join(a: &mut Sketch, b: &Sketch, allowed: bool, function: &str) -> DfResult<(
     Ok(())
 }
 
-fn finish_agg(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let mut sketch = Sketch::new(context.parameters()?);
-    for row in 0..columns[0].len() {
-        if let Some(bytes) = hashed_bytes(&columns[0], row)? {
-            sketch.update(coupon(&bytes));
+/// `hll_sketch_agg`: the sketch of values.
+#[derive(Debug)]
+struct Values(Sketch);
+
+impl Fold for Values {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        for row in 0..columns[0].len() {
+            if let Some(bytes) = hashed_bytes(&columns[0], row)? {
+                self.0.update(coupon(&bytes));
+            }
         }
+        Ok(())
     }
-    Ok(ScalarValue::Binary(Some(sketch.to_bytes())))
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        let other = read(bytes, "hll_sketch_agg")?;
+        if self.0.is_empty() {
+            self.0 = other;
+        } else {
+            self.0.union(&other);
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.0.to_bytes()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + (1 << self.0.lg_k)
+    }
 }
 
-fn finish_union(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let allowed: bool = context.parameters()?;
-    let mut all: Option<Sketch> = None;
-    for bytes in columns[0].as_binary::<i32>().iter().flatten() {
-        let sketch = read(bytes, "hll_union_agg")?;
-        match &mut all {
-            None => all = Some(sketch),
-            Some(a) => join(a, &sketch, allowed, "hll_union_agg")?,
-        }
+/// `hll_union_agg`: sketches as one.
+#[derive(Debug)]
+struct Union {
+    allowed: bool,
+    all: Option<Sketch>,
+}
+
+impl Fold for Union {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        columns[0].as_binary::<i32>().iter().flatten().try_for_each(|bytes| self.merge(bytes))
     }
-    Ok(ScalarValue::Binary(Some(all.unwrap_or_else(|| Sketch::new(12)).to_bytes())))
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        if bytes.is_empty() && self.all.is_none() {
+            return Ok(());
+        }
+        let sketch = read(bytes, "hll_union_agg")?;
+        match &mut self.all {
+            None => self.all = Some(sketch),
+            Some(all) => join(all, &sketch, self.allowed, "hll_union_agg")?,
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.all.as_ref().map(Sketch::to_bytes).unwrap_or_default()
+    }
+
+    fn result(&mut self) -> DfResult<ScalarValue> {
+        let bytes = self.all.as_ref().map_or_else(|| Sketch::new(12).to_bytes(), Sketch::to_bytes);
+        Ok(ScalarValue::Binary(Some(bytes)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.all.as_ref().map_or(0, |all| 1 << all.lg_k)
+    }
 }
 
 fn eval_estimate(args: &KernelArgs) -> DfResult<ColumnarValue> {

@@ -70,6 +70,11 @@ impl Sketch {
         Sketch { kind, k, min_k: k, n: 0, min: i64::MAX, max: i64::MIN, levels: vec![Vec::new()] }
     }
 
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        size_of_val(self) + self.levels.iter().map(|l| l.capacity() * size_of::<i64>()).sum::<usize>()
+    }
+
     fn capacity(&self, level: usize) -> usize {
         let depth = (self.levels.len() - level - 1) as u32;
         let scaled = (u128::from(self.k) << (1 + depth.min(60))) / 3_u128.pow(depth.min(60));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType as Arrow, Float64Type, Int64Type};
-use datafusion::common::Result as DfResult;
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
 use spark::types::DataType;
@@ -17,7 +17,7 @@ use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::{self, Expected};
 use crate::error::fail;
-use crate::families::aggregate::collect::{Collect, Finished};
+use crate::families::aggregate::folding::{self, Fold};
 use crate::families::aggregate::kernel as aggregate;
 use crate::families::lists::{Column, Lists, list_array};
 use crate::families::rows::{Bytes, binaries, finish, longs, row_count, strict, strings};
@@ -56,14 +56,22 @@ pub const KERNELS: &[Kernel] = &[
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
     AggregateKernel {
         name: "kll_sketch_agg",
-        accumulator: |a| Collect::boxed(a, finish_agg),
-        state: Collect::state_types,
+        accumulator: |a| {
+            let (name, k): (String, Option<u16>) = folding::parameters(a)?;
+            let sketch = Some(Sketch::new(kind_of(&name), k.unwrap_or(200)));
+            folding::boxed(Numbers { name, sketch })
+        },
+        state: folding::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "kll_merge_agg",
-        accumulator: |a| Collect::boxed(a, finish_merge),
-        state: Collect::state_types,
+        accumulator: |a| {
+            let (name, k): (String, Option<u16>) = folding::parameters(a)?;
+            let sketch = k.map(|k| Sketch::new(kind_of(&name), k));
+            folding::boxed(Numbers { name, sketch })
+        },
+        state: folding::state_types,
         groups: None,
     },
 ];
@@ -113,7 +121,7 @@ fn aggregates(mut call: Call) -> Result<Typed> {
     if merge {
         call.expect(0, Expected::Type(DataType::Binary))?;
     } else {
-        if kind == Kind::Long && !call.args[0].ty.is_integral() {
+        if kind == Kind::Long && !call.args[0].ty.is_integral() && call.args[0].ty != DataType::Null {
             return Err(call.unexpected_type(0, "(\"TINYINT\" or \"INT\" or \"BIGINT\" or \"SMALLINT\")"));
         }
         let taken = match kind {
@@ -191,26 +199,52 @@ fn keys(array: &ArrayRef, kind: Kind) -> DfResult<Vec<Option<i64>>> {
     })
 }
 
-fn finish_agg(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let (name, k): (String, Option<u16>) = context.parameters()?;
-    let kind = kind_of(&name);
-    let mut sketch = Sketch::new(kind, k.unwrap_or(200));
-    keys(&columns[0], kind)?.into_iter().flatten().for_each(|v| sketch.update(v));
-    Ok(ScalarValue::Binary(Some(sketch.to_bytes())))
+/// The sketch of numbers (`kll_sketch_agg_*`) or of sketches (`kll_merge_agg_*`), which has the size of the
+/// first where none is asked for.
+#[derive(Debug)]
+struct Numbers {
+    name: String,
+    sketch: Option<Sketch>,
 }
 
-fn finish_merge(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let (name, k): (String, Option<u16>) = context.parameters()?;
-    let mut all = k.map(|k| Sketch::new(kind_of(&name), k));
-    for bytes in columns[0].as_binary::<i32>().iter().flatten() {
-        let sketch = read(bytes, &name)?;
-        match &mut all {
-            None => all = Some(sketch),
-            Some(so_far) => so_far.merge(&sketch),
+impl Fold for Numbers {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        if self.name.starts_with("kll_merge") {
+            return columns[0].as_binary::<i32>().iter().flatten().try_for_each(|bytes| self.take_in(bytes));
         }
+        let kind = kind_of(&self.name);
+        let Some(sketch) = &mut self.sketch else { return internal_err!("a sketch of numbers has no size") };
+        keys(&columns[0], kind)?.into_iter().flatten().for_each(|v| sketch.update(v));
+        Ok(())
     }
-    let sketch = all.unwrap_or_else(|| Sketch::new(kind_of(&name), 200));
-    Ok(ScalarValue::Binary(Some(sketch.to_bytes())))
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        if bytes.is_empty() { Ok(()) } else { self.take_in(bytes) }
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.sketch.as_ref().map(Sketch::to_bytes).unwrap_or_default()
+    }
+
+    fn result(&mut self) -> DfResult<ScalarValue> {
+        let empty = || Sketch::new(kind_of(&self.name), 200).to_bytes();
+        Ok(ScalarValue::Binary(Some(self.sketch.as_ref().map_or_else(empty, Sketch::to_bytes))))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.sketch.as_ref().map_or(0, Sketch::size)
+    }
+}
+
+impl Numbers {
+    fn take_in(&mut self, bytes: &[u8]) -> DfResult<()> {
+        let other = read(bytes, &self.name)?;
+        match &mut self.sketch {
+            Some(sketch) if sketch.n > 0 || self.name.starts_with("kll_merge") => sketch.merge(&other),
+            sketch => *sketch = Some(other),
+        }
+        Ok(())
+    }
 }
 
 fn eval_n(args: &KernelArgs) -> DfResult<ColumnarValue> {

@@ -16,7 +16,7 @@ use crate::aggregate::AggregateKernel;
 use crate::call::Call;
 use crate::coerce::Expected;
 use crate::error::fail;
-use crate::families::aggregate::collect::{Collect, Finished};
+use crate::families::aggregate::folding::{self, Fold};
 use crate::families::aggregate::kernel as aggregate;
 use crate::families::rows::{Bytes, binaries, doubles, longs, strict};
 use crate::fold;
@@ -59,20 +59,20 @@ pub const KERNELS: &[Kernel] =
 pub const AGGREGATE_KERNELS: &[AggregateKernel] = &[
     AggregateKernel {
         name: "sketch_of_keys",
-        accumulator: |a| Collect::boxed(a, finish_build),
-        state: Collect::state_types,
+        accumulator: |a| folding::boxed(Keys { spec: folding::parameters(a)?, sketch: Sketch::default() }),
+        state: folding::state_types,
         groups: None,
     },
     AggregateKernel {
         name: "sketch_of_sketches",
-        accumulator: |a| Collect::boxed(a, finish_combine),
-        state: Collect::state_types,
+        accumulator: |a| folding::boxed(Combined { spec: folding::parameters(a)?, all: None }),
+        state: folding::state_types,
         groups: None,
     },
 ];
 
 /// What a call decided.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Spec {
     function: String,
     nominal: usize,
@@ -153,8 +153,9 @@ fn options(call: &Call, spec: &Spec) -> Result<crate::kernel::Options> {
 fn build_sketch(mut call: Call) -> Result<Typed> {
     let tuple = call.name.starts_with("tuple_");
     call.arity(if tuple { 2..=4 } else { 1..=2 })?;
-    expect_key(&call, 0, KEYS)?;
+    call.typed_null(0, Expected::Type(DataType::array(DataType::Integer, true)))?;
     let spec = settings(&mut call, if tuple { 2 } else { 1 }, true, tuple)?;
+    expect_key(&call, 0, KEYS)?;
     let name = call.display_name();
     let mut args = vec![call.args[0].expr.clone()];
     if tuple {
@@ -211,42 +212,91 @@ fn binary(bytes: Vec<u8>) -> ScalarValue {
     ScalarValue::Binary(Some(bytes))
 }
 
-fn finish_build(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let spec: Spec = context.parameters()?;
-    let summaries = columns.get(1).map(|c| cast(c, &Arrow::Float64)).transpose()?;
-    let mut sketch = Sketch::default();
-    for row in 0..columns[0].len() {
-        let Some(bytes) = hashed_bytes(&columns[0], row)? else { continue };
-        let summary = match &summaries {
-            None => 1.0,
-            Some(s) if s.is_null(row) => continue,
-            Some(s) => s.as_primitive::<Float64Type>().value(row),
-        };
-        sketch.update(&bytes, summary, spec.mode(), spec.nominal);
-    }
-    sketch.cut(spec.nominal);
-    Ok(binary(spec.write(&sketch)))
+/// A sketch of keys, with their summaries if it is one of tuples.
+#[derive(Debug)]
+struct Keys {
+    spec: Spec,
+    sketch: Sketch,
 }
 
-fn finish_combine(columns: &[ArrayRef], context: &Finished) -> DfResult<ScalarValue> {
-    let spec: Spec = context.parameters()?;
-    let mut all: Option<Sketch> = None;
-    for bytes in columns[0].as_binary::<i32>().iter().flatten() {
-        let sketch = spec.read(bytes, spec.is_theta())?;
-        all = Some(match all {
+impl Fold for Keys {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        let summaries = columns.get(1).map(|c| cast(c, &Arrow::Float64)).transpose()?;
+        for row in 0..columns[0].len() {
+            let Some(bytes) = hashed_bytes(&columns[0], row)? else { continue };
+            let summary = match &summaries {
+                None => 1.0,
+                Some(s) if s.is_null(row) => continue,
+                Some(s) => s.as_primitive::<Float64Type>().value(row),
+            };
+            self.sketch.update(&bytes, summary, self.spec.mode(), self.spec.nominal);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        let other = self.spec.read(bytes, self.spec.is_theta())?;
+        self.sketch.union(&other, self.spec.mode(), self.spec.nominal);
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.sketch.cut(self.spec.nominal);
+        self.spec.write(&self.sketch)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.sketch.entries.len() * size_of::<(u64, f64)>() * 2
+    }
+}
+
+/// The union or the intersection of sketches.
+#[derive(Debug)]
+struct Combined {
+    spec: Spec,
+    all: Option<Sketch>,
+}
+
+impl Fold for Combined {
+    fn add(&mut self, columns: &[ArrayRef]) -> DfResult<()> {
+        columns[0].as_binary::<i32>().iter().flatten().try_for_each(|bytes| self.take_in(bytes))
+    }
+
+    fn merge(&mut self, bytes: &[u8]) -> DfResult<()> {
+        if bytes.is_empty() { Ok(()) } else { self.take_in(bytes) }
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        self.all.as_ref().map(|all| self.spec.write(all)).unwrap_or_default()
+    }
+
+    fn result(&mut self) -> DfResult<ScalarValue> {
+        let mut sketch = self.all.clone().unwrap_or_default();
+        if self.spec.function.contains("_union_") {
+            sketch.cut(self.spec.nominal);
+        }
+        Ok(binary(self.spec.write(&sketch)))
+    }
+
+    fn size(&self) -> usize {
+        let entries = self.all.as_ref().map_or(0, |all| all.entries.len());
+        size_of_val(self) + entries * size_of::<(u64, f64)>() * 2
+    }
+}
+
+impl Combined {
+    fn take_in(&mut self, bytes: &[u8]) -> DfResult<()> {
+        let sketch = self.spec.read(bytes, self.spec.is_theta())?;
+        self.all = Some(match self.all.take() {
             None => sketch,
-            Some(mut so_far) if spec.function.contains("_union_") => {
-                so_far.union(&sketch, spec.mode(), spec.nominal);
+            Some(mut so_far) if self.spec.function.contains("_union_") => {
+                so_far.union(&sketch, self.spec.mode(), self.spec.nominal);
                 so_far
             }
-            Some(so_far) => so_far.intersection(&sketch, spec.mode()),
+            Some(so_far) => so_far.intersection(&sketch, self.spec.mode()),
         });
+        Ok(())
     }
-    let mut sketch = all.unwrap_or_default();
-    if spec.function.contains("_union_") {
-        sketch.cut(spec.nominal);
-    }
-    Ok(binary(spec.write(&sketch)))
 }
 
 fn spec_of(args: &KernelArgs) -> DfResult<Spec> {

@@ -13,6 +13,7 @@ use spark::{Error, ErrorKind, Result, Settings};
 
 use crate::call::Call;
 use crate::families::datetime::legacy::TimeParser;
+use crate::families::datetime::locale::{ENGLISH, Locale};
 use crate::fold;
 use crate::typed::Typed;
 
@@ -81,6 +82,19 @@ impl OptionMap {
     /// A Boolean option.
     pub fn flag(&self, name: &str, default: bool) -> bool {
         self.get(name).map_or(default, |v| v.trim().eq_ignore_ascii_case("true"))
+    }
+
+    /// The language of names and numbers.
+    ///
+    /// # Errors
+    /// For one whose names are not known, and for other than English where dates are read as Spark 2 read them.
+    pub fn locale(&self) -> Result<&'static Locale> {
+        let Some(tag) = self.get("locale") else { return Ok(&ENGLISH) };
+        let legacy = matches!(self.time_parser(), TimeParser::Legacy { .. });
+        match Locale::named(tag).filter(|l| !legacy || std::ptr::eq(*l, &ENGLISH)) {
+            Some(locale) => Ok(locale),
+            None => Err(Error::unsupported(format!("dates and numbers with locale={tag}"))),
+        }
     }
 
     /// The mode, refusing what only file readers can do.

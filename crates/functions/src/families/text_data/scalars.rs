@@ -30,7 +30,7 @@ pub fn parse_simple(text: &str, ty: &DataType, stamps: &Stamps) -> Option<Datum>
         DataType::Integer => text.parse::<i32>().ok().map(|v| Datum::Int(v.into())),
         DataType::Long => text.parse::<i64>().ok().map(Datum::Int),
         DataType::Decimal { precision, scale } => {
-            let (digits, exponent) = decimal_digits(&text.replace(',', ""))?;
+            let (digits, exponent) = decimal_digits(&stamps.locale.plain_number(text)?)?;
             rescale(&digits, exponent, *precision, *scale).map(Datum::Decimal)
         }
         DataType::Date => stamps.parse_date(text).map(|d| Datum::Int(d.into())),

@@ -7,6 +7,7 @@ use super::options::OptionMap;
 use crate::error::external;
 use crate::families::datetime::calendar::civil_from_days;
 use crate::families::datetime::legacy::{LegacyPattern, Style, TimeParser};
+use crate::families::datetime::locale::Locale;
 use crate::families::datetime::pattern::Pattern;
 use crate::families::datetime::print::{Moment, print};
 use crate::families::datetime::scan::scan;
@@ -28,6 +29,8 @@ enum Form {
 #[derive(Debug)]
 pub struct Stamps {
     pub zone: Zone,
+    /// Whose names and numbers are read and written.
+    pub locale: &'static Locale,
     zone_id: String,
     date: Option<Form>,
     timestamp: Option<Form>,
@@ -41,9 +44,16 @@ impl Stamps {
     /// `INVALID_TIMEZONE`, and for malformed patterns.
     pub fn new(options: &OptionMap, session_zone: &str, parsing: bool) -> Result<Stamps> {
         let zone_id = options.get("timeZone").unwrap_or(session_zone).to_string();
+        let locale = options.locale().map_err(external)?;
         let own = |name| options.get(name);
-        let pattern = |name| own(name).map(|text| Pattern::new(text, parsing).map_err(external)).transpose();
-        let plain = |name| own(name).map(|text| Pattern::without_zone(text, parsing).map_err(external)).transpose();
+        let pattern = |name| {
+            own(name).map(|text| Pattern::new(text, parsing).map_err(external).map(|p| p.in_locale(locale))).transpose()
+        };
+        let plain = |name| {
+            own(name)
+                .map(|text| Pattern::without_zone(text, parsing).map_err(external).map(|p| p.in_locale(locale)))
+                .transpose()
+        };
         let form = |name, default| match options.time_parser() {
             TimeParser::Legacy { now } => {
                 let text = options.get(name).unwrap_or(default);
@@ -53,6 +63,7 @@ impl Stamps {
         };
         Ok(Stamps {
             zone: Zone::named(&zone_id)?,
+            locale,
             zone_id,
             date: form("dateFormat", "yyyy-MM-dd")?,
             timestamp: form("timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX")?,
