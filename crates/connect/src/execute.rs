@@ -62,7 +62,7 @@ impl Options {
     }
 }
 
-/// Starts an operation in a session.
+/// Starts an operation in a session, or finds the one that the same request started.
 pub fn start(holder: &Arc<SessionHolder>, request: pb::ExecutePlanRequest) -> Result<Arc<Operation>, Failure> {
     for tag in &request.tags {
         check_tag(tag)?;
@@ -76,7 +76,12 @@ pub fn start(holder: &Arc<SessionHolder>, request: pb::ExecutePlanRequest) -> Re
         None => Uuid::new_v4().to_string(),
     };
     let plan = Pending::open(request.plan)?;
-    let operation = Operation::new(id, request.tags, options.reattachable);
+    if let Some(known) = holder.operation(&id)
+        && known.asked.as_ref() == Some(&plan)
+    {
+        return Ok(known);
+    }
+    let operation = Operation::new(id, request.tags, options.reattachable.then(|| plan.clone()));
     holder.add_operation(operation.clone())?;
     let execution = Execution { holder: holder.clone(), operation: operation.clone(), options };
     // Executions outlive the call that starts them; the operation owns its task.

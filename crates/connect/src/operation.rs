@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::from_proto::Pending;
 use crate::response_log::ResponseLog;
 use crate::to_proto::error::Failure;
 
@@ -35,6 +36,8 @@ pub struct Operation {
     pub id: String,
     pub tags: Vec<String>,
     pub reattachable: bool,
+    /// What was asked for, where asking again means to attach: a client that never got a response does.
+    pub asked: Option<Pending>,
     /// Cancelled by an interrupt, by release, by the session's end.
     pub cancel: CancellationToken,
     state: Mutex<State>,
@@ -74,12 +77,14 @@ struct State {
 }
 
 impl Operation {
-    /// A new execution that produces nothing yet.
-    pub fn new(id: String, tags: Vec<String>, reattachable: bool) -> Arc<Operation> {
+    /// A new execution that produces nothing yet; one that was `asked` for can be reattached to.
+    pub fn new(id: String, tags: Vec<String>, asked: Option<Pending>) -> Arc<Operation> {
+        let reattachable = asked.is_some();
         Arc::new(Operation {
             id,
             tags,
             reattachable,
+            asked,
             cancel: CancellationToken::new(),
             state: Mutex::new(State {
                 log: ResponseLog::new(Uuid::new_v4(), reattachable),

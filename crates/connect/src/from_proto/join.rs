@@ -4,7 +4,7 @@ use proto::spark_connect as pb;
 use proto::spark_connect::join::JoinType as Wire;
 use proto::spark_connect::set_operation::SetOpType;
 use spark::plan::{AsOfJoin, Join, JoinCriteria, JoinType, NearestByJoin, SetOp, SetOpKind, Tupled};
-use spark::{Error, Expr, Node, Result};
+use spark::{Expr, Node, Result};
 
 use super::Reader;
 use super::errors::{bad_enum, invalid};

@@ -29,6 +29,18 @@ pub fn on_plan_stack<R>(work: impl FnOnce() -> R) -> R {
 #[derive(Debug)]
 pub struct Pending(Option<Decoded>);
 
+impl Clone for Pending {
+    fn clone(&self) -> Self {
+        on_plan_stack(|| Pending(self.0.clone()))
+    }
+}
+
+impl PartialEq for Pending {
+    fn eq(&self, other: &Self) -> bool {
+        on_plan_stack(|| self.0 == other.0)
+    }
+}
+
 impl Pending {
     /// Opens a plan: finds its kind and decompresses it.
     pub fn open(plan: Option<pb::Plan>) -> Result<Pending> {
@@ -58,7 +70,7 @@ impl Drop for Pending {
 }
 
 /// What a plan message holds, still as messages.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
     Root(Box<pb::Relation>),
     Command(Box<pb::Command>),

@@ -8,6 +8,7 @@ use proto::spark_connect as pb;
 use proto::spark_connect::expression::{self, ExprType, literal::LiteralType};
 use proto::spark_connect::relation::RelType;
 use spark::expr::{CastMode, UnresolvedAttribute, UnresolvedFunction};
+use spark::origin::Origin;
 use spark::plan::{JoinCriteria, JoinType, SetOpKind};
 use spark::{DataType, Expr, Literal, Node, Plan, Result};
 
@@ -341,4 +342,41 @@ fn sample_plan() -> pb::Plan {
         ..Default::default()
     }));
     pb::Plan { op_type: Some(pb::plan::OpType::Root(relation(join))) }
+}
+
+#[test]
+fn a_call_on_a_jvm_is_told_by_its_method_and_its_caller() {
+    let frame = |class: &str, method: &str, file: Option<&str>, line: i32| pb::StackTraceElement {
+        declaring_class: class.into(),
+        method_name: method.into(),
+        file_name: file.map(String::from),
+        line_number: line,
+        ..Default::default()
+    };
+    let caller = |loader: &str, module: &str, of: pb::StackTraceElement| pb::StackTraceElement {
+        class_loader_name: Some(loader.into()),
+        module_name: Some(module.into()),
+        module_version: (!module.is_empty()).then(|| "17".into()),
+        ..of
+    };
+    let called = |method: &str| frame("org.apache.spark.sql.Column", method, Some("Column.scala"), 3);
+    for (stack, fragment, call_site) in [
+        (
+            vec![called("$plus"), caller("app", "", frame("Main", "run", Some("M.scala"), 7))],
+            "plus",
+            "app//Main.run(M.scala:7)",
+        ),
+        (vec![called("$"), caller("", "m", frame("Main", "run", Some("M.java"), -1))], "$", "m@17/Main.run(M.java)"),
+        (
+            vec![called("cast"), frame("A", "a", None, -2), frame("B", "b", None, 1)],
+            "cast",
+            "A.a(Native Method)\nB.b(Unknown Source)",
+        ),
+        (vec![called("cast")], "cast", ""),
+    ] {
+        let origin = pb::JvmOrigin { stack_trace: stack, ..Default::default() };
+        let origin = pb::Origin { function: Some(pb::origin::Function::JvmOrigin(origin)) };
+        let told = super::expression::origin(origin);
+        assert_eq!(told, Some(Origin::DataFrame { fragment: fragment.into(), call_site: call_site.into() }));
+    }
 }

@@ -106,7 +106,10 @@ async fn a_second_reader_takes_over() -> Outcome {
     assert!(error.is_some_and(|e| e.message().contains("INVALID_CURSOR.DISCONNECTED")));
     assert_eq!(shape(&[second.next().await.ok_or("no schema")??]), ["schema"]);
 
-    let (_, error) = f.run(f.reattachable(range(1, 7), &id)).await;
+    // The same request once more attaches, another under the same id does not.
+    let mut third = f.client.execute_plan(f.reattachable(range(1, 7), &id)).await?.into_inner();
+    assert_eq!(shape(&[third.next().await.ok_or("no schema")??]), ["schema"]);
+    let (_, error) = f.run(f.reattachable(range(1, 8), &id)).await;
     assert_eq!(condition(error.as_ref()), "INVALID_HANDLE.OPERATION_ALREADY_EXISTS");
     Ok(())
 }
