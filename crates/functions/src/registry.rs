@@ -98,6 +98,14 @@ impl LambdaCall<'_> {
         }
     }
 
+    /// Where the lambda in place `i` is written.
+    pub fn lambda_origin(&self, i: usize) -> Option<&std::sync::Arc<spark::Origin>> {
+        match self.args.get(i) {
+            Some(LambdaArg::Lambda(spark::Expr::At { origin, .. })) => Some(origin),
+            _ => None,
+        }
+    }
+
     /// The number of parameters of the lambda in place `i`, `None` if it is not one.
     pub fn lambda_parameters(&self, i: usize) -> Option<usize> {
         match self.args.get(i) {

@@ -183,7 +183,10 @@ impl Script<'_> {
             self.shadow(label, names)?;
             *replace = true;
         }
+        // A script yields what its queries do; a command has no result in it.
+        let is_query = matches!(command, Command::ExecuteImmediate { .. });
         if let command::CommandOutcome::Table(table) = Box::pin(command::run(self.session, command, self.op)).await?
+            && is_query
             && !table.schema.fields.is_empty()
         {
             self.result = Some(table);

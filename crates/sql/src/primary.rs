@@ -176,7 +176,9 @@ impl Parser<'_> {
         let mark = self.mark();
         self.advance();
         self.expect_sym("(")?;
+        let at = self.mark();
         let inner = self.expression()?;
+        let inner = self.placed_value(at, inner);
         self.expect_sym(")")?;
         if let Expr::Literal(Literal::String(text)) = inner.unpositioned() {
             let parts = self.parse_name_text(mark, text)?;
@@ -443,10 +445,10 @@ impl Parser<'_> {
         if self.at_kw(Kw::OVER) && (self.sym_at(1, "(") || named) {
             self.advance();
             let call = Box::new(Expr::Function(Box::new(function)));
-            let over = self.mark();
+            let over = self.mark() - 1;
             let window = self.window_reference();
             // Until the definition can be nothing else, `OVER` may be an alias.
-            let window = if self.failed_at() <= over + 2 {
+            let window = if self.failed_at() <= over + 3 {
                 self.or_stumble(window, over + self.in_item() as usize)?
             } else {
                 window?

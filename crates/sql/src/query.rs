@@ -98,7 +98,14 @@ impl Parser<'_> {
         while let Some((kind, all)) = self.set_operator(false)? {
             let right = self.intersections();
             // `SELECT 1 UNION`: the word may be an alias.
-            let right = if alias { self.or_extra(right, at + 1)? } else { right? };
+            let right = match alias {
+                true => {
+                    let ended = self.at_clause() || matches!(self.peek(), Tok::Eof | Tok::Sym(_));
+                    let read = right.and_then(|plan| if ended { Ok(plan) } else { Err(self.syntax_error()) });
+                    self.or_extra(read, at + 1)?
+                }
+                false => right?,
+            };
             (at, alias) = word(self);
             left = self.set_operation(mark, left, right, kind, all);
         }
@@ -161,6 +168,7 @@ impl Parser<'_> {
     pub fn query_organization(&mut self, plan: Plan) -> Result<Plan> {
         let mark = self.mark();
         let mut plan = self.ordering(plan)?;
+        let ordered = self.mark();
         const ORDERINGS: [Kw; 4] = [Kw::ORDER, Kw::CLUSTER, Kw::DISTRIBUTE, Kw::SORT];
         let place = |keyword: Option<Kw>| ORDERINGS.iter().position(|k| Some(*k) == keyword);
         let first = self.tokens_keyword(mark);
@@ -200,6 +208,9 @@ impl Parser<'_> {
         }
         if let Some(limit) = limit {
             plan = self.located(mark, Node::Limit { input: Box::new(plan), limit });
+        }
+        if ordered > mark && self.mark() > ordered {
+            place_ordering(&mut plan, &self.origin(mark));
         }
         Ok(plan)
     }
@@ -622,6 +633,17 @@ impl Parser<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Places the outermost ordering of `plan` at all the clauses it stands among, as Spark does.
+fn place_ordering(plan: &mut Plan, origin: &std::sync::Arc<spark::Origin>) {
+    match &mut plan.node {
+        Node::Limit { input, .. } | Node::Offset { input, .. } | Node::WithWindows { input, .. } => {
+            place_ordering(input, origin);
+        }
+        Node::Sort { .. } => plan.origin = Some(origin.clone()),
+        _ => {}
     }
 }
 

@@ -510,8 +510,15 @@ impl Parser<'_> {
         self.expect_sym("(")?;
         let args = if self.at_sym(")") { Vec::new() } else { self.comma_list(Self::table_function_argument)? };
         self.list_end()?;
+        // Spark places the call with its alias.
+        let alias = self.table_alias()?;
         let plan = self.located(mark, Node::TableFunction { name, args });
-        self.aliased(mark, plan)
+        Ok(match alias {
+            Some((alias, columns)) => {
+                self.located(mark, Node::SubqueryAlias { input: Box::new(plan), alias: vec![alias], columns })
+            }
+            None => plan,
+        })
     }
 
     /// `UNNEST(arrays) [WITH ORDINALITY] [alias]`; the ordinality is an argument by name.

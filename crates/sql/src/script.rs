@@ -47,6 +47,24 @@ fn check_local(names: &[Vec<String>], replace: bool) -> Result<()> {
         .with_message(format!("{shown} cannot be declared like this in a script")))
 }
 
+/// A handler names no condition and no SQLSTATE twice.
+fn check_repeated(triggers: &[HandlerTrigger]) -> Result<()> {
+    for (i, trigger) in triggers.iter().enumerate() {
+        if !triggers[..i].contains(trigger) {
+            continue;
+        }
+        let (sub, key, shown) = match trigger {
+            HandlerTrigger::Condition(name) => ("DUPLICATE_CONDITION_IN_HANDLER_DECLARATION", "condition", name),
+            HandlerTrigger::SqlState(state) => ("DUPLICATE_SQLSTATE_IN_HANDLER_DECLARATION", "sqlState", state),
+            _ => continue,
+        };
+        return Err(Error::parse(format!("INVALID_HANDLER_DECLARATION.{sub}"))
+            .param(key, shown)
+            .with_message(format!("The handler names {shown} twice")));
+    }
+    Ok(())
+}
+
 /// A handler's condition is known, and no other handler of the block has it.
 fn check_trigger(trigger: &HandlerTrigger, block: &Block, scope: &ScriptScope) -> Result<()> {
     let taken = block.handlers.iter().any(|h| h.triggers.contains(trigger));
@@ -222,8 +240,10 @@ impl Parser<'_> {
                 .with_message("There are EXIT handlers, not CONTINUE handlers");
             self.deferring(Err(error), ())?;
         }
+        let repeated = check_repeated(&triggers);
+        self.deferring(repeated, ())?;
         let catches_all = |t: &HandlerTrigger| matches!(t, HandlerTrigger::SqlException | HandlerTrigger::NotFound);
-        if triggers.len() > 1 && triggers.iter().any(catches_all) {
+        if triggers.iter().any(catches_all) && !triggers.iter().all(catches_all) {
             let error = Error::parse("INVALID_HANDLER_DECLARATION.INVALID_CONDITION_COMBINATION")
                 .with_message("SQLEXCEPTION and NOT FOUND stand alone in a handler");
             self.deferring(Err(error), ())?;
@@ -266,7 +286,11 @@ impl Parser<'_> {
             return self.labelled(scope);
         }
         match self.keyword_at(0) {
-            Some(Kw::BEGIN) => self.block(scope, None).map(ScriptNode::Block),
+            Some(Kw::BEGIN) => {
+                let block = self.block(scope, None)?;
+                self.end_label(None)?;
+                Ok(ScriptNode::Block(block))
+            }
             Some(Kw::IF) => self.if_statement(scope),
             Some(Kw::CASE) => self.case_statement(scope),
             Some(Kw::WHILE | Kw::REPEAT | Kw::LOOP | Kw::FOR) => self.loop_statement(scope, None),

@@ -217,7 +217,6 @@ fn tokens_of_syntax_errors() {
         ("alter table t set tblproperties ('a' = )", "')'", ""),
         ("insert into t replace where a = 1 1 select 1", "'where'", ""),
         ("select * from t for version", "end of input", ""),
-        ("select a. from t where", "'t'", ""),
         ("truncate partition (a = 1)", "'partition'", ": missing 'TABLE'"),
         ("(select 1", "end of input", ": missing ')'"),
         ("begin declare k cursor for select; open k; fetch k; end", "';'", ""),

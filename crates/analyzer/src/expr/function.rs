@@ -34,6 +34,7 @@ impl<'w> Analyzer<'w> {
         }
         match name.as_str() {
             "struct" => return self.structure(f, scope),
+            "measure" => return self.measure(f, scope),
             "grouping" | "grouping_id" => return self.grouping_call(&name, f, scope),
             "input_file_name" | "input_file_block_start" | "input_file_block_length" if f.args.is_empty() => {
                 if let Some(typed) = self.input_file(&name, scope)? {
@@ -96,8 +97,10 @@ impl<'w> Analyzer<'w> {
                             .param("expr", format!("\"{shown}\""))
                     }
                     true => Error::analysis("UNSUPPORTED_GENERATOR.OUTSIDE_SELECT").param("plan", scope.clause),
-                    false => Error::analysis("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS")
-                        .param("expression", format!("\"{shown}\"")),
+                    false => {
+                        let error = Error::analysis("UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS");
+                        return Err(error.param("expression", format!("\"{shown}\"")).nowhere());
+                    }
                 };
                 Err(error.at(scope.origin.as_ref()))
             }
@@ -396,11 +399,49 @@ impl<'w> Analyzer<'w> {
         let mut resolve = |lambda: &Expr, params: &[(DataType, bool)]| self.typed_lambda(lambda, params, scope);
         let call = LambdaCall { name: name.to_string(), args, settings, origin: origin.clone(), resolve: &mut resolve };
         let typed = build(call).map_err(|e| e.at(origin.as_ref()));
+        let typed = typed.map_err(|e| self.with_written_lambdas(e, name, f, scope));
         if typed.as_ref().is_err_and(is_of_number_of_arguments) {
             return typed;
         }
         refuse_modifiers(f, name)?;
         typed
+    }
+
+    /// An error about a call whose lambdas were not typed: they are printed as they are written.
+    fn with_written_lambdas(&mut self, error: Error, name: &str, f: &UnresolvedFunction, scope: &mut Scope) -> Error {
+        const UNTYPED: &str = "lambdafunction()";
+        let Some(mut shown) = error.data().parameters.get("sqlExpr").filter(|s| s.contains(UNTYPED)).cloned() else {
+            return error;
+        };
+        for arg in &f.args {
+            if let Expr::Lambda { body, params } = arg.unpositioned() {
+                match self.written_lambda(body, params, scope) {
+                    Ok(text) => shown = shown.replacen(UNTYPED, &text, 1),
+                    Err(_) => return error,
+                }
+            }
+        }
+        if matches!(name, "aggregate" | "reduce")
+            && f.args.len() == 3
+            && let Some(start) = shown.strip_suffix(")\"")
+        {
+            shown = format!("{start}, lambdafunction(id, id))\"");
+        }
+        error.param("sqlExpr", shown)
+    }
+
+    /// A lambda as Spark prints it before its parameters have types.
+    fn written_lambda(&mut self, body: &Expr, params: &[String], scope: &mut Scope) -> Result<String> {
+        let variables = params.iter().map(|param| {
+            let variable =
+                LambdaVariable { unique: param.clone(), ty: DataType::Null, nullable: true, printed: param.clone() };
+            (param.clone(), variable)
+        });
+        self.lambdas.push(variables.collect());
+        let body = self.resolve(body, scope);
+        self.lambdas.pop();
+        let names: String = params.iter().map(|p| format!(", {p}")).collect();
+        Ok(format!("lambdafunction({}{names})", body?.name))
     }
 
     /// Types a lambda's body for parameters of the given types.

@@ -54,7 +54,11 @@ impl Analyzer<'_> {
     fn resolve_kind(&mut self, expr: &Expr, scope: &mut Scope) -> Result<Typed> {
         match expr {
             Expr::Literal(literal) => self.literal(literal),
-            Expr::Attribute(attribute) => self.attribute(attribute, scope),
+            Expr::Attribute(attribute) => {
+                let typed = self.attribute(attribute, scope)?;
+                self.refuse_measure(&typed)?;
+                Ok(typed)
+            }
             Expr::At { child, origin } => self.resolve_at(child, origin, scope),
             Expr::Function(f) => self.function(f, scope),
             Expr::Cast { child, to, mode } => self.cast(child, to, *mode, scope),
@@ -71,7 +75,7 @@ impl Analyzer<'_> {
             Expr::Subquery(_) if !self.lambdas.is_empty() => {
                 Err(Error::analysis("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.HIGHER_ORDER_FUNCTION")
                     .with_message("A lambda cannot hold a subquery.")
-                    .at(scope.origin.as_ref()))
+                    .nowhere())
             }
             Expr::Subquery(subquery) => self.subquery(subquery, scope),
             Expr::Window { function, window } => self.window(function, window, scope),
@@ -193,10 +197,15 @@ impl Analyzer<'_> {
     fn identifier_parts_in(&mut self, name: &Expr, scope: &Scope) -> Result<Vec<String>> {
         let mut own = Scope::new(scope.rel, "IDENTIFIER");
         let typed = self.printed_qualified(|this| this.resolve(name, &mut own))?;
+        let place = match name {
+            Expr::At { origin, .. } => Some(origin),
+            _ => None,
+        };
         let not_constant = |sub: &str| {
             Error::analysis(format!("NOT_A_CONSTANT_STRING.{sub}"))
                 .param("name", "IDENTIFIER")
                 .param("expr", &typed.name)
+                .at(place)
         };
         if !typed.foldable() {
             return Err(not_constant("NOT_CONSTANT"));

@@ -112,12 +112,12 @@ impl Analyzer<'_> {
     /// # Errors
     /// `MISSING_GROUP_BY`.
     pub fn global_aggregate(&mut self, rel: &Rel, items: Vec<Item>) -> Result<Rel> {
-        let grouped = self.group_items(rel.clone(), Vec::new(), None, items)?;
+        let grouped = self.group_items(rel.aggregated(), Vec::new(), None, items)?;
         self.build_grouped(grouped)
     }
 
     fn grouped(&mut self, aggregate: &Aggregate) -> Result<Grouped> {
-        let mut rel = self.relation(&aggregate.input)?;
+        let mut rel = self.relation(&aggregate.input)?.aggregated();
         let mut grouping = aggregate.grouping.clone();
         let mut aggregates = aggregate.aggregates.clone();
         let mut session = None;
@@ -216,6 +216,7 @@ impl Analyzer<'_> {
                 for item in items {
                     if let Item::Value { typed, .. } = item
                         && !contains_aggregate(&typed.expr)
+                        && !is_windowed_aggregate(&typed.expr)
                     {
                         refuse_lateral_alias(typed)?;
                         add_key(&mut keys, typed.clone());
@@ -511,6 +512,9 @@ impl Analyzer<'_> {
 
     fn aggregate_column(&mut self, expr: DfExpr, grouped: &mut Grouped) -> DfExpr {
         let expr = grouping_over_keys(expr, &grouped.keys);
+        if let Some(bits) = self.over_unused_keys(&expr, grouped) {
+            return bits;
+        }
         let name = match grouped.aggregates.iter().find(|(e, _)| *e == expr) {
             Some((_, name)) => name.clone(),
             None => {
@@ -520,6 +524,31 @@ impl Analyzer<'_> {
             }
         };
         DfExpr::Column(datafusion::common::Column::new_unqualified(name))
+    }
+
+    /// `grouping(…)` of keys that no set names, whose bits are set in every group.
+    fn over_unused_keys(&mut self, expr: &DfExpr, grouped: &mut Grouped) -> Option<DfExpr> {
+        use datafusion::logical_expr::lit;
+        let DfExpr::AggregateFunction(f) = expr else { return None };
+        let sets = grouped.sets.clone().filter(|_| f.func.name() == "grouping")?;
+        let place = |arg: &DfExpr| grouped.keys.iter().position(|k| k.attr.expr() == *arg);
+        let is_used = |arg: &DfExpr| place(arg).is_none_or(|i| sets.iter().any(|set| set.contains(&i)));
+        let used: Vec<bool> = f.params.args.iter().map(is_used).collect();
+        if used.iter().all(|u| *u) {
+            return None;
+        }
+        let mut bits = lit(0i32);
+        for (i, (arg, is_used)) in f.params.args.iter().zip(&used).enumerate() {
+            let weight = lit(1i32.checked_shl((used.len() - 1 - i) as u32).unwrap_or_default());
+            let mut one = f.clone();
+            one.params.args = vec![arg.clone()];
+            bits = bits
+                + match is_used {
+                    true => self.aggregate_column(DfExpr::AggregateFunction(one), grouped) * weight,
+                    false => weight,
+                };
+        }
+        Some(bits)
     }
 
     /// Builds the plan: keys, aggregation, `HAVING`, select list.

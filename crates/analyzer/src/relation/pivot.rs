@@ -35,7 +35,8 @@ impl Analyzer<'_> {
         let columns = pivot.columns.iter().map(|c| self.resolve(c, &mut scope)).collect::<Result<Vec<_>>>()?;
         if let Some(column) = columns.iter().find(|c| !crate::expr::window::orderable(&c.ty)) {
             return Err(Error::analysis("INCOMPARABLE_PIVOT_COLUMN")
-                .param("columnName", spark::types::quote_identifier(&column.name)));
+                .param("columnName", spark::types::quote_identifier(&column.name))
+                .nowhere());
         }
         let mut values = Vec::new();
         for value in &pivot.values {
@@ -120,7 +121,8 @@ impl Analyzer<'_> {
                     let shown = column.map_or_else(|| typed.name.clone(), crate::expr::attribute::attr_path);
                     return Err(Error::analysis("_LEGACY_ERROR_TEMP_1006")
                         .param("sql", shown)
-                        .with_message(format!("{} is not an aggregate, as PIVOT needs.", typed.name)));
+                        .with_message(format!("{} is not an aggregate, as PIVOT needs.", typed.name))
+                        .nowhere());
                 }
                 Ok((typed, alias))
             })
@@ -135,7 +137,8 @@ impl Analyzer<'_> {
         };
         let typed = self.resolve(expr, &mut scope)?;
         if !typed.foldable() {
-            return Err(Error::analysis("NON_LITERAL_PIVOT_VALUES").param("expression", format!("\"{}\"", typed.name)));
+            let error = Error::analysis("NON_LITERAL_PIVOT_VALUES");
+            return Err(error.param("expression", format!("\"{}\"", typed.name)).nowhere());
         }
         self.named_pivot_value(typed, alias)
     }

@@ -43,7 +43,13 @@ impl Analyzer<'_> {
     /// As [`Self::project_rel`], where time windows are columns of `rel` already.
     fn project_windowed(&mut self, rel: &Rel, exprs: &[Expr]) -> Result<Rel> {
         let mut scope = Scope::new(rel, "SELECT");
-        let items = self.select_list(exprs, &mut scope)?;
+        let items = match self.select_list(exprs, &mut scope) {
+            Ok(items) => items,
+            Err(e) if e.condition().starts_with("UNRESOLVED_COLUMN") => {
+                return self.project_over_generator(rel, exprs)?.ok_or(e);
+            }
+            Err(e) => return Err(e),
+        };
         let aggregates = |item: &Item| match item {
             Item::Value { typed, .. } => contains_aggregate(&typed.expr),
             Item::Generator { generator, .. } => contains_aggregate(&generator.list),
@@ -52,6 +58,33 @@ impl Analyzer<'_> {
             return self.global_aggregate(rel, items);
         }
         self.project_items(rel, items)
+    }
+
+    /// A select list with a generator whose columns later entries use: the generator goes first.
+    fn project_over_generator(&mut self, rel: &Rel, exprs: &[Expr]) -> Result<Option<Rel>> {
+        let named = |e: &Expr| match e.unpositioned() {
+            Expr::Alias { child, names, .. } => match child.unpositioned() {
+                Expr::Function(f) => Some((f.clone(), names.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        if exprs.iter().any(|e| matches!(e.unpositioned(), Expr::Star(_) | Expr::Regex { .. })) {
+            return Ok(None);
+        }
+        for (i, expr) in exprs.iter().enumerate() {
+            let Some((call, names)) = named(expr) else { continue };
+            let Some(generator) = self.generator(&call, &mut Scope::new(rel, "SELECT"))? else { continue };
+            if contains_aggregate(&generator.list) {
+                return Ok(None);
+            }
+            let (generated, columns) = self.generate(rel, generator, &names)?;
+            let mut list = exprs[..i].to_vec();
+            list.extend(columns.iter().map(|c| Expr::attribute(vec![c.name.clone()])));
+            list.extend_from_slice(&exprs[i + 1..]);
+            return self.project_windowed(&generated, &list).map(Some);
+        }
+        Ok(None)
     }
 
     /// A projection of typed entries; generators and window functions get operators of their own.
@@ -157,8 +190,18 @@ impl Analyzer<'_> {
             exprs.extend(keys.into_iter().map(|(key, column)| key.alias(column.schema_name().to_string())));
             source.plan = project(exprs, &source.plan)?;
         }
-        let exprs: Vec<DfExpr> = found.into_iter().map(|(e, _)| e).collect();
-        let plan = LogicalPlanBuilder::window_plan(source.plan.clone(), exprs).map_err(from_datafusion)?;
+        let (exprs, renamed): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|(e, name)| e.schema_name().to_string() == *name);
+        let mut below = source.plan.clone();
+        for (expr, name) in renamed {
+            let mut columns = plan_columns(&below);
+            let own = DfExpr::Column(datafusion::common::Column::new_unqualified(expr.schema_name().to_string()));
+            below = LogicalPlanBuilder::window_plan(below, vec![expr]).map_err(from_datafusion)?;
+            columns.push(own.alias(name));
+            below = project(columns, &below)?;
+        }
+        let exprs: Vec<DfExpr> = exprs.into_iter().map(|(e, _)| e).collect();
+        let plan = LogicalPlanBuilder::window_plan(below, exprs).map_err(from_datafusion)?;
         let mut lifted = Rel::new(plan, rel.output.clone(), Made::Opaque, &[rel]);
         lifted.hidden = rel.hidden.clone();
         lifted.tree = rel.tree.clone();
@@ -236,7 +279,11 @@ impl Analyzer<'_> {
                     Some((_, name)) => name.clone(),
                     None => {
                         // DataFusion names the columns of a window operator itself.
-                        let name = e.schema_name().to_string();
+                        let mut name = e.schema_name().to_string();
+                        // It leaves out what becomes of nulls.
+                        if found.iter().any(|(_, other)| *other == name) {
+                            name = format!("{name}#{}", found.len());
+                        }
                         found.push((e, name.clone()));
                         name
                     }

@@ -84,6 +84,7 @@ impl Analyzer<'_> {
             Ok(orders)
                 if !orders.iter().any(|o| contains_aggregate(&o.typed.expr) || contains_window(&o.typed.expr)) =>
             {
+                refuse_subqueries(&orders)?;
                 return Ok(sorted(rel, rel, &orders));
             }
             Err(e) if !self.needs.is_empty() => {
@@ -146,6 +147,15 @@ impl Analyzer<'_> {
 
     pub(super) fn qualify(&mut self, input: &Plan, condition: &Expr) -> Result<Rel> {
         let rel = self.relation(input)?;
+        let selected: &[Expr] = match &input.node {
+            spark::Node::Project { exprs, .. } => exprs,
+            spark::Node::Aggregate(aggregate) => &aggregate.aggregates,
+            _ => &[],
+        };
+        if !selected.iter().chain([condition]).any(has_window) {
+            return Err(Error::analysis("QUALIFY_REQUIRES_WINDOW_FUNCTION")
+                .with_message("QUALIFY filters by window functions, and there is none here or in the select list."));
+        }
         let (typed, source) = self.resolve_reaching(&rel, "QUALIFY", |this, scope| this.condition(condition, scope))?;
         let mut values: Vec<_> = source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
         values.push((typed, None, "qualify".into()));
@@ -154,6 +164,22 @@ impl Analyzer<'_> {
             return Err(Error::internal("the condition is a column"));
         };
         self.filter_typed(&wide, flag, &rel)
+    }
+}
+
+/// True if a window function is written in `expr`.
+fn has_window(expr: &Expr) -> bool {
+    match expr {
+        Expr::Window { .. } => true,
+        Expr::At { child, .. }
+        | Expr::Alias { child, .. }
+        | Expr::Cast { child, .. }
+        | Expr::ExtractValue { child, .. } => has_window(child),
+        Expr::Function(f) => f.args.iter().any(has_window),
+        Expr::Row(values) => values.iter().any(has_window),
+        // What is not spelled out here cannot be looked into.
+        Expr::Text(_) | Expr::Identifier { .. } => true,
+        _ => false,
     }
 }
 

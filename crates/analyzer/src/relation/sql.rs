@@ -6,7 +6,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr as DfExpr;
 use functions::{Typed, cast, coerce};
 use spark::expr::{CastMode, UnresolvedFunction};
-use spark::types::StructType;
+use spark::types::{DataType, StructType};
 use spark::{Error, Expr, Node, Plan, Result};
 
 use crate::context::{Analyzer, Parameters};
@@ -44,7 +44,7 @@ impl Analyzer<'_> {
         }
         for (at, expr) in positional.iter().enumerate() {
             let typed = self.resolve(expr, &mut Scope::new(&empty, "SQL arguments"));
-            parameters.positional.push(typed.map_err(|e| no_constant(e, &format!("_{at}")))?);
+            parameters.positional.push(typed.map_err(|e| no_constant(e, &format!("_pos_{at}")))?);
         }
         Ok(parameters)
     }
@@ -104,7 +104,7 @@ impl Analyzer<'_> {
         self.views.pop();
         let mut typed = result?;
         if let Some(returns) = returns {
-            typed = cast::explicit(&typed, returns, CastMode::Session, &self.settings)?;
+            typed = self.cast_of_function(&typed, returns)?;
         }
         let typed = typed.named(format!("{}({})", function.name.join("."), names.join(", ")));
         if scope.clause == "VALUES" {
@@ -117,6 +117,19 @@ impl Analyzer<'_> {
         }
         self.note_subqueries(&typed.expr);
         Ok(typed)
+    }
+
+    /// A function's argument or result under its declared type.
+    ///
+    /// # Errors
+    /// `DATATYPE_MISMATCH.*` of the value alone, if there is no such cast.
+    fn cast_of_function(&self, typed: &Typed, to: &DataType) -> Result<Typed> {
+        cast::explicit(typed, to, CastMode::Session, &self.settings).map_err(|e| {
+            match e.condition().starts_with("DATATYPE_MISMATCH.CAST_") {
+                true => e.param("sqlExpr", format!("\"{}\"", typed.name)),
+                false => e,
+            }
+        })
     }
 
     /// A subquery that is a function's body may stand beside aggregates where one of the query's own may not.
@@ -232,10 +245,9 @@ impl Analyzer<'_> {
         let parameters: Vec<&str> = function.parameters.iter().map(|p| p.0.as_str()).collect();
         crate::expr::function::check_named(&quoted(&function.name), &parameters, args)?;
         if args.len() > function.parameters.len() || (args.len() < required && !args.iter().any(is_named)) {
-            let expected = if args.len() < required { required } else { function.parameters.len() };
             return Err(Error::analysis("WRONG_NUM_ARGS.WITHOUT_SUGGESTION")
                 .param("functionName", quoted(&function.name))
-                .param("expectedNum", expected.to_string())
+                .param("expectedNum", function.parameters.len().to_string())
                 .param("actualNum", args.len().to_string())
                 .param("docroot", "https://spark.apache.org/docs/latest"));
         }
@@ -254,6 +266,7 @@ impl Analyzer<'_> {
             };
             let typed = self.resolve(&expr, scope)?;
             let printed = typed.name.clone();
+            self.cast_of_function(&typed, ty)?;
             let typed = coerce::cast_implicitly(&typed, ty, &self.settings).named(printed);
             out.push((name.clone(), typed));
         }

@@ -102,7 +102,7 @@ fn lambda(call: &mut LambdaCall, i: usize, params: &Parameters) -> Result<TypedL
             .param("expectedNumArgs", count.to_string())
             .param("actualNumArgs", params.len().to_string())
             .with_message(format!("The lambda has {count} parameters; {} are given.", params.len()))
-            .at(call.origin.as_ref()));
+            .at(call.lambda_origin(i).or(call.origin.as_ref())));
     }
     if let Some(typed) = call.lambda(i, params)? {
         return Ok(typed);
