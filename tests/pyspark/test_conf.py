@@ -81,10 +81,12 @@ def test_partitions_have_locations(spark, tmp_path):
         assert ask("SELECT * FROM conf_p") == [(7, 1)]
         assert ask("INSERT OVERWRITE conf_p PARTITION (d=2) VALUES (9)") == []
         assert ask("SELECT * FROM conf_p ORDER BY d") == [(7, 1), (9, 2)]
-        assert ask("INSERT INTO conf_p VALUES (1, 1)") == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
+        assert ask("INSERT INTO conf_p VALUES (1, 1), (3, 3)") == []
+        assert ask("SELECT * FROM conf_p ORDER BY a") == [(1, 1), (3, 3), (7, 1), (9, 2)]
+        assert not list((tmp_path / "one").glob("d=*"))
         assert ask(f"ALTER TABLE conf_p PARTITION (d=9) SET LOCATION '{tmp_path}'") == "PARTITIONS_NOT_FOUND"
         assert ask("ALTER TABLE conf_p DROP PARTITION (d=1)") == []
-        assert ask("SHOW PARTITIONS conf_p") == [("d=2",)]
+        assert ask("SHOW PARTITIONS conf_p") == [("d=2",), ("d=3",)]
         assert list((tmp_path / "one").glob("*.parquet")), "a folder of its own is not the table's to remove"
     finally:
         ask("DROP TABLE conf_p")

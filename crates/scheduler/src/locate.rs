@@ -17,9 +17,10 @@ pub fn at_name(error: Error, text: &str, options: &ParseOptions) -> Error {
     }
     let condition = error.condition();
     // A value that does not fit where the statement puts it, and columns that it does not find.
-    let stores = is(&["DECLARE", "SET", "ALTER", "SHOW", "TRUNCATE", "DESCRIBE", "DESC", "ANALYZE"]) && matches!(condition, "CAST_INVALID_INPUT" | "CAST_OVERFLOW");
-    let alters =
-        is(&["ALTER"]) && (condition == "NOT_SUPPORTED_CHANGE_COLUMN" || condition.starts_with("UNRESOLVED_COLUMN"));
+    let stores = is(&["DECLARE", "SET", "ALTER", "SHOW", "TRUNCATE", "DESCRIBE", "DESC", "ANALYZE"])
+        && matches!(condition, "CAST_INVALID_INPUT" | "CAST_OVERFLOW" | "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION");
+    let alters = is(&["ALTER", "COMMENT"])
+        && (condition == "NOT_SUPPORTED_CHANGE_COLUMN" || condition.starts_with("UNRESOLVED_COLUMN"));
     if stores || alters {
         return error.at(sql::whole_origin(text, options).as_ref());
     }

@@ -1,5 +1,8 @@
 //! The parts of statements that define, change and describe objects.
 
+use std::sync::Arc;
+
+use crate::Origin;
 use crate::expr::Expr;
 use crate::plan::{Options, Plan};
 use crate::types::{DataType, StructField};
@@ -244,6 +247,8 @@ pub struct Insert {
     pub mode: InsertMode,
     pub schema_evolution: bool,
     pub query: Plan,
+    /// What stands before the rows.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// What an insert does with the rows that are there.
@@ -332,6 +337,7 @@ pub enum Show {
     Partitions {
         table: Vec<String>,
         partition: PartitionSpec,
+        as_json: bool,
     },
     TableProperties {
         table: Vec<String>,

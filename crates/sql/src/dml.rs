@@ -103,8 +103,10 @@ impl Parser<'_> {
             mode: if overwrite { InsertMode::Overwrite } else { InsertMode::Append },
             schema_evolution,
             query: Node::OneRow.into(),
+            origin: None,
         };
         self.insert_clauses(mark, &mut insert)?;
+        insert.origin = Some(self.origin(mark));
         let dynamic = insert.partition.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str());
         let dynamic: Vec<&str> = dynamic.collect();
         if insert.if_partition_not_exists && !dynamic.is_empty() {
@@ -112,7 +114,8 @@ impl Parser<'_> {
             self.later(crate::error::not_allowed(message));
         }
         if insert.if_partition_not_exists && !overwrite {
-            self.later(crate::error::refusal("INSERT INTO ... IF NOT EXISTS"));
+            let refused = crate::error::refusal("INSERT INTO ... IF NOT EXISTS");
+            self.later(refused.at(Some(&self.origin(mark))));
         }
         insert.query = self.insert_source(from)?;
         Ok(Command::Insert(Box::new(insert)))
@@ -235,7 +238,18 @@ impl Parser<'_> {
     }
 
     fn partition_value(&mut self) -> Result<Expr> {
-        self.value_or_default()
+        let mark = self.mark();
+        let value = self.value_or_default()?;
+        let is_constant = |e: &Expr| matches!(e.unpositioned(), Expr::Literal(_) | Expr::Default | Expr::Parameter(_));
+        let negated = match value.unpositioned() {
+            Expr::Function(f) if f.is_operator && f.name == ["negative"] => f.args.iter().all(is_constant),
+            _ => false,
+        };
+        if negated || is_constant(&value) || self.mark() <= mark + 1 {
+            return Ok(value);
+        }
+        self.reset(mark + 1);
+        Err(self.syntax_error())
     }
 
     /// A table that rows are changed in, with its alias.

@@ -20,7 +20,8 @@ impl Parser<'_> {
             Kw::PARTITIONS => {
                 self.advance();
                 let table = self.object_name()?;
-                Show::Partitions { table, partition: self.full_partition()? }
+                let partition = self.full_partition()?;
+                Show::Partitions { table, partition, as_json: self.eat_kws(&[Kw::AS, Kw::JSON]) }
             }
             Kw::TBLPROPERTIES => {
                 self.advance();

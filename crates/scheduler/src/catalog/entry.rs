@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use planner::source::Registry;
 use serde::{Deserialize, Serialize};
-use spark::Result;
 use spark::plan::Options;
 use spark::types::StructType;
+use spark::{Node, Plan, Result};
+use sql::ParseOptions;
+
+/// The property that keeps what `CLUSTER BY` names.
+pub const CLUSTERING: &str = "clusteringColumns";
 
 /// A namespace with everything in it; keys of the maps are names in lower case.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -86,6 +90,28 @@ pub struct ViewEntry {
     /// Whether the session was in ANSI mode when the view was made.
     #[serde(default)]
     pub ansi: Option<bool>,
+    /// The language of the text of a metric view; none where it is a query.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+impl ViewEntry {
+    /// True for a view of metrics.
+    pub fn is_metrics(&self) -> bool {
+        self.language.is_some()
+    }
+
+    /// What the view's text says.
+    ///
+    /// # Errors
+    /// If the text cannot be read, which it could when the view was made.
+    pub fn plan(&self, options: &ParseOptions) -> Result<Plan> {
+        if self.is_metrics() {
+            let view = sql::parse_metric_view(&self.text, options, None)?;
+            return Ok(Plan::from(Node::MetricView(Box::new(view))));
+        }
+        sql::parse_query(&self.text, options)
+    }
 }
 
 /// Statistics of one column.
@@ -130,7 +156,22 @@ impl TableEntry {
         self.properties.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
+    /// The columns that `CLUSTER BY` names.
+    pub fn clustering(&self) -> Vec<Vec<String>> {
+        self.property(CLUSTERING).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     pub fn is_view(&self) -> bool {
         self.kind == Kind::View
+    }
+
+    /// Spark's word for what this is.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Managed => "MANAGED",
+            Kind::External => "EXTERNAL",
+            Kind::View if self.view.as_ref().is_some_and(ViewEntry::is_metrics) => "METRIC_VIEW",
+            Kind::View => "VIEW",
+        }
     }
 }

@@ -4,7 +4,7 @@
 mod entry;
 mod store;
 
-pub use entry::{ColumnStatistics, FunctionEntry, Kind, NamespaceEntry, TableEntry, ViewEntry};
+pub use entry::{CLUSTERING, ColumnStatistics, FunctionEntry, Kind, NamespaceEntry, TableEntry, ViewEntry};
 pub use store::Catalog;
 
 use spark::types::quote_identifier;

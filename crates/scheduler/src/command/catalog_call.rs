@@ -124,7 +124,7 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
             super::partition::recover(session, &place, &entry, (true, false), "ALTER TABLE RECOVER PARTITIONS").await?;
             Ok(Table::empty())
         }
-        Call::RefreshByPath { path } => cache::refresh_path(session, &path).await,
+        Call::RefreshByPath { path } => Ok(cache::refresh_path(session, &path)),
         Call::CreateDatabase { name, if_not_exists, properties } => {
             let take = |key: &str| properties.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v.clone());
             namespace::create(
@@ -146,7 +146,9 @@ async fn run_change(session: &Arc<Session>, call: Call, op: &OperationContext) -
             let scope = spark::command::AnalyzeScope::Table { no_scan };
             super::statistics::analyze(session, &parts(session, &name)?, &Vec::new(), scope).await
         }
-        Call::ListPartitions { table } => show::partitions(session, &parts(session, &table)?, &Vec::new()).await,
+        Call::ListPartitions { table } => {
+            show::one_each("partition", show::partitions(session, &parts(session, &table)?, &Vec::new()).await?)
+        }
         Call::GetTableProperties { table } => {
             let (_, entry) = session.entry(&parts(session, &table)?)?;
             let rows = entry.properties.into_iter().map(|(k, v)| vec![k.into(), v.into()]).collect();
@@ -292,11 +294,12 @@ fn get_table(session: &Session, name: &[String]) -> Result<Table> {
 }
 
 fn list_columns(session: &Session, name: &[String]) -> Result<Table> {
-    let (schema, partitions, bucket) = match session.find(name, &session.settings())? {
-        Found::Temp(_, relation) => (relation.schema, Vec::new(), Vec::new()),
+    let (schema, partitions, bucket, clustered) = match session.find(name, &session.settings())? {
+        Found::Temp(_, relation) => (relation.schema, Vec::new(), Vec::new(), Vec::new()),
         Found::Entry(_, entry) => {
             let bucket = entry.bucket.clone().map(|(columns, _, _)| columns).unwrap_or_default();
-            (entry.schema()?, entry.partition_columns.clone(), bucket)
+            let clustered = entry.clustering().into_iter().filter_map(|parts| parts.first().cloned()).collect();
+            (entry.schema()?, entry.partition_columns.clone(), bucket, clustered)
         }
         Found::Nothing => return Err(table_not_found(name)),
     };
@@ -313,7 +316,7 @@ fn list_columns(session: &Session, name: &[String]) -> Result<Table> {
                 f.nullable.into(),
                 within(&partitions, &f.name).into(),
                 within(&bucket, &f.name).into(),
-                false.into(),
+                within(&clustered, &f.name).into(),
             ]
         })
         .collect();

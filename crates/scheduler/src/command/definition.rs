@@ -35,6 +35,34 @@ pub fn check_storage(create: &CreateTable) -> Result<()> {
         .with_message("STORED AS and ROW FORMAT describe Hive's tables; use USING."))
 }
 
+/// Refuses clauses that do not go together.
+///
+/// # Errors
+/// `CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION`, `SPECIFY_PARTITION_IS_NOT_ALLOWED`,
+/// `SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED`.
+pub fn check_clauses(create: &CreateTable) -> Result<()> {
+    if create.external && create.location.is_none() && !create.options.iter().any(|(k, _)| k == "path") {
+        return Err(
+            Error::parse("CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION").with_message("An external table says where it is.")
+        );
+    }
+    let is_partitioned = !create.partitioning.is_empty() || !create.partition_columns.is_empty();
+    if !create.partitioning.is_empty()
+        && create.query.is_none()
+        && create.columns.is_empty()
+        && create.partition_columns.is_empty()
+    {
+        return Err(
+            Error::analysis("SPECIFY_PARTITION_IS_NOT_ALLOWED").with_message("PARTITIONED BY needs a list of columns.")
+        );
+    }
+    if !create.cluster_by.is_empty() && is_partitioned {
+        return Err(Error::parse("SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED")
+            .with_message("A table is clustered or partitioned, not both."));
+    }
+    Ok(())
+}
+
 /// What only the session can tell about column definitions: generated columns and defaults.
 ///
 /// # Errors
@@ -87,7 +115,10 @@ fn check_type(ty: &DataType, collated_keys: bool) -> Result<()> {
 }
 
 /// A default must be a constant that its column can store.
-async fn check_default(
+///
+/// # Errors
+/// `INVALID_DEFAULT_VALUE`.
+pub async fn check_default(
     session: &Arc<Session>,
     statement: &str,
     column: &ColumnDef,
@@ -128,6 +159,7 @@ pub async fn check_default_value(
     });
     let settings = session.settings();
     let analyzed = session.analyze(&plan, settings.clone()).await.map_err(|e| match e.condition() {
+        "UNRESOLVED_ROUTINE" => e,
         c if c.starts_with("UNRESOLVED_") => error("UNRESOLVED_EXPRESSION"),
         _ => e,
     })?;

@@ -7,7 +7,7 @@ use spark::types::{DataType, StructField, StructType, quote_identifier};
 use spark::{Error, ErrorKind, Result};
 
 use super::show::created;
-use crate::catalog::{GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found};
+use crate::catalog::{GLOBAL_TEMP, SESSION_CATALOG, TableEntry, schema_not_found, table_not_found};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
 use crate::report::{self, Cell, commented};
@@ -34,7 +34,7 @@ pub async fn run(session: &Arc<Session>, describe: Describe) -> Result<Table> {
             let schema = session.analyze(&plan, session.settings()).await?.schema;
             report::table(columns(), schema.fields.iter().map(row).collect())
         }
-        Describe::Procedure { .. } => Err(Error::unsupported("DESCRIBE PROCEDURE")),
+        Describe::Procedure { name } => Err(procedure_not_found(session, &name)),
     }
 }
 
@@ -92,6 +92,13 @@ fn table(
     };
     let schema = entry.schema()?;
     let mut rows: Vec<Vec<Cell>> = schema.fields.iter().map(row).collect();
+    let clustered = entry.clustering();
+    if !clustered.is_empty() {
+        rows.push(line("# Clustering Information", ""));
+        rows.push(vec!["# col_name".into(), "data_type".into(), "comment".into()]);
+        let find = |c: &Vec<String>| schema.fields.iter().find(|f| c.len() == 1 && f.name.eq_ignore_ascii_case(&c[0]));
+        rows.extend(clustered.iter().filter_map(find).map(row));
+    }
     if !entry.partition_columns.is_empty() {
         rows.push(line("# Partition Information", ""));
         rows.push(vec!["# col_name".into(), "data_type".into(), "comment".into()]);
@@ -174,12 +181,7 @@ pub fn details(session: &Session, place: &Place, entry: &TableEntry) -> Result<V
     put("Created Time", created(entry.created_micros));
     put("Last Access", "UNKNOWN".into());
     put("Created By", "Spark 4.3.0".into());
-    let kind = match entry.kind {
-        Kind::Managed => "MANAGED",
-        Kind::External => "EXTERNAL",
-        Kind::View => "VIEW",
-    };
-    put("Type", kind.into());
+    put("Type", entry.kind_name().into());
     let redact = super::show::Redaction::of(session)?;
     let listed = |pairs: &[(String, String)]| redact.listed(pairs).unwrap_or_default();
     if !entry.provider.is_empty() {
@@ -198,6 +200,10 @@ pub fn details(session: &Session, place: &Place, entry: &TableEntry) -> Result<V
     }
     if let Some(view) = &entry.view {
         put("View Text", view.text.clone());
+    }
+    if let Some(language) = entry.view.as_ref().and_then(|view| view.language.clone()) {
+        put("Language", language);
+    } else if let Some(view) = &entry.view {
         put("View Original Text", view.text.clone());
         if !view.schema_mode.is_empty() {
             put("View Schema Mode", view.schema_mode.clone());
@@ -265,6 +271,8 @@ fn one_column(session: &Session, name: &[String], column: &[String], extended: b
     if extended {
         let known = entry.as_ref().and_then(|e| e.column_statistics.get(&field.name.to_lowercase()).cloned());
         rows.extend(statistics_rows(known.unwrap_or_default()));
+        let default = field.metadata.get("CURRENT_DEFAULT").and_then(|v| v.as_str());
+        rows.extend(default.map(|text| ("default", text.to_string())));
     }
     report::table(
         vec![
@@ -348,6 +356,21 @@ pub fn routine_not_found(session: &Session, name: &[String]) -> Error {
             format!("[`system`.`builtin`, `system`.`session`, `spark_catalog`.{}]", quote_identifier(&database)),
         )
         .with_message(format!("There is no function {}.", crate::catalog::shown(name)))
+}
+
+/// Why there is no procedure of that name: the session's catalog has none, and other catalogs there are not.
+pub fn procedure_not_found(session: &Session, name: &[String]) -> Error {
+    match name {
+        [catalog, _, .., _] if catalog.eq_ignore_ascii_case(SESSION_CATALOG) => no_procedures(),
+        _ => routine_not_found(session, name),
+    }
+}
+
+/// `MISSING_CATALOG_ABILITY.PROCEDURES`.
+pub fn no_procedures() -> Error {
+    Error::analysis("MISSING_CATALOG_ABILITY.PROCEDURES")
+        .param("plugin", SESSION_CATALOG)
+        .with_message("The session catalog has no procedures.")
 }
 
 /// A schema as `printSchema` shows it.

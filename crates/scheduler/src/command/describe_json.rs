@@ -3,7 +3,7 @@
 use spark::Result;
 use spark::types::{DataType, StructField, StructType};
 
-use crate::catalog::{Kind, SESSION_CATALOG, TableEntry};
+use crate::catalog::{SESSION_CATALOG, TableEntry};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
 use crate::report;
@@ -122,6 +122,10 @@ fn stored(place: &Place, entry: &TableEntry, partition: Option<&super::partition
             out.text("collation", collation);
         }
         out.text("view_text", &view.text);
+    }
+    if let Some(language) = entry.view.as_ref().and_then(|view| view.language.as_deref()) {
+        out.text("language", language);
+    } else if let Some(view) = &entry.view {
         out.text("view_original_text", &view.text);
         out.text("view_schema_mode", &view.schema_mode);
         out.text("view_catalog_and_namespace", &format!("{}.{}", view.catalog, view.database));
@@ -132,7 +136,7 @@ fn stored(place: &Place, entry: &TableEntry, partition: Option<&super::partition
 }
 
 fn kind_and_layout(out: &mut Object, entry: &TableEntry) {
-    out.text("type", kind(entry.kind));
+    out.text("type", entry.kind_name());
     if !entry.provider.is_empty() {
         out.text("provider", &entry.provider);
     }
@@ -171,15 +175,6 @@ fn tail(out: &mut Object, entry: &TableEntry) {
     }
 }
 
-/// A table's kind by its word.
-pub fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Managed => "MANAGED",
-        Kind::External => "EXTERNAL",
-        Kind::View => "VIEW",
-    }
-}
-
 /// One line of `SHOW TABLES … AS JSON`.
 pub struct Listed {
     pub name: String,
@@ -210,6 +205,24 @@ pub fn tables(listed: Vec<Listed>) -> Result<Table> {
     });
     let mut out = Object::default();
     out.raw("tables", list(items));
+    one(out.end())
+}
+
+/// `SHOW PARTITIONS … AS JSON`, of paths like `p=1/q=x`.
+///
+/// # Errors
+/// None that a user can cause.
+pub fn partitions(paths: &[String]) -> Result<Table> {
+    let unescape = planner::source::partitions::unescape;
+    let one_of = |path: &String| {
+        let mut out = Object::default();
+        for (key, value) in path.split('/').filter_map(|part| part.split_once('=')) {
+            out.text(&unescape(key), &unescape(value));
+        }
+        out.end()
+    };
+    let mut out = Object::default();
+    out.raw("partitions", list(paths.iter().map(one_of)));
     one(out.end())
 }
 

@@ -40,10 +40,16 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     }
     check_partition_spec(&insert, &entry)?;
     let settings = session.settings();
-    let selected = super::partition::select(session, &place, &entry, &insert.partition).await?;
+    let origin = insert.origin.clone();
+    let selected = super::partition::select(session, &place, &entry, &insert.partition).await;
+    let placed = |e: Error| match e.condition() {
+        "PARTITIONS_NOT_FOUND" => e,
+        _ => e.at(origin.as_ref()),
+    };
+    let selected = selected.map_err(placed)?;
     let query = with_defaults(&insert, &entry)?;
     let analyzed = session.analyze(&query, settings.clone()).await?;
-    if overwrite && !dynamic(&settings, &[]) && reads(&analyzed, &entry) {
+    if overwrite && !dynamic(&settings) && reads(&analyzed, &entry) {
         return Err(Error::analysis("UNSUPPORTED_OVERWRITE.TABLE")
             .param("table", shown(&place.parts()))
             .with_message("The rows come from the table that they would overwrite."));
@@ -56,7 +62,9 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
     }
     let target =
         Target { place: &place, entry: &entry, columns: insert.columns.clone(), by_name: insert.by_name, fixed };
-    let rows = arranged(session, &analyzed, &target, &settings).await?;
+    let rows = arranged(session, &analyzed, &target, &settings).await;
+    let rows =
+        rows.map_err(|e| if e.condition().starts_with("UNRESOLVED_COLUMN") { e.at(origin.as_ref()) } else { e })?;
     check_partitions_named(&insert, &place, &entry)?;
     let path = selected.path();
     let known = super::partition::known(&entry, &settings);
@@ -64,7 +72,7 @@ pub async fn run(session: &Arc<Session>, insert: Insert, op: &OperationContext) 
         return Ok(Table::empty());
     }
     let is_full = !path.is_empty() && target.fixed.len() == entry.partition_columns.len();
-    let dynamic = dynamic(&settings, &[]) && !is_full && !entry.partition_columns.is_empty();
+    let dynamic = dynamic(&settings) && !is_full && !entry.partition_columns.is_empty();
     let mode = match (overwrite, dynamic) {
         (false, _) => SaveMode::Append,
         (true, true) => SaveMode::OverwriteDynamic,
@@ -271,11 +279,9 @@ pub async fn into_entry(
 }
 
 /// Whether overwriting leaves the partitions alone that get no rows.
-pub fn dynamic(settings: &Settings, options: &[(String, String)]) -> bool {
-    Options::new(options)
-        .get("partitionOverwriteMode")
-        .or_else(|| settings.conf.get("spark.sql.sources.partitionOverwriteMode"))
-        .is_some_and(|m| m.eq_ignore_ascii_case("dynamic"))
+pub fn dynamic(settings: &Settings) -> bool {
+    let mode = settings.conf.get("spark.sql.sources.partitionOverwriteMode");
+    mode.is_some_and(|m| m.eq_ignore_ascii_case("dynamic"))
 }
 
 /// Where rows go, and how their columns are matched.
@@ -309,6 +315,10 @@ pub async fn arranged(
                 .with_message(format!("The column {name} is listed twice.")));
         }
     }
+    if target.columns.iter().any(|n| is_fixed(n)) {
+        let given: Vec<&str> = target.columns.iter().map(String::as_str).collect();
+        return Err(partition_arity(target, &given));
+    }
     let wanted: Vec<&StructField> = if target.columns.is_empty() {
         schema.fields.iter().filter(|f| !is_fixed(&f.name)).collect()
     } else {
@@ -329,7 +339,7 @@ pub async fn arranged(
                 let typed = &analyzed.schema.fields[column];
                 stored(DfExpr::Column(Column::from((qualifier, arrow))), typed, field, target, settings)?
             }
-            (None, Some((_, value))) => constant(session, value.clone(), field).await?,
+            (None, Some((_, value))) => limited(constant(session, value.clone(), field).await?, field, settings),
             (None, None) => {
                 check_missing(field, target, settings)?;
                 constant(session, default_of(field), field).await?
@@ -354,6 +364,12 @@ fn check_missing(field: &StructField, target: &Target<'_>, settings: &Settings) 
         .param("tableName", shown(&target.place.parts()))
         .param("colName", quote_identifier(&field.name))
         .with_message(format!("The query gives no value for the column {}.", field.name)))
+}
+
+/// The table's spelling of a column's name.
+fn wanted_name(wanted: &[&StructField], given: &StructField, settings: &Settings) -> String {
+    let same = |w: &&&StructField| planner::source::same_name(&w.name, &given.name, settings.case_sensitive);
+    wanted.iter().find(same).map_or_else(|| given.name.clone(), |w| w.name.clone())
 }
 
 fn unknown_column(name: &str, schema: &StructType) -> Error {
@@ -381,7 +397,7 @@ fn matched(
             if given[..i].iter().any(same) {
                 return Err(Error::analysis("INCOMPATIBLE_DATA_FOR_TABLE.AMBIGUOUS_COLUMN_NAME")
                     .param("tableName", shown(&target.place.parts()))
-                    .param("colName", quote_identifier(&field.name))
+                    .param("colName", quote_identifier(&wanted_name(wanted, field, settings)))
                     .with_message(format!("The query has two columns called {}.", field.name)));
             }
         }
@@ -403,7 +419,8 @@ fn matched(
         return Ok((0..wanted.len()).map(Some).collect());
     }
     if !target.fixed.is_empty() && target.columns.is_empty() {
-        return Err(partition_arity(target, given));
+        let given: Vec<&str> = given.iter().map(|f| f.name.as_str()).collect();
+        return Err(partition_arity(target, &given));
     }
     let sub = if given.len() < wanted.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
     let names = |all: Vec<&str>| all.into_iter().map(quote_identifier).collect::<Vec<_>>().join(", ");
@@ -414,14 +431,14 @@ fn matched(
         .with_message("The query has another number of columns than the table."))
 }
 
-fn partition_arity(target: &Target<'_>, given: &[StructField]) -> Error {
+fn partition_arity(target: &Target<'_>, given: &[&str]) -> Error {
     let names = |all: Vec<&str>| all.into_iter().map(quote_identifier).collect::<Vec<_>>().join(", ");
     let columns = target.entry.schema().map(|s| s.fields).unwrap_or_default();
     Error::analysis("INSERT_PARTITION_COLUMN_ARITY_MISMATCH")
         .param("tableName", shown(&target.place.parts()))
         .param("tableColumns", names(columns.iter().map(|f| f.name.as_str()).collect()))
         .param("staticPartCols", names(target.fixed.iter().map(|(n, _)| n.as_str()).collect()))
-        .param("dataColumns", names(given.iter().map(|f| f.name.as_str()).collect()))
+        .param("dataColumns", names(given.to_vec()))
         .with_message("The query has another number of columns than the table has besides the fixed ones.")
 }
 
@@ -457,8 +474,13 @@ fn stored(
             functions::cast::stored(cast.expr, &to.name)
         }
     };
+    Ok(limited(expr, to, settings))
+}
+
+/// [`of_length`], unless the session takes `CHAR` and `VARCHAR` for strings.
+fn limited(expr: DfExpr, to: &StructField, settings: &Settings) -> DfExpr {
     let as_strings = settings.conf.get_bool("spark.sql.legacy.charVarcharAsString", false);
-    Ok(if as_strings { expr } else { of_length(expr, to) })
+    if as_strings { expr } else { of_length(expr, to) }
 }
 
 /// Strings as a `CHAR` or `VARCHAR` column stores them.

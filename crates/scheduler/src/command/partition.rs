@@ -30,10 +30,14 @@ pub struct Selected {
 impl Selected {
     /// `` PARTITION (`p` = 1, `q` = x) ``.
     fn shown(&self) -> String {
+        self.shown_with(NULL_FOLDER)
+    }
+
+    fn shown_with(&self, null: &str) -> String {
         let parts: Vec<String> = self
             .values
             .iter()
-            .map(|(c, v)| format!("{} = {}", quote_identifier(c), v.as_deref().unwrap_or(NULL_FOLDER)))
+            .map(|(c, v)| format!("{} = {}", quote_identifier(c), v.as_deref().unwrap_or(null)))
             .collect();
         format!("PARTITION ({})", parts.join(", "))
     }
@@ -118,7 +122,10 @@ pub async fn select(
         let field = schema.fields.iter().find(|f| is(&f.name, column));
         let ty = field.map_or(DataType::STRING, |f| f.data_type.clone());
         let name = field.map_or_else(|| column.clone(), |f| f.name.clone());
-        values.push((name, text_of(session, value.clone(), ty).await?));
+        let text = text_of(session, value.clone(), ty).await?;
+        let declared = field.and_then(|f| f.metadata.get("__CHAR_VARCHAR_TYPE_STRING")).and_then(|v| v.as_str());
+        let fit = |text: String| functions::families::string::limit::fitted_to(text, declared.unwrap_or_default());
+        values.push((name, text.map(fit).transpose()?));
     }
     let is_full = values.len() == entry.partition_columns.len();
     Ok(Selected { values, is_full })
@@ -151,7 +158,7 @@ async fn text_of(session: &Arc<Session>, value: Expr, ty: DataType) -> Result<Op
     let cast = |child: Expr, to: DataType| Expr::Cast { child: Box::new(child), to, mode: CastMode::Session };
     let plan = spark::Plan::from(spark::plan::Node::Project {
         input: spark::Plan::boxed(spark::plan::Node::OneRow),
-        exprs: vec![cast(cast(value, ty), DataType::STRING).alias("v")],
+        exprs: vec![cast(cast(cast(value, DataType::STRING), ty), DataType::STRING).alias("v")],
     });
     let rows = session.query_rows(&plan, &session.settings()).await?;
     let analyzer::Answer::Rows(rows) = rows else { return Err(Error::internal("a constant is a row")) };
@@ -412,10 +419,9 @@ pub async fn drop(
     }
     let gone: BTreeSet<String> = all.iter().filter(is_there).map(Selected::path).collect();
     for path in gone.iter().filter(|_| entry.kind == Kind::Managed) {
-        // Of a folder of its own only the files are the partition's; it stays with what else is in it.
-        match registry.get(path).and_then(|p| p.location.as_ref()) {
-            Some(location) => empty(location)?,
-            None => remove(&folder(entry)?.join(path))?,
+        // What is in a folder of its own is not the table's to remove.
+        if registry.get(path).is_some_and(|p| p.location.is_none()) {
+            remove(&folder(entry)?.join(path))?;
         }
     }
     change(session, place, |all| all.change().retain(|p, _| !gone.contains(p)))
@@ -478,7 +484,7 @@ pub async fn truncate(session: &Arc<Session>, place: &Place, entry: &TableEntry,
     let selected = select(session, place, entry, spec).await?.checked()?;
     let meant: Vec<(&String, &Partition)> = registry.iter().filter(|(p, _)| selected.holds(p)).collect();
     if meant.is_empty() && selected.is_full {
-        return Err(missing(&[&selected], place));
+        return Err(not_found(&selected.shown_with("null"), &shown(&place.parts()[1..])));
     }
     for (path, partition) in meant {
         empty_partition(entry, path, partition)?;

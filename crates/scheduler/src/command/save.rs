@@ -22,6 +22,10 @@ pub async fn save_as_table(
     name: &[String],
     op: &OperationContext,
 ) -> Result<Table> {
+    if !write.cluster_by.is_empty() && write.bucket_by.is_some() {
+        return Err(Error::analysis("SPECIFY_CLUSTER_BY_WITH_BUCKETING_IS_NOT_ALLOWED")
+            .with_message("A table is clustered or bucketed, not both."));
+    }
     if !write.cluster_by.is_empty() && !write.partition_by.is_empty() {
         return Err(Error::analysis("SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED")
             .with_message("A table is clustered or partitioned, not both."));
@@ -184,6 +188,7 @@ async fn create(
             .with_message(format!("The partition column {name} is not among the columns of the table.")));
     }
     entry.schema_json = table::ordered(&analyzed.schema, &entry.partition_columns).to_json().to_string();
+    super::definition::check_layout(place, &entry)?;
     insert::into_new(session, place, entry, &analyzed, op).await
 }
 
@@ -241,7 +246,7 @@ pub async fn insert_into(
     }
     let (place, entry) = session.table_entry(name, "INSERT").map_err(|e| with_builtin_path(session, e))?;
     let overwrite = write.mode.eq_ignore_ascii_case("overwrite");
-    let mode = match (overwrite, dynamic(&session.settings(), &write.options) && !entry.partition_columns.is_empty()) {
+    let mode = match (overwrite, dynamic(&session.settings()) && !entry.partition_columns.is_empty()) {
         (false, _) => SaveMode::Append,
         (true, true) => SaveMode::OverwriteDynamic,
         (true, false) => SaveMode::Overwrite,

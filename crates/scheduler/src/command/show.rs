@@ -8,7 +8,9 @@ use spark::types::{DataType, quote_if_needed};
 use spark::{Error, Result};
 
 use super::{describe, describe_json};
-use crate::catalog::{GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_not_found};
+use crate::catalog::{
+    GLOBAL_TEMP, Kind, SESSION_CATALOG, TableEntry, ViewEntry, schema_not_found, shown, table_not_found,
+};
 use crate::naming::{Found, Place};
 use crate::operation::Table;
 use crate::report::{self, Cell, column, matches, text};
@@ -56,7 +58,10 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
         }
         Show::TableExtended { namespace, pattern, .. } => table_extended(session, namespace, &pattern).await,
         Show::Columns { table, namespace } => columns(session, table, namespace),
-        Show::Partitions { table, partition } => partitions(session, &table, &partition).await,
+        Show::Partitions { table, partition, as_json } => {
+            let names = partitions(session, &table, &partition).await?;
+            if as_json { describe_json::partitions(&names) } else { one_each("partition", names) }
+        }
         Show::TableProperties { table, key } => properties(session, &table, key),
         Show::CreateTable { table, as_serde: true } => {
             if matches!(session.find(&table, &session.settings())?, Found::Entry(_, entry) if entry.is_view()) {
@@ -80,9 +85,7 @@ pub async fn run(session: &Arc<Session>, show: Show) -> Result<Table> {
             )
         }
         Show::CachedTables => Err(Error::unsupported("SHOW CACHED TABLES")),
-        Show::Procedures { .. } => Err(Error::analysis("MISSING_CATALOG_ABILITY.PROCEDURES")
-            .param("plugin", SESSION_CATALOG)
-            .with_message("The session catalog has no procedures.")),
+        Show::Procedures { .. } => Err(super::describe::no_procedures()),
         Show::Collations { pattern } => collations(session, pattern.as_deref()).await,
     }
 }
@@ -108,7 +111,7 @@ fn check_function_filter(session: &Session, namespace: Option<&[String]>, name: 
 
 /// A row of a listing for JSON, with the kind where it is wanted.
 fn listed((namespace, name, temporary, entry): Row, extended: bool) -> describe_json::Listed {
-    let kind = entry.map_or("VIEW", |e| describe_json::kind(e.kind));
+    let kind = entry.map_or("VIEW", |e| e.kind_name());
     describe_json::Listed { name, namespace, temporary, kind: extended.then_some(kind) }
 }
 
@@ -260,11 +263,20 @@ fn columns(session: &Session, table: Vec<String>, namespace: Option<Vec<String>>
     report::table(vec![text("col_name", false)], schema.fields.into_iter().map(|f| vec![f.name.into()]).collect())
 }
 
+/// A column of texts.
+pub fn one_each(name: &str, values: Vec<String>) -> Result<Table> {
+    report::table(vec![text(name, false)], values.into_iter().map(|v| vec![v.into()]).collect())
+}
+
+/// `p=1/q=x` of every partition that is meant.
+///
+/// # Errors
+/// For a table without a registry of partitions.
 pub async fn partitions(
     session: &Arc<Session>,
     table: &[String],
     spec: &spark::command::PartitionSpec,
-) -> Result<Table> {
+) -> Result<Vec<String>> {
     let (place, entry) = session.table_entry(table, "SHOW PARTITIONS")?;
     if entry.partition_columns.is_empty() {
         return Err(Error::analysis("INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY")
@@ -274,7 +286,7 @@ pub async fn partitions(
     let registry = super::partition::partitioned(session, &place, &entry, "SHOW PARTITIONS")?;
     let selected = super::partition::select(session, &place, &entry, spec).await?;
     let names = registry.iter().map(|(path, _)| path.clone()).filter(|n| selected.holds(n));
-    report::table(vec![text("partition", false)], names.map(|n| vec![n.into()]).collect())
+    Ok(names.collect())
 }
 
 fn properties(session: &Session, table: &[String], key: Option<String>) -> Result<Table> {
@@ -369,6 +381,11 @@ pub fn create_statement(session: &Session, place: &Place, entry: &TableEntry) ->
     let schema = entry.schema()?;
     let comment = |c: &str| format!(" COMMENT '{}'", c.replace('\\', "\\\\").replace('\'', "\\'"));
     let mut out = String::new();
+    if entry.view.as_ref().is_some_and(ViewEntry::is_metrics) {
+        return Err(Error::analysis("UNSUPPORTED_SHOW_CREATE_TABLE.ON_METRIC_VIEW")
+            .param("tableName", shown(std::slice::from_ref(&place.name)))
+            .with_message("SHOW CREATE TABLE does not show views of metrics."));
+    }
     if let Some(view) = &entry.view {
         let columns: Vec<String> = schema
             .fields
@@ -419,6 +436,11 @@ pub fn create_statement(session: &Session, place: &Place, entry: &TableEntry) ->
     if !entry.partition_columns.is_empty() {
         let names: Vec<String> = entry.partition_columns.iter().map(|c| quote_if_needed(c)).collect();
         out.push_str(&format!("PARTITIONED BY ({})\n", names.join(", ")));
+    }
+    let clustered: Vec<String> =
+        entry.clustering().iter().map(|c| c.iter().map(|p| quote_if_needed(p)).collect::<Vec<_>>().join(".")).collect();
+    if !clustered.is_empty() {
+        out.push_str(&format!("PARTITIONED BY (cluster_by({}))\n", clustered.join(", ")));
     }
     if let Some((columns, sort, buckets)) = &entry.bucket {
         let sorted = if sort.is_empty() { String::new() } else { format!("\nSORTED BY ({})", sort.join(", ")) };

@@ -10,7 +10,9 @@ use spark::types::{DataType, Metadata, StructField, StructType, quote_identifier
 use spark::{Error, Result};
 
 use super::{folders, partition};
-use crate::catalog::{Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_exists, table_not_found};
+use crate::catalog::{
+    CLUSTERING, Kind, SESSION_CATALOG, TableEntry, schema_not_found, shown, table_exists, table_not_found,
+};
 use crate::naming::{Found, Place, check_name};
 use crate::operation::{OperationContext, Table};
 use crate::session::Session;
@@ -25,20 +27,7 @@ pub async fn create(session: &Arc<Session>, mut create: CreateTable, op: &Operat
     let namespace = session.engine().shared().catalog.namespace(&place.namespace);
     create.collation = create.collation.or_else(|| namespace?.collation);
     super::definition::check_storage(&create)?;
-    if create.external && create.location.is_none() && !create.options.iter().any(|(k, _)| k == "path") {
-        return Err(
-            Error::parse("CREATE_EXTERNAL_TABLE_WITHOUT_LOCATION").with_message("An external table says where it is.")
-        );
-    }
-    if create.query.is_none()
-        && create.columns.is_empty()
-        && create.partition_columns.is_empty()
-        && !create.partitioning.is_empty()
-    {
-        return Err(
-            Error::analysis("SPECIFY_PARTITION_IS_NOT_ALLOWED").with_message("PARTITIONED BY needs a list of columns.")
-        );
-    }
+    super::definition::check_clauses(&create)?;
     check_name(&place.name)?;
     let catalog = &session.engine().shared().catalog;
     if !catalog.has_namespace(&place.namespace) {
@@ -77,7 +66,7 @@ pub async fn create(session: &Arc<Session>, mut create: CreateTable, op: &Operat
         return Err(functions::cast::time_switched_off());
     }
     let partitions = entry.partition_columns.clone();
-    check_columns(&analyzed.schema, &partitions, true, &place)?;
+    check_columns(&analyzed.schema, &partitions, false, &place)?;
     entry.schema_json = ordered(&analyzed.schema, &partitions).to_json().to_string();
     super::definition::check_layout(&place, &entry)?;
     check_provider_types(&entry)?;
@@ -130,10 +119,12 @@ pub fn like(
     properties: spark::plan::Options,
 ) -> Result<Table> {
     let place = session.place(name)?;
-    let (schema, partitions, format) = match session.find(source, &session.settings())? {
-        Found::Temp(_, view) => (view.schema, Vec::new(), None),
+    let (schema, partitions, format, options) = match session.find(source, &session.settings())? {
+        Found::Temp(_, view) => (view.schema, Vec::new(), None, Vec::new()),
         Found::Entry(_, entry) => {
-            (entry.schema()?, entry.partition_columns.clone(), (!entry.is_view()).then_some(entry.provider))
+            let format = (!entry.is_view()).then_some(entry.provider);
+            let schema = crate::snapshot::parse_json_schema(&entry.schema_json)?;
+            (schema, entry.partition_columns, format, entry.options)
         }
         Found::Nothing => return Err(table_not_found(source)),
     };
@@ -155,7 +146,7 @@ pub fn like(
             Some(path) => folders::located_in(session, &place.namespace, &path)?,
             None => default_location(session, &place)?,
         },
-        options: Vec::new(),
+        options,
         properties,
         comment: None,
         created_micros: chrono::Utc::now().timestamp_micros(),
@@ -264,6 +255,10 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         Some(path) => folders::located_in(session, &place.namespace, &path)?,
         None => default_location(session, place)?,
     };
+    let mut properties = create.properties.clone();
+    if !create.cluster_by.is_empty() {
+        properties.push((CLUSTERING.to_string(), serde_json::Value::from(create.cluster_by.clone()).to_string()));
+    }
     let entry = TableEntry {
         name: place.name.clone(),
         kind,
@@ -273,7 +268,7 @@ fn entry_of(session: &Session, place: &Place, create: &CreateTable) -> Result<Ta
         bucket,
         location,
         options: create.options.iter().filter(|(k, _)| !k.eq_ignore_ascii_case("path")).cloned().collect(),
-        properties: create.properties.clone(),
+        properties,
         comment: create.comment.clone(),
         created_micros: chrono::Utc::now().timestamp_micros(),
         owner: session.user().to_string(),
@@ -502,17 +497,20 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
         AlterTableAction::ClusterBy(columns) => {
             let text = columns.map(|c| serde_json::Value::from(c).to_string());
             catalog.update_table(&place.namespace, &place.name, |t| {
-                t.properties.retain(|(k, _)| k != "clusteringColumns");
-                t.properties.extend(text.map(|text| ("clusteringColumns".to_string(), text)));
+                t.properties.retain(|(k, _)| k != CLUSTERING);
+                t.properties.extend(text.map(|text| (CLUSTERING.to_string(), text)));
                 Ok(())
             })?;
         }
         AlterTableAction::SetProperties(properties) => catalog.update_table(&place.namespace, &place.name, |t| {
+            let (comments, properties): (Vec<_>, Vec<_>) = properties.into_iter().partition(|(k, _)| k == "comment");
+            t.comment = comments.into_iter().next_back().map(|(_, text)| text).or(t.comment.take());
             t.properties.retain(|(k, _)| !properties.iter().any(|(s, _)| s == k));
             t.properties.extend(properties);
             Ok(())
         })?,
         AlterTableAction::UnsetProperties { keys, .. } => catalog.update_table(&place.namespace, &place.name, |t| {
+            t.comment = t.comment.take().filter(|_| !keys.iter().any(|k| k == "comment"));
             t.properties.retain(|(k, _)| !keys.contains(k));
             Ok(())
         })?,
@@ -670,10 +668,13 @@ async fn alter_column(
     if let Some(to @ DataType::String { .. }) = &change.data_type
         && matches!(declared, DataType::String { .. })
         && *to != declared
+        && *to != DataType::STRING
     {
         return set_type(session, place, &name, to);
     }
+    let keeps = matches!(declared, DataType::String { .. }) && change.data_type == Some(DataType::STRING);
     if let Some(to) = &change.data_type
+        && !keeps
         && !to.same_type(&declared)
     {
         return Err(Error::analysis("NOT_SUPPORTED_CHANGE_COLUMN")
@@ -762,6 +763,11 @@ async fn add_columns(session: &Arc<Session>, place: &Place, columns: &[ColumnDef
     if columns.iter().any(|c| !c.nullable) {
         return Err(Error::analysis("_LEGACY_ERROR_TEMP_1052").with_message("A new column takes nulls."));
     }
+    for column in columns {
+        if let Some((default, text)) = &column.default {
+            super::definition::check_default(session, "ALTER TABLE ADD COLUMNS", column, default, text).await?;
+        }
+    }
     let create = CreateTable { collation: entry.collation.clone(), ..Default::default() };
     let added = fields(&declared(session, &create, columns))?;
     let mut defaults = BTreeMap::new();
@@ -848,6 +854,7 @@ pub async fn truncate(session: &Arc<Session>, name: &[String]) -> Result<Table> 
     }
     folders::empty(session, &place.namespace, &entry)?;
     partition::truncate_located(&entry)?;
+    session.rows_changed(&entry.location);
     super::statistics::changed(session, &place, &entry).await?;
     Ok(Table::empty())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use functions::families::collation;
 use spark::command::CreateView;
+use spark::plan::Options;
 use spark::types::{StructField, StructType, quote_identifier};
 use spark::{Error, Expr, Node, Plan, Result};
 
@@ -208,7 +209,7 @@ fn refuse_recursion(session: &Session, plan: &Plan, path: &[Place]) -> Result<()
                 .with_message(format!("The view {} would be inside itself.", shown(&place.parts()))));
         }
         if longer.len() < MAX_NESTED_VIEWS {
-            refuse_recursion(session, &sql::parse_query(&view.text, &sql::ParseOptions::from(&settings))?, &longer)?;
+            refuse_recursion(session, &view.plan(&sql::ParseOptions::from(&settings))?, &longer)?;
         }
     }
     Ok(())
@@ -261,9 +262,15 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
     if catalog.namespace(&place.namespace).is_none() {
         return Err(schema_not_found(&[SESSION_CATALOG.to_string(), place.namespace]));
     }
+    if view.columns.is_empty() {
+        refuse_made_names(queried, &place)?;
+    }
     if let Some(existing) = catalog.table(&place.namespace, &place.name) {
         if view.if_not_exists {
             return Ok(Table::empty());
+        }
+        if view.metric_view.is_some() {
+            return Err(table_exists(&[place.namespace, place.name]));
         }
         if !view.replace {
             return Err(table_exists(&place.parts()));
@@ -275,9 +282,6 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
                 .with_message("A table cannot be replaced by a view."));
         }
         refuse_recursion(session, &view.plan, std::slice::from_ref(&place))?;
-    }
-    if view.columns.is_empty() {
-        refuse_made_names(queried, &place)?;
     }
     check_duplicates(&schema, settings.case_sensitive)?;
     let text = view.text.clone().ok_or_else(|| Error::internal("a permanent view is made of text"))?;
@@ -295,7 +299,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
         bucket: None,
         location: String::new(),
         options: Vec::new(),
-        properties: view.properties,
+        properties: properties(&view),
         comment: view.comment,
         created_micros: chrono::Utc::now().timestamp_micros(),
         owner: session.user().to_string(),
@@ -308,6 +312,7 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
             query_columns: column_names(queried),
             path: settings.path.as_deref().map(<[_]>::to_vec),
             ansi: Some(settings.ansi),
+            language: view.metric_view.map(|_| "YAML".to_string()),
         }),
         statistics: None,
         column_statistics: Default::default(),
@@ -317,6 +322,19 @@ fn permanent(session: &Arc<Session>, view: CreateView, queried: &StructType) -> 
     };
     catalog.put_table(&place.namespace, entry, view.replace)?;
     Ok(Table::empty())
+}
+
+/// The properties of a view, with what Spark keeps there of metrics.
+fn properties(view: &CreateView) -> Options {
+    let mut properties = view.properties.clone();
+    if let Some(metrics) = &view.metric_view {
+        let (kind, from) = if metrics.is_from_query { ("SQL", "sql") } else { ("ASSET", "name") };
+        let mut put = |key: &str, value: &str| properties.push((format!("metric_view.{key}"), value.to_string()));
+        put(&format!("from.{from}"), &metrics.from);
+        put("from.type", kind);
+        metrics.filter.iter().for_each(|filter| put("where", filter));
+    }
+    properties
 }
 
 /// A collation's name in its canonical spelling.
@@ -331,7 +349,7 @@ fn column_names(schema: &StructType) -> Vec<String> {
 /// `ALTER VIEW … AS query`.
 pub async fn set_query(session: &Arc<Session>, name: &[String], plan: Plan, text: String) -> Result<Table> {
     let mut settings = session.settings();
-    if let Found::Entry(_, entry) = session.find(name, &settings)? {
+    if let Found::Entry(_, entry) = session.find(name, &settings)?.or_missing(name)? {
         settings.default_collation = collation::of_types(entry.collation.as_deref())?;
     }
     let analyzed = session.analyze(&plan, settings.clone()).await?;
@@ -371,6 +389,7 @@ pub async fn set_query(session: &Arc<Session>, name: &[String], plan: Plan, text
             view.columns.clear();
             view.query_columns = column_names(&schema);
             view.ansi = Some(settings.ansi);
+            view.language = None;
         }
         Ok(())
     })?;
@@ -441,6 +460,7 @@ pub async fn using(
         properties: Vec::new(),
         plan: spark::Plan::from(spark::plan::Node::DataSource(source)),
         text: None,
+        metric_view: None,
         collation: None,
         schema_mode: None,
         temporary: true,

@@ -158,6 +158,20 @@ fn fields_limited(values: &StructArray, children: &[Limits]) -> Result<StructArr
     Ok(StructArray::try_new(values.fields().clone(), columns, values.nulls().cloned())?)
 }
 
+/// A constant as a column stores it that was declared as `char(3)` or `varchar(3)`.
+///
+/// # Errors
+/// `EXCEED_LIMIT_LENGTH`.
+pub fn fitted_to(value: String, declared: &str) -> spark::Result<String> {
+    let length = |kind: &str| declared.strip_prefix(kind)?.strip_suffix(')')?.parse::<usize>().ok();
+    let fitted = match (length("char("), length("varchar(")) {
+        (Some(limit), _) => fitted(&value, limit, true),
+        (_, Some(limit)) => fitted(&value, limit, false),
+        _ => return Ok(value),
+    };
+    fitted.map_err(crate::error::from_datafusion)
+}
+
 fn fitted(value: &str, limit: usize, pads: bool) -> Result<String> {
     let length = value.chars().count();
     if length > limit {
