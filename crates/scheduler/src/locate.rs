@@ -21,7 +21,9 @@ pub fn at_name(error: Error, text: &str, options: &ParseOptions) -> Error {
         && matches!(condition, "CAST_INVALID_INPUT" | "CAST_OVERFLOW" | "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION");
     let alters = is(&["ALTER", "COMMENT"])
         && (condition == "NOT_SUPPORTED_CHANGE_COLUMN" || condition.starts_with("UNRESOLVED_COLUMN"));
-    if stores || alters {
+    let second = text.split_whitespace().nth(1).unwrap_or_default();
+    let is_of_procedure = is(&["CALL"]) || (is(&["DESCRIBE", "DESC"]) && second.eq_ignore_ascii_case("PROCEDURE"));
+    if stores || alters || (is_of_procedure && condition == "UNRESOLVED_ROUTINE") {
         return error.at(sql::whole_origin(text, options).as_ref());
     }
     let key = match condition.split('.').next().unwrap_or_default() {
@@ -29,6 +31,7 @@ pub fn at_name(error: Error, text: &str, options: &ParseOptions) -> Error {
         "EXPECT_TABLE_NOT_VIEW" | "EXPECT_PERMANENT_VIEW_NOT_TEMP" => "viewName",
         "EXPECT_VIEW_NOT_TABLE" => "tableName",
         "UNRESOLVED_ROUTINE" => "routineName",
+        "_LEGACY_ERROR_TEMP_1256" | "_LEGACY_ERROR_TEMP_1257" => "functionName",
         "UNRESOLVED_VARIABLE" => "variableName",
         _ => return error,
     };
@@ -36,7 +39,7 @@ pub fn at_name(error: Error, text: &str, options: &ParseOptions) -> Error {
     let names = sql::object_names(text, options);
     let found = names.iter().find(|(name, _)| {
         let shown = crate::catalog::shown(name);
-        about == shown || about.ends_with(&format!(".{shown}"))
+        about == name.join(".") || about == shown || about.ends_with(&format!(".{shown}"))
     });
     match found {
         Some((_, origin)) => error.at(Some(origin)),

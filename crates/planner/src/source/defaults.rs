@@ -27,7 +27,7 @@ pub fn to_text(value: &ScalarValue) -> Result<String> {
     Ok(hex::encode(message.encode_to_vec()))
 }
 
-fn from_text(text: &str) -> Result<ScalarValue> {
+pub(super) fn from_text(text: &str) -> Result<ScalarValue> {
     let damaged = |why: &dyn std::fmt::Display| exec_datafusion_err!("a kept default is damaged: {why}");
     let bytes = hex::decode(text).map_err(|e| damaged(&e))?;
     let message = protobuf::ScalarValue::decode(bytes.as_slice()).map_err(|e| damaged(&e))?;

@@ -190,17 +190,31 @@ async fn finish(session: &Arc<Session>, place: &Place, mut entry: TableEntry) ->
         }
         std::fs::create_dir_all(path).map_err(|e| Error::internal(format!("cannot make {}: {e}", path.display())))?;
     }
-    if entry.provider.eq_ignore_ascii_case("parquet") && may_hold_rows(&entry) {
-        entry.added_defaults = existing_defaults(session, &entry.schema()?.fields).await?;
+    if may_hold_rows(&entry) {
+        entry.added_defaults = existing_defaults(session, &entry.provider, &entry.schema()?.fields).await?;
     }
     session.engine().shared().catalog.put_table(&place.namespace, entry, false)?;
     Ok(Table::empty())
 }
 
 /// The values that columns have in files without them.
-async fn existing_defaults(session: &Arc<Session>, columns: &[StructField]) -> Result<BTreeMap<String, String>> {
+async fn existing_defaults(
+    session: &Arc<Session>,
+    provider: &str,
+    columns: &[StructField],
+) -> Result<BTreeMap<String, String>> {
     let mut defaults = BTreeMap::new();
     for field in columns.iter().filter(|f| has_default(f)) {
+        let is_read = match provider.to_ascii_lowercase().as_str() {
+            "parquet" => true,
+            "csv" | "json" => !field.data_type.is_complex() && field.data_type != DataType::Variant,
+            _ => false,
+        };
+        if !is_read {
+            // These readers give nulls for what is not there.
+            let what = format!("a DEFAULT of {} for rows that {provider} files hold already", field.name);
+            return Err(Error::unsupported(what));
+        }
         let value = super::insert::default_value(session, field).await?;
         let text = planner::source::defaults::to_text(&value).map_err(functions::error::from_datafusion)?;
         defaults.insert(field.name.clone(), text);
@@ -549,6 +563,7 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
         AlterTableAction::SchemaBinding(mode) => return super::view::set_schema_mode(session, &place, mode),
         other => return Err(not_alterable(&place, &entry, &other)),
     }
+    session.rows_changed(&entry.location);
     Ok(Table::empty())
 }
 
@@ -772,12 +787,7 @@ async fn add_columns(session: &Arc<Session>, place: &Place, columns: &[ColumnDef
     let added = fields(&declared(session, &create, columns))?;
     let mut defaults = BTreeMap::new();
     if may_hold_rows(&entry) {
-        if added.iter().any(has_default) && !entry.provider.eq_ignore_ascii_case("parquet") {
-            // Readers of rows give nulls for what is not there.
-            let refused = format!("ADD COLUMNS with a DEFAULT on a table of {} that holds rows", entry.provider);
-            return Err(Error::unsupported(refused));
-        }
-        defaults = existing_defaults(session, &added).await?;
+        defaults = existing_defaults(session, &entry.provider, &added).await?;
     }
     session.engine().shared().catalog.update_table(&place.namespace, &place.name, |t| {
         let mut schema = t.schema()?;
@@ -841,6 +851,7 @@ fn rename(session: &Session, place: &Place, to: &[String]) -> Result<Table> {
         }
     }
     catalog.put_table(&target.namespace, entry, false)?;
+    session.rename_cached_table(place, &target);
     Ok(Table::empty())
 }
 

@@ -10,9 +10,11 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType as Arrow, Field, SchemaRef};
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue, exec_err};
 use functions::types::to_arrow;
 use spark::types::DataType;
+
+use super::RowFormat;
 
 /// The columns of one batch.
 pub struct Builders {
@@ -24,6 +26,8 @@ pub struct Builders {
     pub header: Vec<String>,
     /// What the variants of each column have been so far.
     pub(super) kinds: Vec<super::single::Kind>,
+    /// For each column, its value in records that lack it.
+    pub(super) absent: Vec<Scalar>,
     schema: SchemaRef,
     types: Vec<DataType>,
 }
@@ -31,7 +35,21 @@ pub struct Builders {
 impl Builders {
     pub fn new(schema: SchemaRef, types: Vec<DataType>, fields: Vec<usize>) -> Self {
         let columns = types.iter().map(ColumnBuilder::new).collect();
-        Builders { columns, fields, rows: 0, header: Vec::new(), kinds: Vec::new(), schema, types }
+        let absent = vec![Scalar::Null; types.len()];
+        Builders { columns, fields, rows: 0, header: Vec::new(), kinds: Vec::new(), absent, schema, types }
+    }
+
+    /// The builders that give columns their values of `format` where records lack them.
+    ///
+    /// # Errors
+    /// If a kept value is damaged.
+    pub fn with_defaults(mut self, format: &RowFormat) -> Result<Self> {
+        for (value, &field) in self.absent.iter_mut().zip(&self.fields) {
+            if let Some(text) = format.schema.fields.get(field).and_then(|f| format.defaults.get(&f.name)) {
+                *value = Scalar::of(&crate::source::defaults::from_text(text)?)?;
+            }
+        }
+        Ok(self)
     }
 
     /// Takes the rows so far.
@@ -96,6 +114,33 @@ pub enum Scalar {
     Decimal(i128),
     Text(String),
     Bytes(Vec<u8>),
+}
+
+impl Scalar {
+    /// A value of a column's canonical Arrow type.
+    ///
+    /// # Errors
+    /// For one that is nested.
+    pub fn of(value: &ScalarValue) -> Result<Self> {
+        use ScalarValue as V;
+        Ok(match value {
+            other if other.is_null() => Scalar::Null,
+            V::Boolean(Some(b)) => Scalar::Boolean(*b),
+            V::Int8(Some(n)) => Scalar::Integral((*n).into()),
+            V::Int16(Some(n)) => Scalar::Integral((*n).into()),
+            V::Int32(Some(n)) | V::Date32(Some(n)) | V::IntervalYearMonth(Some(n)) => Scalar::Integral((*n).into()),
+            V::Int64(Some(n))
+            | V::TimestampMicrosecond(Some(n), _)
+            | V::Time64Nanosecond(Some(n))
+            | V::DurationMicrosecond(Some(n)) => Scalar::Integral(*n),
+            V::Float32(Some(x)) => Scalar::Float((*x).into()),
+            V::Float64(Some(x)) => Scalar::Float(*x),
+            V::Decimal128(Some(n), _, _) => Scalar::Decimal(*n),
+            V::Utf8(Some(text)) => Scalar::Text(text.clone()),
+            V::Binary(Some(bytes)) => Scalar::Bytes(bytes.clone()),
+            other => return exec_err!("a default of the type {} is not read from text", other.data_type()),
+        })
+    }
 }
 
 impl ColumnBuilder {

@@ -345,7 +345,7 @@ impl Csv {
         let expected = format.schema.fields.len() - usize::from(corrupt.is_some());
         let mut bad = tokens.len() != expected;
         let mut values = Vec::with_capacity(out.fields.len());
-        for &field in &out.fields {
+        for (&field, absent) in out.fields.iter().zip(&out.absent) {
             if corrupt == Some(field) {
                 values.push(Scalar::Null);
                 continue;
@@ -353,10 +353,11 @@ impl Csv {
             // The corrupt column has no token, wherever it stands.
             let at = field - usize::from(corrupt.is_some_and(|c| c < field));
             let ty = &format.schema.fields[field].data_type;
-            values.push(match tokens.get(at).and_then(Option::as_deref) {
-                None => Scalar::Null,
+            values.push(match tokens.get(at).map(Option::as_deref) {
+                None => absent.clone(),
+                Some(None) => Scalar::Null,
                 Some(_) if *ty == DataType::Variant => Scalar::Null,
-                Some(token) => value(format, token, ty).unwrap_or_else(|| {
+                Some(Some(token)) => value(format, token, ty).unwrap_or_else(|| {
                     bad = true;
                     Scalar::Null
                 }),

@@ -77,12 +77,13 @@ impl Json {
         if bad && !malformed(format, record)? {
             return Ok(());
         }
-        for (column, &i) in out.columns.iter_mut().zip(&out.fields) {
+        for ((column, &i), absent) in out.columns.iter_mut().zip(&out.fields).zip(&out.absent) {
             let field = &format.schema.fields[i];
             match find(&field.name) {
                 _ if field.name == format.corrupt_column && bad => column.append_string(record),
                 Some(value) => append(column, value, &field.data_type, (&format.readers, record)),
-                None => column.append_null(),
+                None if *absent == Scalar::Null => column.append_null(),
+                None => column.append(absent.clone()),
             }
         }
         out.rows += 1;

@@ -17,6 +17,7 @@ mod text;
 mod values;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,8 @@ pub struct RowFormat {
     pub bad_files: BadFiles,
     /// The column that whole records go to as variants, instead of one for each of their fields.
     pub single_variant: Option<String>,
+    /// The values of columns that a record lacks, in the form of [`super::defaults::to_text`], by name.
+    pub defaults: BTreeMap<String, String>,
 }
 
 /// The formats.
@@ -111,6 +114,7 @@ impl RowFormat {
             encoding: encoding(o, &request.format, whole_file)?,
             bad_files: BadFiles::new(o, request.bad_files)?,
             single_variant: single::column(&request.format, o),
+            defaults: request.added_defaults.to_texts().map_err(functions::error::from_datafusion)?,
         })
     }
 

@@ -142,6 +142,7 @@ impl FileOpener for RowOpener {
         let store = Arc::clone(&self.store);
         let format = Arc::clone(&self.format);
         let builders = Builders::new(Arc::clone(&self.schema), self.types.clone(), self.fields.clone());
+        let builders = builders.with_defaults(&self.format)?;
         let batch_size = self.batch_size.max(1);
         let path = file_columns::url(&self.url, file.object_meta.location.as_ref());
         let blame = Blame { path: path.clone(), policy: self.format.bad_files };
