@@ -2,6 +2,7 @@
 
 import pytest
 from pyspark.errors import AnalysisException
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 
@@ -186,3 +187,33 @@ def test_buckets_and_transforms_of_write_to(spark):
     with pytest.raises(Exception) as refused:
         spark.range(3).writeTo("by_day").partitionedBy(F.days("id")).create()
     assert refused.value.getCondition() == "UNSUPPORTED_PARTITION_TRANSFORM"
+
+
+def test_strings_of_json_are_as_written(spark, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": {"b": [1, 2]}}\n{"a": [1,  2]}\n{"a": 1.50}\n')
+    rows = spark.read.schema("a string").json(str(path)).collect()
+    assert [row.a for row in rows] == ['{"b": [1, 2]}', "[1,  2]", "1.50"]
+
+
+def test_schemas_are_inferred_from_a_sample(spark, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("".join(f'{{"a": {i}}}\n' for i in range(10)) + '{"b": 1}\n')
+    assert spark.read.option("samplingRatio", 0.5).json(str(path)).columns == ["a"]
+    assert spark.read.json(str(path)).columns == ["a", "b"]
+
+
+def test_bytes_in_csv(spark, tmp_path):
+    spark.sql("SELECT X'6162' AS b").write.csv(str(tmp_path / "b"))
+    assert spark.read.schema("b binary").csv(str(tmp_path / "b")).collect() == [Row(b=b"[61 62]")]
+
+
+@pytest.mark.parametrize(
+    "columns, condition",
+    [(["i", "I"], "COLUMN_ALREADY_EXISTS"), (["a"], "INVALID_PARTITION_COLUMN_DATA_TYPE")],
+)
+def test_what_does_not_partition(spark, tmp_path, columns, condition):
+    frame = spark.sql("SELECT 1 AS i, 2 AS j, array(1) AS a")
+    with pytest.raises(AnalysisException) as error:
+        frame.write.partitionBy(columns).parquet(str(tmp_path / "p"))
+    assert error.value.getCondition() == condition

@@ -2,7 +2,7 @@
 
 import pytest
 from pyspark.errors import AnalysisException, IllegalArgumentException, PySparkException
-from pyspark.sql import Observation
+from pyspark.sql import Observation, Row
 from pyspark.sql import functions as sf
 
 
@@ -337,3 +337,36 @@ def test_partitions_are_read_in_their_order(spark, runner):
         assert [r[0] for r in ids.selectExpr("id % 7 AS k").groupBy("k").count().limit(5).collect()] == [0, 1, 2, 3, 4]
         ranged = spark.createDataFrame([(14, "Tom"), (23, "Alice"), (16, "Bob")], ["age", "name"])
         assert [r[0] for r in ranged.repartitionByRange(2, "age").limit(9).collect()] == [14, 16, 23]
+
+
+def test_full_outer_joins_come_by_their_keys(spark):
+    rows = spark.range(5).join(spark.range(3, 8), "id", "full").collect()
+    assert [row.id for row in rows] == list(range(8))
+
+
+def test_rows_of_the_left_side_stay_together(spark):
+    left, right = spark.range(3).toDF("a"), spark.range(2).toDF("b")
+    pairs = [(a, b) for a in range(3) for b in range(2)]
+    assert [tuple(row) for row in left.crossJoin(right).collect()] == pairs
+    less = left.join(right, left.a > right.b)
+    assert [tuple(row) for row in less.collect()] == [(a, b) for a, b in pairs if a > b]
+
+
+def test_a_data_frame_on_both_sides_of_a_join(spark):
+    frame = spark.createDataFrame([("a", 1), ("b", 2)], "k string, v int")
+    counted = frame.groupBy("k").count()
+    assert sorted(frame.join(counted, "k").select(frame.k, "count").collect()) == [("a", 1), ("b", 1)]
+    assert frame.join(frame.alias("z"), frame.v == sf.col("z.v")).count() == 2
+    assert frame.join(frame.filter("v > 1"), frame.v == 2).count() == 1
+
+
+def test_schemas_are_met_by_the_names_of_fields(spark):
+    frame = spark.sql("SELECT named_struct('x', 1, 'y', 's') AS s, array(1) AS a, map('k', 1) AS m")
+    schema = "s struct<y: string, x: bigint, z: int>, a array<bigint>, m map<string, double>"
+    fitted = frame.to(spark.createDataFrame([], schema).schema)
+    assert fitted.collect() == [Row(s=Row(y="s", x=1, z=None), a=[1], m={"k": 1.0})]
+
+
+def test_sets_may_leave_keys_out(spark):
+    query = "SELECT a, b, count(*), grouping_id() FROM VALUES (1, 2), (1, 3) t(a, b) GROUP BY a, b GROUPING SETS ((a))"
+    assert [tuple(row) for row in spark.sql(query).collect()] == [(1, None, 2, 1)]

@@ -61,11 +61,13 @@ static NODES: &[&NodeCodec] = &[
     &row_scan::ROW_SCAN,
     &guarded_scan::GUARDED_SCAN,
     &crate::arrival::ARRIVAL,
+    &crate::gathered::GATHERED,
     &crate::probe_side::PROBE_SIDE,
     &crate::row_position::ROW_POSITION,
     &crate::cluster_rules::OWN_STAGE,
     &crate::parse_text::PARSE_TEXT,
     &crate::kept_order::KEPT_ORDER,
+    &crate::outer_side::OUTER_SIDE,
 ];
 
 /// What a [`NodeCodec`] needs to encode expressions.

@@ -18,6 +18,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::StreamExt;
 
+use crate::gathered::GatheredExec;
 use crate::one_input;
 use crate::recursion::RecursionExec;
 
@@ -45,8 +46,8 @@ fn below(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut children = Vec::new();
     let mut changed = false;
     for (child, keeps) in plan.children().into_iter().zip(plan.maintains_input_order()) {
-        let ordered =
-            if keeps || gives_in_turn(&plan) { merge_in_order(Arc::clone(child))? } else { Arc::clone(child) };
+        let in_turn = keeps || gives_in_turn(&plan) || child.is::<GatheredExec>();
+        let ordered = if in_turn { merge_in_order(Arc::clone(child))? } else { Arc::clone(child) };
         changed |= !Arc::ptr_eq(child, &ordered);
         children.push(ordered);
     }

@@ -12,14 +12,16 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinType, Result};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMode};
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, ReplaceChildrenOptions,
 };
 
 use crate::arrival::ArrivalExec;
+use crate::gathered::GatheredExec;
 
 /// Rows of a side up to which the order is worth more than the choice of the side to collect.
 const MAX_ROWS: usize = 20_000;
@@ -52,11 +54,18 @@ pub struct SmallJoin;
 impl PhysicalOptimizerRule for SmallJoin {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
-            let turned = match (node.downcast_ref::<HashJoinExec>(), node.downcast_ref::<CrossJoinExec>()) {
-                (Some(join), _) if join.join_type().is_outer() => turned_outer_join(&node, join)?,
-                (Some(join), _) => turned_hash_join(join)?,
-                (_, Some(join)) => turned_cross_join(join)?,
-                _ => None,
+            let turned = if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+                match join.join_type() {
+                    JoinType::Full => merged_full_join(&node, join)?,
+                    kind if kind.is_outer() => turned_outer_join(&node, join)?,
+                    _ => turned_hash_join(join)?,
+                }
+            } else if let Some(join) = node.downcast_ref::<CrossJoinExec>() {
+                turned_cross_join(join)?
+            } else if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
+                turned_loop_join(&node, join)?
+            } else {
+                None
             };
             Ok(turned.map_or_else(|| Transformed::no(node), Transformed::yes))
         })
@@ -126,10 +135,57 @@ fn in_order(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
 
 /// The rows of the left side of a cross join stay together.
 fn turned_cross_join(join: &CrossJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    match (size(join.left()), size(join.right())) {
-        (Some(left), Some(right)) if left < right => join.swap_inputs().map(Some),
-        _ => Ok(None),
+    let (Some(left), Some(right)) = (size(join.left()), size(join.right())) else { return Ok(None) };
+    if join.left().is::<GatheredExec>() {
+        return Ok(None);
     }
+    let whole = CrossJoinExec::new(GatheredExec::of(join.left()), GatheredExec::of(join.right()));
+    if left < right { whole.swap_inputs().map(Some) } else { Ok(Some(Arc::new(whole))) }
+}
+
+/// So do those of the side that Spark reads row by row where a join has a condition but no keys.
+fn turned_loop_join(
+    node: &Arc<dyn ExecutionPlan>,
+    join: &NestedLoopJoinExec,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let (Some(left), Some(right)) = (size(join.left()), size(join.right())) else { return Ok(None) };
+    let turn = match join.join_type() {
+        JoinType::Inner => left < right,
+        JoinType::Left => false,
+        JoinType::Right => true,
+        _ => return Ok(None),
+    };
+    if join.left().is::<GatheredExec>() {
+        return Ok(None);
+    }
+    let whole = over(node, vec![GatheredExec::of(join.left()), GatheredExec::of(join.right())])?;
+    match whole.downcast_ref::<NestedLoopJoinExec>() {
+        Some(join) if turn => join.swap_inputs().map(Some),
+        _ => Ok(Some(whole)),
+    }
+}
+
+/// The rows of a full outer join come by their keys, as those of both sides are merged in Spark.
+fn merged_full_join(node: &Arc<dyn ExecutionPlan>, join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let small = size(join.left()).is_some() && size(join.right()).is_some();
+    let collected = *join.partition_mode() == PartitionMode::CollectLeft;
+    if !small || !collected || join.projection.is_some() || join.left().is::<GatheredExec>() {
+        return Ok(None);
+    }
+    let columns = join.left().schema().fields().len();
+    let mut keys = Vec::new();
+    for (left, right) in join.on() {
+        let (Some(l), Some(r)) = (left.downcast_ref::<Column>(), right.downcast_ref::<Column>()) else {
+            return Ok(None);
+        };
+        let ty = join.left().schema().field(l.index()).data_type().clone();
+        if ty.is_nested() || ty != *join.right().schema().field(r.index()).data_type() {
+            return Ok(None);
+        }
+        keys.push((l.index(), columns + r.index()));
+    }
+    let whole = over(node, vec![GatheredExec::of(join.left()), GatheredExec::of(join.right())])?;
+    Ok(Some(Arc::new(GatheredExec::new(whole, keys))))
 }
 
 /// Bytes of a small table as Spark estimates them; `None` if it is not known to be one.
@@ -165,7 +221,6 @@ mod tests {
     use datafusion::common::NullEquality;
     use datafusion::datasource::memory::MemorySourceConfig;
     use datafusion::execution::TaskContext;
-    use datafusion::physical_expr::expressions::Column;
     use datafusion::physical_plan::collect;
 
     fn table(values: &[i32]) -> Result<Arc<dyn ExecutionPlan>> {

@@ -327,15 +327,15 @@ impl Analyzer<'_> {
     /// `df["x"]`: found where `df` is in the tree below, if it is still visible from here.
     fn attribute_of(&mut self, attribute: &UnresolvedAttribute, plan_id: i64, scope: &mut Scope) -> Result<Typed> {
         let mut matched = false;
-        let found = self.search(&scope.rel.tree, plan_id, &attribute.parts, scope, 0, &mut matched)?;
-        match distinct(found).as_slice() {
+        let found = self.searched(&scope.rel.tree.clone(), plan_id, &attribute.parts, scope, &mut matched)?;
+        match least_deep(distinct(found), scope).as_slice() {
             [one] => return self.matched(Match { attr: one.0.attr.clone(), rest: one.0.rest.clone() }),
             [] => {}
             _ => return Err(ambiguous_dataframe_column(attribute, scope)),
         }
         for level in (0..self.outer.len()).rev() {
             let tree = self.outer[level].rel.tree.clone();
-            let found = self.search(&tree, plan_id, &attribute.parts, scope, 0, &mut matched)?;
+            let found = self.searched(&tree, plan_id, &attribute.parts, scope, &mut matched)?;
             if let Some((found, _)) = distinct(found).into_iter().next() {
                 let base = self.outer_attr(level, &found.attr);
                 return self.fields_of(base, &found.rest);
@@ -369,13 +369,27 @@ impl Analyzer<'_> {
             .at(scope.origin.as_ref()))
     }
 
+    /// Candidates for a name among the columns that every relation on the way shows, or else those that one
+    /// hides.
+    fn searched(
+        &self,
+        tree: &Rc<Tree>,
+        plan_id: i64,
+        parts: &[String],
+        scope: &Scope,
+        matched: &mut bool,
+    ) -> Result<Vec<(Match, usize)>> {
+        let shown = self.search(tree, plan_id, (parts, false), scope, 0, matched)?;
+        if shown.is_empty() { self.search(tree, plan_id, (parts, true), scope, 0, matched) } else { Ok(shown) }
+    }
+
     /// Candidates for a name in the relation with `plan_id` at or below `tree`, with their depth, as far
     /// as each relation on the way up still has them.
     fn search(
         &self,
         tree: &Rc<Tree>,
         plan_id: i64,
-        parts: &[String],
+        (parts, with_hidden): (&[String], bool),
         scope: &Scope,
         depth: usize,
         matched: &mut bool,
@@ -383,7 +397,7 @@ impl Analyzer<'_> {
         let found = if tree.plan_id == Some(plan_id) {
             *matched = true;
             let direct = match self.match_columns(parts, &tree.output, scope)? {
-                None => self.match_columns(parts, &tree.hidden, scope)?,
+                None if with_hidden => self.match_columns(parts, &tree.hidden, scope)?,
                 found => found,
             };
             direct.map(|m| (m, depth)).into_iter().collect()
@@ -391,12 +405,13 @@ impl Analyzer<'_> {
             let mut all = Vec::new();
             for child in &tree.children {
                 all.extend(stacker::maybe_grow(64 * 1024, 1024 * 1024, || {
-                    self.search(child, plan_id, parts, scope, depth + 1, matched)
+                    self.search(child, plan_id, (parts, with_hidden), scope, depth + 1, matched)
                 })?);
             }
             all
         };
-        let visible = |id: u64| tree.output.iter().chain(&tree.hidden).any(|a| a.id == id);
+        let hidden = if with_hidden { tree.hidden.as_slice() } else { &[] };
+        let visible = |id: u64| tree.output.iter().chain(hidden).any(|a| a.id == id);
         Ok(found.into_iter().filter(|(m, _)| visible(m.attr.id)).collect())
     }
 }
@@ -434,6 +449,17 @@ fn distinct(found: Vec<(Match, usize)>) -> Vec<(Match, usize)> {
         }
     }
     out
+}
+
+/// In the condition of a join a DataFrame that is on both sides is that of the side where it is less deep.
+fn least_deep(found: Vec<(Match, usize)>, scope: &Scope) -> Vec<(Match, usize)> {
+    match found.as_slice() {
+        [a, b] if scope.clause == "JOIN" && a.1 != b.1 => {
+            let least = a.1.min(b.1);
+            found.into_iter().filter(|(_, depth)| *depth == least).collect()
+        }
+        _ => found,
+    }
 }
 
 /// `` `a`.`b` ``.

@@ -123,7 +123,8 @@ impl Analyzer<'_> {
             (Expr::UpdateFields { .. }, Some(before)) => format!("{before}, {change})"),
             _ => format!("update_fields({}, {change})", base.name),
         };
-        let updated = self.update_path(base, &parts, value).map_err(|e| match e.condition() {
+        let rebuilt = matches!(child.unpositioned(), Expr::UpdateFields { .. });
+        let updated = self.update_path(base, &parts, value, rebuilt).map_err(|e| match e.condition() {
             "DATATYPE_MISMATCH.CANNOT_DROP_ALL_FIELDS" | "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE" => {
                 e.param("sqlExpr", format!("\"{name}\"")).at(scope.origin.as_ref())
             }
@@ -132,7 +133,9 @@ impl Analyzer<'_> {
         Ok(updated.named(name))
     }
 
-    fn update_path(&mut self, base: Typed, path: &[String], value: Option<Typed>) -> Result<Typed> {
+    /// `base` with a change at `path`. The fields of one that was `rebuilt` know themselves whether they can be
+    /// null where it is not.
+    fn update_path(&mut self, base: Typed, path: &[String], value: Option<Typed>, rebuilt: bool) -> Result<Typed> {
         let DataType::Struct(fields) = &base.ty else {
             return Err(Error::analysis("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE")
                 .param("sqlExpr", format!("\"{}\"", base.name))
@@ -145,14 +148,17 @@ impl Analyzer<'_> {
         let mut members: Vec<(String, Typed)> = Vec::new();
         let mut replaced = false;
         for field in &fields.fields {
-            let current = struct_field(&base, field);
+            let mut current = struct_field(&base, field);
+            if rebuilt {
+                current.nullable = field.nullable;
+            }
             if !self.same_name(&field.name, first) {
                 members.push((field.name.clone(), current));
                 continue;
             }
             replaced = true;
             if !rest.is_empty() {
-                members.push((field.name.clone(), self.update_path(current, rest, value.clone())?));
+                members.push((field.name.clone(), self.update_path(current, rest, value.clone(), false)?));
             } else if let Some(value) = &value {
                 members.push((first.clone(), value.clone()));
             }

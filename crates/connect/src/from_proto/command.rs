@@ -50,8 +50,27 @@ impl Reader {
             CommandType::MergeIntoTableCommand(m) => self.merge_into(m).map(run),
             CommandType::GetResourcesCommand(_) => Ok(CommandKind::GetResources),
             CommandType::Extension(any) => Err(extension(&any.type_url)),
+            CommandType::WriteStreamOperationStart(m) => self.write_stream(m),
             other => Err(Error::unsupported(unsupported_name(&other))),
         }
+    }
+
+    /// A stream is written of what streams; nothing here does.
+    fn write_stream(&self, message: pb::WriteStreamOperationStart) -> Result<CommandKind> {
+        let mut streams = false;
+        let mut plan = self.relation(message.input.unwrap_or_default())?;
+        plan.visit_plans_mut(&mut |p| {
+            streams |= match &p.node {
+                Node::Table { is_streaming, .. } => *is_streaming,
+                Node::DataSource(source) => source.is_streaming,
+                _ => false,
+            };
+        });
+        Err(match streams {
+            true => Error::unsupported("streaming query start"),
+            false => Error::analysis("WRITE_STREAM_NOT_ALLOWED")
+                .with_message("Only a DataFrame that streams is written as a stream."),
+        })
     }
 
     /// The input relation, or for older clients the text beside it.
@@ -86,6 +105,7 @@ impl Reader {
             properties: Vec::new(),
             plan: self.relation(message.input.unwrap_or_default())?,
             text: None,
+            metric_view: None,
             collation: None,
             schema_mode: None,
             temporary: true,
@@ -98,7 +118,7 @@ impl Reader {
     /// The name of a temporary view. It is in no database, and one that is named is passed over.
     fn view_name(&self, message: &pb::CreateDataFrameViewCommand) -> Result<Vec<String>> {
         match self.text.table_name(&message.name) {
-            Ok(mut name) if (1..=3).contains(&name.len()) => Ok(name.split_off(name.len() - 1)),
+            Ok(mut name) if (1..=2).contains(&name.len()) => Ok(name.split_off(name.len() - 1)),
             _ => Err(Error::analysis("_LEGACY_ERROR_TEMP_1321")
                 .param("viewName", &message.name)
                 .with_message(format!("A temporary view cannot be called {}.", message.name))),
@@ -225,7 +245,6 @@ fn save_mode(mode: i32) -> Result<&'static str> {
 /// The commands this server knows by name only.
 fn unsupported_name(kind: &CommandType) -> &'static str {
     match kind {
-        CommandType::WriteStreamOperationStart(_) => "streaming query start",
         CommandType::StreamingQueryCommand(_) => "streaming query command",
         CommandType::StreamingQueryManagerCommand(_) => "streaming query manager command",
         CommandType::StreamingQueryListenerBusCommand(_) => "streaming query listener",

@@ -40,9 +40,14 @@ impl Reader {
             named_args.push((name, Expr::Literal(self.literal(literal)?)));
         }
         for (name, expr) in sorted(message.named_arguments) {
-            named_args.push((name, self.expr(expr)?));
+            let expr = self.expr(expr)?;
+            check_argument(&name, &expr)?;
+            named_args.push((name, expr));
         }
         let mut positional_args = self.exprs(message.pos_arguments)?;
+        for (at, expr) in positional_args.iter().enumerate() {
+            check_argument(&format!("_pos_{at}"), expr)?;
+        }
         for literal in literal_pos {
             positional_args.push(Expr::Literal(self.literal(literal)?));
         }
@@ -100,4 +105,26 @@ pub(super) fn local_relation(message: pb::LocalRelation) -> Result<Node> {
 
 pub(super) fn user_data_source(message: &pb::CommonInlineUserDefinedDataSource) -> Result<Node> {
     Err(Error::unsupported(format!("Python data source {}", message.name)))
+}
+
+/// The functions that put constants together.
+const CONSTRUCTORS: &[&str] = &["array", "map", "named_struct", "struct", "map_from_arrays", "map_from_entries"];
+
+/// The arguments of a query are constants, or made of them; a name may be a variable's.
+fn check_argument(name: &str, expr: &Expr) -> Result<()> {
+    let (plain, origin) = match expr {
+        Expr::At { child, origin } => (child.as_ref(), Some(origin)),
+        plain => (plain, None),
+    };
+    match plain {
+        Expr::Literal(_) | Expr::Attribute(_) => Ok(()),
+        Expr::Alias { child, .. } => check_argument(name, child),
+        Expr::Function(f) if f.name.last().is_some_and(|n| CONSTRUCTORS.contains(&n.to_lowercase().as_str())) => {
+            f.args.iter().try_for_each(|arg| check_argument(name, arg))
+        }
+        _ => Err(spark::Error::analysis("INVALID_SQL_ARG")
+            .param("name", name)
+            .with_message(format!("The argument {name} of a query is a constant or made of constants."))
+            .at(origin)),
+    }
 }
