@@ -67,6 +67,8 @@ pub(crate) struct Analyzer<'w> {
     pub defining: Vec<String>,
     /// How many scopes of CTEs are outside the definition or subquery being analysed.
     pub cte_boundary: usize,
+    /// What the measures of metric views compute, by their columns.
+    pub measures: HashMap<u64, Typed>,
     /// Names of the views being expanded, against cycles.
     pub views: Vec<Vec<String>>,
 }
@@ -157,6 +159,7 @@ impl<'w> Analyzer<'w> {
             grouping_calls: Vec::new(),
             defining: Vec::new(),
             cte_boundary: 0,
+            measures: HashMap::new(),
             views: Vec::new(),
         }
     }

@@ -13,6 +13,7 @@ use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection};
 use functions::Typed;
 use functions::error::from_datafusion;
+use functions::operators::{Kind, Operator};
 use spark::types::{DataType, Metadata, StructField, StructType};
 use spark::{Error, Result};
 
@@ -88,6 +89,8 @@ pub(crate) enum Made {
     Project { input: Rel, exprs: Vec<Expr> },
     /// One input whose columns all pass through.
     Pass { input: Rel },
+    /// The columns of a metric view, over which there is a plan only below an aggregation: `rows`.
+    MetricView { rows: LogicalPlan },
     /// An aggregation: more aggregates can be computed for `HAVING` and `ORDER BY`.
     Aggregate(Box<crate::relation::aggregate::Grouped>),
 }
@@ -220,7 +223,27 @@ impl Rel {
                 };
                 Some(Rel { plan, made: Rc::new(Made::Pass { input }), ..self.clone() })
             }
-            Made::Opaque | Made::Files { .. } | Made::Aggregate(_) => None,
+            Made::Opaque | Made::Files { .. } | Made::MetricView { .. } | Made::Aggregate(_) => None,
+        }
+    }
+
+    /// The relation as an aggregation reads it: directly above a metric view there are rows.
+    pub fn aggregated(&self) -> Rel {
+        self.with_metrics().unwrap_or_else(|| self.clone())
+    }
+
+    /// The relation over the rows of the metric view that it shows, if it does.
+    pub fn with_metrics(&self) -> Option<Rel> {
+        match &*self.made {
+            Made::MetricView { rows } => Some(Rel { plan: rows.clone(), made: Rc::new(Made::Opaque), ..self.clone() }),
+            Made::Pass { input } => {
+                // An alias has no operator of its own.
+                let is_alias = is_metric_view(&self.plan);
+                let input = input.with_metrics()?;
+                let plan = if is_alias { input.plan.clone() } else { rebase(&self.plan, &input)? };
+                Some(Rel { plan, made: Rc::new(Made::Pass { input }), ..self.clone() })
+            }
+            _ => None,
         }
     }
 
@@ -239,9 +262,15 @@ impl Rel {
     pub fn below(&self) -> Option<&Rel> {
         match &*self.made {
             Made::Project { input, .. } | Made::Pass { input } => Some(input),
-            Made::Opaque | Made::Files { .. } | Made::Aggregate(_) => None,
+            Made::Opaque | Made::Files { .. } | Made::MetricView { .. } | Made::Aggregate(_) => None,
         }
     }
+}
+
+/// True for the operator that stands for a metric view.
+fn is_metric_view(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::Extension(extension) = plan else { return false };
+    extension.node.as_any().downcast_ref::<Operator>().is_some_and(|o| o.kind == Kind::MetricView)
 }
 
 /// `plan` (an operator that passes its input's columns through) over a wider input. A plan that is its
@@ -251,7 +280,7 @@ fn rebase(plan: &LogicalPlan, input: &Rel) -> Option<LogicalPlan> {
         LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
             plan.with_new_exprs(plan.expressions(), vec![input.plan.clone()]).ok()
         }
-        LogicalPlan::Extension(e) if e.node.as_any().is::<functions::operators::Operator>() => {
+        LogicalPlan::Extension(e) if e.node.as_any().is::<Operator>() => {
             plan.with_new_exprs(plan.expressions(), vec![input.plan.clone()]).ok()
         }
         _ => Some(input.plan.clone()),

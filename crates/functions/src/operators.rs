@@ -53,6 +53,8 @@ pub enum Kind {
     SortWithin { order: Vec<Sort> },
     /// A hint to the join above.
     JoinHint(JoinStrategy),
+    /// The rows of a metric view where no aggregation takes them: there is no plan for these.
+    MetricView,
     /// Nothing, but that a limit above stays there: below it rows learn their place among all.
     InPlace,
 }
@@ -84,6 +86,7 @@ impl UserDefinedLogicalNodeCore for Operator {
             Kind::Coalesce { .. } => "Coalesce",
             Kind::SortWithin { .. } => "SortWithin",
             Kind::JoinHint(_) => "JoinHint",
+            Kind::MetricView => "MetricView",
             Kind::InPlace => "InPlace",
         }
     }
@@ -100,7 +103,7 @@ impl UserDefinedLogicalNodeCore for Operator {
         match &self.kind {
             Kind::Exchange(exchange) => exchange.bucket.iter().cloned().collect(),
             Kind::SortWithin { order } => order.iter().map(|s| s.expr.clone()).collect(),
-            Kind::Coalesce { .. } | Kind::JoinHint(_) | Kind::InPlace => Vec::new(),
+            Kind::Coalesce { .. } | Kind::JoinHint(_) | Kind::MetricView | Kind::InPlace => Vec::new(),
         }
     }
 
@@ -122,6 +125,7 @@ impl UserDefinedLogicalNodeCore for Operator {
                 write!(f, "SortWithin: {}", keys.join(", "))
             }
             Kind::JoinHint(strategy) => write!(f, "JoinHint: {strategy:?}"),
+            Kind::MetricView => write!(f, "MetricView"),
             Kind::InPlace => write!(f, "InPlace"),
         }
     }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection, TableSource};
 use planner::source::ReadRequest;
 use spark::plan;
 use spark::types::StructType;
-use spark::{Literal, Result, Settings};
+use spark::{Literal, Node, Result, Settings};
 
 use crate::catalog::{TableEntry, ViewEntry};
 use crate::naming::{Found, Place};
@@ -120,7 +120,7 @@ impl Session {
         match self.find(name, settings)? {
             Found::Temp(shown, relation) => Ok(scannable(vec![shown], &relation)),
             Found::Entry(place, entry) => {
-                if let Some(held) = self.cached_table(&place) {
+                if let Some(held) = self.cached_table(&place).await {
                     return Ok(scannable(place.parts(), &held));
                 }
                 match &entry.view {
@@ -203,8 +203,15 @@ pub(crate) fn table_request(entry: &TableEntry, options: &plan::Options, setting
 }
 
 fn permanent_view(place: &Place, entry: &TableEntry, view: &ViewEntry, settings: &Settings) -> Result<Answer> {
-    let plan = sql::parse_query(&view.text, &sql::ParseOptions::from(settings))?;
+    let mut plan = view.plan(&sql::ParseOptions::from(settings))?;
     let schema = entry.schema()?;
+    if let Node::MetricView(metrics) = &mut plan.node {
+        let columns = metrics.dimensions.iter_mut().chain(&mut metrics.measures);
+        for (column, stored) in columns.zip(&schema.fields) {
+            (column.name, column.metadata) = (stored.name.clone(), stored.metadata.clone());
+        }
+    }
+    let mode = if view.is_metrics() { SchemaMode::Evolution } else { SchemaMode::named(&view.schema_mode) };
     let names: Vec<String> = schema.fields.iter().map(|f| f.name.clone()).collect();
     let query_names = if view.query_columns.is_empty() { names.clone() } else { view.query_columns.clone() };
     let columns = if names == query_names { String::new() } else { format!(" ({})", names.join(", ")) };
@@ -216,6 +223,6 @@ fn permanent_view(place: &Place, entry: &TableEntry, view: &ViewEntry, settings:
         path: view.path.clone().map(Into::into),
         ansi: view.ansi,
         collation: functions::families::collation::of_types(entry.collation.as_deref())?,
-        stored: StoredColumns { schema, query_names, mode: SchemaMode::named(&view.schema_mode), statement },
+        stored: StoredColumns { schema, query_names, mode, statement },
     }))
 }

@@ -290,6 +290,8 @@ pub struct CreateView {
     pub plan: Plan,
     /// The text of the query, for permanent views.
     pub text: Option<String>,
+    /// What a metric view is made of; `plan` then yields all its columns.
+    pub metric_view: Option<Box<crate::plan::MetricView>>,
     /// `DEFAULT COLLATION`.
     pub collation: Option<String>,
     /// What `WITH SCHEMA` says.

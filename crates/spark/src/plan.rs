@@ -47,6 +47,8 @@ pub enum Node {
         is_streaming: bool,
         time_travel: Option<Box<TimeTravel>>,
     },
+    /// The query of a metric view.
+    MetricView(Box<MetricView>),
     /// `IDENTIFIER(expr)` in place of a table name.
     TableByIdentifier {
         name: Box<Expr>,
@@ -466,6 +468,30 @@ pub enum GroupKind {
         column: Expr,
         values: Vec<Literal>,
     },
+}
+
+/// A metric view: rows of `source` under dimensions, and aggregates over them that queries ask for by
+/// `measure(name)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricView {
+    /// The rows, filtered.
+    pub source: Plan,
+    pub dimensions: Vec<MetricColumn>,
+    pub measures: Vec<MetricColumn>,
+    /// What the source is said to be: a table's name or a query.
+    pub from: String,
+    pub is_from_query: bool,
+    /// The text of the filter.
+    pub filter: Option<String>,
+}
+
+/// A dimension or measure of a metric view.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricColumn {
+    pub name: String,
+    pub expr: Expr,
+    /// What Spark says of the column beside its type.
+    pub metadata: crate::types::Metadata,
 }
 
 /// An aggregation.

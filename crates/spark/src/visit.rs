@@ -58,6 +58,7 @@ impl Plan {
             N::SetOp(s) => [&mut s.left, &mut s.right].into_iter().for_each(f),
             N::Zip { left, right } | N::CoGroupMap { left, right, .. } => [left, right].into_iter().for_each(|p| f(p)),
             N::Aggregate(a) | N::PipeAggregate(a) => f(&mut a.input),
+            N::MetricView(view) => f(&mut view.source),
             N::Pivot(p) => f(&mut p.input),
             N::Unpivot(u) => f(&mut u.input),
             N::LateralView(l) => f(&mut l.input),

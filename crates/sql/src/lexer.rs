@@ -17,6 +17,8 @@ pub enum Tok {
     Str,
     /// `"…"` or `r"…"`.
     DoubleQuoted,
+    /// `$$…$$` or `$tag$…$tag$`: text in another language.
+    Code,
     /// Digits only.
     Int,
     /// With a point and without an exponent.
@@ -85,6 +87,7 @@ impl Lexer<'_> {
             b'\'' => self.string(b'\'', Tok::Str),
             b'"' => self.string(b'"', Tok::DoubleQuoted),
             b'`' => self.back_quoted(),
+            b'$' => self.code(),
             b'r' | b'R' if matches!(self.byte(1), Some(b'\'' | b'"')) && self.raw_end().is_some() => self.raw_string(),
             b'0'..=b'9' => self.number_or_word(),
             b'.' if matches!(self.byte(1), Some(b'0'..=b'9')) => self.number().unwrap_or_else(|| self.symbol()),
@@ -178,6 +181,20 @@ impl Lexer<'_> {
         let tok = if self.byte(1) == Some(b'"') { Tok::DoubleQuoted } else { Tok::Str };
         self.pos = self.raw_end().unwrap_or(self.pos + 1);
         tok
+    }
+
+    /// Text between two dollar signs with an optional tag between them, and the same again.
+    fn code(&mut self) -> Tok {
+        let rest = &self.text[self.pos..];
+        let is_tag = |tag: &str| tag.bytes().all(is_word_byte) && !tag.starts_with(|c: char| c.is_ascii_digit());
+        let fence = rest[1..].find('$').filter(|&end| is_tag(&rest[1..=end])).map(|end| &rest[..end + 2]);
+        match fence.and_then(|fence| Some(rest[fence.len()..].find(fence)? + 2 * fence.len())) {
+            Some(length) => {
+                self.pos += length;
+                Tok::Code
+            }
+            None => self.symbol(),
+        }
     }
 
     fn back_quoted(&mut self) -> Tok {

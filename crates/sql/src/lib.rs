@@ -14,6 +14,7 @@ mod json_type;
 mod keywords;
 mod lexer;
 mod literal;
+mod metric_view;
 mod misc;
 mod name;
 mod options;
@@ -38,6 +39,7 @@ mod types;
 use spark::expr::{SortOrder, WindowRef};
 use spark::{DataType, Expr, Plan, Result, StructType};
 
+pub use metric_view::parse_metric_view;
 pub use datetime::{Zone, parse_date, parse_time, parse_timestamp, special_date, special_instant};
 pub use error::{timestamp_nanos_disabled, timestamp_precision};
 pub use interval::{Interval, parse_multi_units as parse_interval};

@@ -1,6 +1,8 @@
 //! Statements: which kind the first words begin.
 
 use spark::command::{Command, CreateView};
+
+use crate::metric_view::MetricClauses;
 use spark::script::Block;
 use spark::{Error, Plan, Result};
 
@@ -131,6 +133,7 @@ impl Parser<'_> {
             properties: Vec::new(),
             plan: spark::Node::OneRow.into(),
             text: None,
+            metric_view: None,
             collation: None,
             schema_mode: None,
             temporary,
@@ -138,8 +141,12 @@ impl Parser<'_> {
             replace,
             if_not_exists,
         };
-        self.view_clauses(&mut view)?;
+        let metrics = self.view_clauses(&mut view)?;
         self.expect_kw(Kw::AS)?;
+        if metrics.is_named() {
+            self.metric_view(mark, &mut view, metrics)?;
+            return Ok(Command::CreateView(view));
+        }
         let start = self.mark();
         view.plan = self.query()?;
         view.text = Some(self.source_since(start).to_string());
@@ -188,9 +195,18 @@ impl Parser<'_> {
         Ok((name, comment))
     }
 
-    fn view_clauses(&mut self, view: &mut CreateView) -> Result<()> {
+    fn view_clauses(&mut self, view: &mut CreateView) -> Result<MetricClauses> {
+        let mut metrics = MetricClauses::default();
         loop {
-            if self.at_kw(Kw::COMMENT) {
+            if !view.temporary && self.at_kws(&[Kw::WITH, Kw::METRICS]) {
+                self.once("WITH METRICS", metrics.with_metrics);
+                self.expect_kws(&[Kw::WITH, Kw::METRICS])?;
+                metrics.with_metrics = true;
+            } else if !view.temporary && self.at_kw(Kw::LANGUAGE) {
+                self.once("LANGUAGE", metrics.language.is_some());
+                self.advance();
+                metrics.language = Some(self.identifier()?);
+            } else if self.at_kw(Kw::COMMENT) {
                 self.once("COMMENT", view.comment.is_some());
                 self.advance();
                 view.comment = Some(self.string()?);
@@ -214,7 +230,7 @@ impl Parser<'_> {
                 let name = self.object_name()?.join(".");
                 view.collation = Some(name);
             } else {
-                return Ok(());
+                return Ok(metrics);
             }
         }
     }

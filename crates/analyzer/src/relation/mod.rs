@@ -8,6 +8,7 @@ mod generate;
 pub(crate) mod group_check;
 mod join;
 mod leaf;
+mod metric_view;
 mod na;
 mod nearest;
 mod observe;
@@ -78,6 +79,7 @@ impl Analyzer<'_> {
         match node {
             Node::OneRow => Ok(one_row()),
             Node::Table { name, options, time_travel, .. } => self.table(name, options, time_travel.is_some(), plan),
+            Node::MetricView(view) => self.metric_view(view),
             Node::TableByIdentifier { name, options } => {
                 let parts = self.identifier_parts(name)?;
                 self.table(&parts, options, false, plan)

@@ -35,7 +35,7 @@ impl Analyzer<'_> {
 
     /// Grouping columns, then aggregates, each of which must be one.
     pub(super) fn pipe_aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
-        let rel = self.relation(&aggregate.input)?;
+        let rel = self.relation(&aggregate.input)?.aggregated();
         // Positions are those of the input's columns.
         let mut grouping = Vec::with_capacity(aggregate.grouping.len());
         for key in &aggregate.grouping {

@@ -45,6 +45,10 @@ impl Analyzer<'_> {
         self.windows = windows;
         self.ctes = ctes;
         self.views.pop();
+        if let spark::Node::MetricView(_) = &view.plan.node {
+            // Its columns have its name only where the query gives it one.
+            return result;
+        }
         let rel = self.stored_columns(result?, view, origin)?;
         self.alias_rel(&rel, &view.name, &[])
     }

@@ -292,6 +292,13 @@ pub fn refresh(session: &Session, name: &[String]) -> Result<Table> {
             .param("functionName", only)
             .with_message("A built-in function is not refreshed."));
     }
+    if let [only] = name
+        && session.names.lock().functions.contains_key(&only.to_lowercase())
+    {
+        return Err(Error::analysis("_LEGACY_ERROR_TEMP_1257")
+            .param("functionName", only)
+            .with_message("A temporary function is not refreshed."));
+    }
     match find(session, name)? {
         Some(_) => Ok(Table::empty()),
         None => Err(not_found(&session.place(name)?)),

@@ -144,6 +144,7 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::TruncateTable { name, partition } => {
             let (place, entry) = session.table_entry(&name, "TRUNCATE TABLE")?;
             partition::truncate(session, &place, &entry, &partition).await?;
+            session.rows_changed(&entry.location);
             Ok(Table::empty())
         }
         C::CreateTableLike { name, source, if_not_exists, provider, location, properties, .. } => {
@@ -199,9 +200,10 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::RepairTable { name, add, drop } => {
             let (place, entry) = session.table_entry(&name, "MSCK REPAIR TABLE")?;
             partition::recover(session, &place, &entry, (add, drop), "MSCK REPAIR TABLE").await?;
+            session.rows_changed(&entry.location);
             Ok(Table::empty())
         }
-        C::RefreshResource { path } => cache::refresh_path(session, &path).await,
+        C::RefreshResource { path } => Ok(cache::refresh_path(session, &path)),
         C::RefreshFunction { name } => function::refresh(session, &name),
         C::CreateFunction { name, class, temporary, replace, if_not_exists, .. } => {
             function::create_of_class(session, &name, class, [temporary, replace, if_not_exists])
@@ -224,6 +226,7 @@ async fn run_object(session: &Arc<Session>, command: C, op: &OperationContext) -
         C::SetNamespaceLocation { name, location } => namespace::set_location(session, &name, &location),
         C::SetNamespaceCollation { name, collation } => namespace::set_collation(session, &name, &collation),
         C::CommentOnNamespace { name, comment } => namespace::comment(session, &name, comment),
+        C::Call { procedure, .. } => Err(describe::procedure_not_found(session, &procedure)),
         other => Err(Error::unsupported(format!("the command {}", name(&other)))),
     }
 }
