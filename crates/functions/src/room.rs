@@ -49,6 +49,14 @@ impl Room {
         self.take_below(bytes, LIMIT.load(Ordering::Relaxed))
     }
 
+    /// Reserves what is missing to `bytes` in all.
+    ///
+    /// # Errors
+    /// If kernels would hold more than they may.
+    pub fn take_up_to(&mut self, bytes: usize) -> Result<()> {
+        if bytes <= self.wanted { Ok(()) } else { self.take(bytes - self.wanted) }
+    }
+
     fn take_below(&mut self, bytes: usize, limit: usize) -> Result<()> {
         self.wanted = self.wanted.saturating_add(bytes);
         if self.wanted <= self.reserved {

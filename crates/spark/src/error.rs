@@ -42,6 +42,18 @@ pub enum ErrorKind {
     FormatArgument,
     /// A format that is none (`UnknownFormatConversionException`).
     FormatUnknown,
+    /// A format whose flags are given twice (`DuplicateFormatFlagsException`).
+    FormatDuplicate,
+    /// A format whose flags exclude each other (`IllegalFormatFlagsException`).
+    FormatFlags,
+    /// A format with a flag that its values do not have (`FormatFlagsConversionMismatchException`).
+    FormatMismatch,
+    /// A format that is to be padded to no width (`MissingFormatWidthException`).
+    FormatWidth,
+    /// A format with a precision that its values do not have (`IllegalFormatPrecisionException`).
+    FormatPrecision,
+    /// A format of a character that is none (`IllegalFormatCodePointException`).
+    FormatCodePoint,
     /// A failure of Java's own without a more telling class (`RuntimeException`).
     Java,
     /// `NoSuchElementException`.

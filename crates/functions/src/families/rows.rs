@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanBuilder, Int8Array, Int16Array, Int32Array,
-    Int64Array, ListBuilder, PrimitiveBuilder, StringArray, StringBuilder,
+    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanBuilder, Int8Array,
+    Int16Array, Int32Array, Int64Array, ListBuilder, PrimitiveBuilder, StringArray, StringBuilder,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType as Arrow, Float64Type, Int32Type, Int64Type};
@@ -258,8 +258,10 @@ pub fn string_lists(
 ) -> Result<ColumnarValue> {
     let rows = row_count(args);
     let mut out = ListBuilder::new(StringBuilder::new()).with_field(crate::types::list_field(Arrow::Utf8));
+    let mut room = Room::new();
     for i in 0..rows {
         let valid = row(i, out.values())?;
+        room.take_up_to(out.values().values_slice().len() + ArrayBuilder::len(out.values()) * size_of::<i32>())?;
         out.append(valid);
     }
     finish(args, Arc::new(out.finish()))

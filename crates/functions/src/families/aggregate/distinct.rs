@@ -19,6 +19,7 @@ use crate::families::hash;
 use crate::fold;
 use crate::kernel::KernelUdf;
 use crate::registry::{Build, Function};
+use crate::room::check_value;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -32,6 +33,7 @@ pub const KERNELS: &[AggregateKernel] = &[AggregateKernel {
         let bits = args.options.extra.as_deref().and_then(|t| t.parse().ok());
         let bits = bits.filter(|b| (4..=MAX_BITS).contains(b));
         let bits = bits.ok_or_else(|| exec_datafusion_err!("a sketch of distinct values has no size"))?;
+        check_value(1 << bits)?;
         Ok(Box::new(Registers { bits, ranks: vec![0; 1 << bits] }))
     },
     state: |_| vec![Arrow::Binary],

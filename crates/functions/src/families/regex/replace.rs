@@ -16,6 +16,7 @@ use crate::families::rows::{self, Ints, Text};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs};
 use crate::registry::{Build, Function};
+use crate::room::Room;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -155,8 +156,10 @@ fn replace_all(
     let region = &s[first..];
     out.push_str(&s[..first]);
     let (mut done, mut from) = (0, Some(0));
+    let (mut room, start) = (Room::new(), out.len());
     while let Some(at) = from {
         let Some(captures) = regex.captures(region, at)? else { break };
+        room.take_up_to(out.len() - start)?;
         let Some(whole) = captures.get(0) else { break };
         let Some(parts) = parts else { return Ok(None) };
         out.push_str(&region[done..whole.start()]);

@@ -126,3 +126,23 @@ impl Fold for Bitmaps {
         size_of_val(self) + self.bits.capacity()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BinaryArray, Int64Array};
+
+    use super::*;
+    use crate::families::aggregate::folding::tests::agrees_in_parts;
+
+    #[test]
+    fn parts_make_the_bitmap_of_the_whole() {
+        let positions = |at: &[i64]| -> ArrayRef { Arc::new(Int64Array::from(at.to_vec())) };
+        agrees_in_parts(|| Positions(vec![0; SIZE]), [&[positions(&[1, 9])], &[positions(&[9, 32_767])]]);
+        let bitmaps = |all: Vec<&[u8]>| -> ArrayRef { Arc::new(BinaryArray::from(all)) };
+        let both = || Bitmaps { bits: vec![0xff; SIZE], operation: |a, b| a & b };
+        agrees_in_parts(both, [&[bitmaps(vec![&[7, 3], &[5]])], &[bitmaps(vec![&[4]])]]);
+        assert!(Positions(vec![0; SIZE]).add(&[positions(&[32_768])]).is_err());
+    }
+}

@@ -18,6 +18,7 @@ use crate::families::aggregate::kernel as aggregate;
 use crate::families::rows::{strict, too_large};
 use crate::fold;
 use crate::registry::{Build, Function};
+use crate::room::check_value;
 use crate::typed::Typed;
 
 /// Functions of this file.
@@ -142,6 +143,7 @@ impl Counts {
         let Some(bytes) = bytes.filter(|n| i32::try_from(*n).is_ok()) else {
             return fail(too_large("count_min_sketch", shape.depth.saturating_mul(shape.width).saturating_mul(8)));
         };
+        check_value(bytes)?;
         let mut random = JavaRandom::new(i64::from(shape.seed));
         let factors = (0..shape.depth).map(|_| i64::from(random.below_max())).collect();
         Ok(Counts { shape, factors, table: vec![0; bytes / 8], total: 0 })
@@ -210,6 +212,16 @@ impl Fold for Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_make_the_sketch_of_the_whole() {
+        let ids = |range: std::ops::Range<i64>| -> ArrayRef {
+            std::sync::Arc::new(range.collect::<arrow::array::Int64Array>())
+        };
+        let make = || Counts::new(Shape { depth: 3, width: 20, seed: 1 }).expect("a shape");
+        crate::families::aggregate::folding::tests::agrees_in_parts(make, [&[ids(0..5)], &[ids(3..900)]]);
+        assert!(Counts::new(Shape { depth: 3, width: usize::MAX / 2, seed: 1 }).is_err());
+    }
 
     #[test]
     fn draws_as_java_does() {

@@ -221,3 +221,20 @@ fn eval_union(args: &KernelArgs) -> DfResult<ColumnarValue> {
         Ok(true)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::Int64Array;
+
+    use super::*;
+    use crate::families::aggregate::folding::tests::agrees_in_parts;
+
+    #[test]
+    fn parts_make_the_sketch_of_the_whole() {
+        let ids = |range: std::ops::Range<i64>| -> ArrayRef { Arc::new(range.collect::<Int64Array>()) };
+        agrees_in_parts(|| Values(Sketch::new(12)), [&[ids(0..5)], &[ids(3..9)]]);
+        agrees_in_parts(|| Values(Sketch::new(12)), [&[ids(0..0)], &[ids(3..9)]]);
+    }
+}

@@ -356,3 +356,24 @@ fn keep_summaries(from: &Sketch, mut kept: Sketch) -> Sketch {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::Int64Array;
+
+    use super::*;
+    use crate::families::aggregate::folding::tests::agrees_in_parts;
+
+    #[test]
+    fn parts_make_the_sketch_of_the_whole() {
+        let ids = |range: std::ops::Range<i64>| -> ArrayRef { Arc::new(range.collect::<Int64Array>()) };
+        let make = || Keys {
+            spec: Spec { function: "theta_sketch_agg".into(), nominal: 16, mode: "sum".into() },
+            sketch: Sketch::default(),
+        };
+        agrees_in_parts(make, [&[ids(0..5)], &[ids(3..9)]]);
+        agrees_in_parts(make, [&[ids(0..0)], &[ids(3..9)]]);
+    }
+}

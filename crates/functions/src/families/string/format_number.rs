@@ -165,9 +165,13 @@ impl Pattern {
         self.max_whole = whole.chars().filter(|c| *c != ',').count();
         self.min_fraction = fraction.matches('0').count();
         self.max_fraction = fraction.len();
-        // A pattern of optional digits only still writes the last one.
-        if self.min_whole == 0 && self.max_fraction == 0 && self.max_whole > 0 {
-            self.min_whole = 1;
+        // A pattern of optional digits only still writes the one before the point, or else the one behind it.
+        if self.min_whole == 0 && self.min_fraction == 0 {
+            if self.max_whole > 0 {
+                self.min_whole = 1;
+            } else if self.max_fraction > 0 && self.exponent.is_none() {
+                self.min_fraction = 1;
+            }
         }
         if self.exponent.is_none() {
             self.max_whole = usize::MAX;
@@ -298,6 +302,7 @@ fn affixes<'a>(text: &'a str, shift: &mut i64) -> (String, &'a str, String) {
                     *shift = 3;
                     out.push('‰');
                 }
+                '¤' if !quoted => out.push('$'),
                 c => out.push(c),
             }
         }
@@ -346,6 +351,9 @@ mod tests {
             ("-5", "$#,##0.00;(#)", "(5.00)"),
             ("1234.5", "", "1,234"),
             ("1234567", "#,####", "123,4567"),
+            ("0.125", "#.##", "0.12"),
+            ("0.125", ".##", ".12"),
+            ("1234.5", "¤#,##0.00", "$1,234.50"),
         ] {
             check(&Pattern::new(pattern), text, expected);
         }

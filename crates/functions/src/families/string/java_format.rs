@@ -76,12 +76,6 @@ impl Problem {
     }
 }
 
-impl From<String> for Problem {
-    fn from(text: String) -> Self {
-        Problem::new(ErrorKind::IllegalArgument, text)
-    }
-}
-
 /// The longest padding that is made.
 const MAX_WIDTH: usize = 1 << 24;
 
@@ -138,7 +132,7 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
             _ => break,
         };
         if std::mem::replace(flag, true) {
-            return Err(format!("Flags = '{}'", char::from(bytes[at])).into());
+            return Err(Problem::new(ErrorKind::FormatDuplicate, format!("Flags = '{}'", char::from(bytes[at]))));
         }
         at += 1;
     }
@@ -166,16 +160,18 @@ fn specifier(text: &str) -> Result<(Spec, usize), Problem> {
         at += text[at..].chars().next().map_or(0, char::len_utf8);
     }
     if spec.width.is_none() && (spec.left || spec.zero) && c != 'n' {
-        return Err(format!("%{}{c}", if spec.left { "-" } else { "0" }).into());
+        let flag = if spec.left { "-" } else { "0" };
+        return Err(Problem::new(ErrorKind::FormatWidth, format!("%{flag}{c}")));
     }
     if let Some(flag) = spec.misplaced_flag() {
-        return Err(format!("Conversion = {c}, Flags = {flag}").into());
+        return Err(Problem::new(ErrorKind::FormatMismatch, format!("Conversion = {c}, Flags = {flag}")));
     }
     if spec.left && spec.zero || spec.plus && spec.space {
-        return Err(format!("Flags = '{}'", if spec.left { "-0" } else { "+ " }).into());
+        let flags = if spec.left { "-0" } else { "+ " };
+        return Err(Problem::new(ErrorKind::FormatFlags, format!("Flags = '{flags}'")));
     }
     if spec.precision.is_some() && matches!(c, 'd' | 'o' | 'x' | 'X' | 'c' | 'C') {
-        return Err(spec.precision.unwrap_or(0).to_string().into());
+        return Err(Problem::new(ErrorKind::FormatPrecision, spec.precision.unwrap_or(0).to_string()));
     }
     Ok((spec, at))
 }
@@ -241,7 +237,7 @@ fn one(spec: &Spec, value: &Value, out: &mut String) -> Result<(), Problem> {
         ('c', Value::Int(v, bits)) if *bits <= 32 => u32::try_from(*v)
             .ok()
             .and_then(char::from_u32)
-            .ok_or_else(|| Problem::from(format!("Code point = 0x{v:x}")))?
+            .ok_or_else(|| Problem::new(ErrorKind::FormatCodePoint, format!("Code point = 0x{v:x}")))?
             .to_string(),
         ('d', Value::Int(v, _)) => signed(spec, *v < 0, &grouped(spec, &v.unsigned_abs().to_string())),
         ('o' | 'x', Value::Int(v, bits)) => unsigned(spec, *v, *bits),
