@@ -121,12 +121,20 @@ def test_a_default_is_not_lost_on_rows_that_are_there(spark, table):
         assert [tuple(row) for row in spark.sql(query).collect()] == expected, query
 
 
-def test_a_default_that_rows_would_not_get_is_refused(spark):
+@pytest.mark.parametrize("provider", ["csv", "json", "parquet", "xml"])
+def test_rows_that_are_there_get_the_default_of_a_new_column(spark, provider):
+    options = "OPTIONS (rowTag 'r')" if provider == "xml" else ""
     spark.sql("DROP TABLE IF EXISTS statements_rows")
-    spark.sql("CREATE TABLE statements_rows (a INT) USING csv")
+    spark.sql(f"CREATE TABLE statements_rows (a INT) USING {provider} {options}")
     spark.sql("ALTER TABLE statements_rows ADD COLUMNS (b INT DEFAULT 1)")
     spark.sql("INSERT INTO statements_rows (a) VALUES (3)")
-    refused = error_of(lambda: spark.sql("ALTER TABLE statements_rows ADD COLUMNS (c INT DEFAULT 42)"))
-    assert refused.getCondition() == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
-    assert [tuple(row) for row in spark.table("statements_rows").collect()] == [(3, 1)]
+    if provider == "xml":
+        refused = error_of(lambda: spark.sql("ALTER TABLE statements_rows ADD COLUMNS (c INT DEFAULT 42)"))
+        assert refused.getCondition() == "UNSUPPORTED_CALL.WITHOUT_SUGGESTION"
+        expect = [(3, 1)]
+    else:
+        spark.sql("ALTER TABLE statements_rows ADD COLUMNS (c INT DEFAULT 42, d STRING DEFAULT 'x')")
+        spark.sql("INSERT INTO statements_rows VALUES (4, NULL, 5, NULL)")
+        expect = [(3, 1, 42, "x"), (4, None, 5, None)]
+    assert sorted(tuple(row) for row in spark.table("statements_rows").collect()) == expect
     spark.sql("DROP TABLE statements_rows")

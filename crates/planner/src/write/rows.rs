@@ -315,7 +315,8 @@ impl JsonForm {
         out.push(b'{');
         let mut first = true;
         for (field, column) in schema.fields.iter().zip(columns) {
-            if column.is_null(row) && self.ignore_nulls {
+            // A reader would take a column that is left out for its default.
+            if column.is_null(row) && self.ignore_nulls && field.metadata.get("EXISTS_DEFAULT").is_none() {
                 continue;
             }
             if !first {
