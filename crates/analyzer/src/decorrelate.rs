@@ -161,7 +161,8 @@ impl Analyzer<'_> {
                     false => test(rel, i, Outcome::True)?,
                     true => not(test(rel, i, Outcome::NotFalse)?),
                 },
-                _ => conjunct.clone(),
+                Expr::InSubquery(_) => conjunct.clone(),
+                _ => denials_tested(rel, conjunct)?,
             });
         }
         Ok(out.into_iter().reduce(Expr::and).unwrap_or_else(|| predicate.clone()))
@@ -499,6 +500,26 @@ fn needs_tests(i: &InSubquery, denied: bool) -> bool {
     i.subquery.subquery.schema().fields().len() > 1
         || i.expr.column_refs().is_empty()
         || is_hard(&i.subquery.subquery, true)
+}
+
+/// A condition of a filter with each `NOT IN` inside it as the test whether there is a row that may be equal:
+/// DataFusion would ask for one that is.
+fn denials_tested(rel: &Rel, condition: &Expr) -> Result<Expr> {
+    let mut failure = None;
+    let tested = condition.clone().transform_down(|e| match &e {
+        Expr::InSubquery(i) if i.negated && !is_null(&i.expr) => match test(rel, i, Outcome::NotFalse) {
+            Ok(found) => Ok(Transformed::new(not(found), true, TreeNodeRecursion::Jump)),
+            Err(error) => {
+                failure.get_or_insert(error);
+                Ok(Transformed::new(e, false, TreeNodeRecursion::Stop))
+            }
+        },
+        _ => Ok(Transformed::no(e)),
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => tested.map(|t| t.data).map_err(from_datafusion),
+    }
 }
 
 fn is_null(expr: &Expr) -> bool {

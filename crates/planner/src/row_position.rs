@@ -344,16 +344,17 @@ fn with_moved_seeds(expr: &Arc<dyn PhysicalExpr>, shift: i32) -> Result<Transfor
 }
 
 /// `base` with this pass, [`SmallAggregate`](crate::small_aggregate::SmallAggregate) and
-/// [`KeptOrder`](crate::kept_order::KeptOrder) before all others and
+/// [`KeptOrder`](crate::kept_order::KeptOrder) and [`OuterSide`](crate::outer_side::OuterSide) before all others and
 /// [`ShortCircuit`](crate::short_circuit::ShortCircuit) after them; applying it twice changes nothing.
 pub fn with_row_rules(
     base: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>],
 ) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 4] = [
+    let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 5] = [
         Arc::new(RowPosition),
         Arc::new(crate::small_aggregate::SmallAggregate),
         Arc::new(crate::small_aggregate::MergedAggregate),
         Arc::new(crate::kept_order::KeptOrder),
+        Arc::new(crate::outer_side::OuterSide),
     ];
     let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(crate::short_circuit::ShortCircuit);
     let names: Vec<&str> = first.iter().chain([&last]).map(|rule| rule.name()).collect();

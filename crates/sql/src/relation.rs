@@ -705,19 +705,17 @@ impl Parser<'_> {
 
     /// `PIVOT (aggregates FOR column IN (values)) [alias]`.
     pub fn pivot(&mut self, mark: usize, input: Plan) -> Result<Plan> {
+        let word = self.mark();
         self.expect_kw(Kw::PIVOT)?;
         self.expect_sym("(")?;
         let aggregates = self.comma_list(Self::named_expression)?;
         self.expect_kw(Kw::FOR)?;
-        let column = |p: &mut Self| {
-            let at = p.mark();
-            let parts = p.dotted_name()?;
-            Ok(p.at(at, Expr::attribute(parts)))
-        };
-        let columns = if self.at_sym("(") { self.paren_list(column)? } else { vec![column(self)?] };
+        let columns = if self.at_sym("(") { self.paren_list(Self::dotted_name)? } else { vec![self.dotted_name()?] };
         self.expect_kw(Kw::IN)?;
         let values = self.paren_list(Self::named_expression)?;
         self.expect_sym(")")?;
+        // Spark places the columns at the whole clause.
+        let columns = columns.into_iter().map(|parts| self.at(word, Expr::attribute(parts))).collect();
         let pivot = SqlPivot { input, aggregates, columns, values };
         let plan = self.located(mark, Node::Pivot(Box::new(pivot)));
         self.named(mark, plan)

@@ -68,19 +68,32 @@ pub(super) fn check_grouping_calls(
     error.map_or(Ok(()), Err)
 }
 
+/// A column as Spark's plans name it.
+fn with_id(attr: &crate::scope::Attr) -> String {
+    let long = if attr.ty == spark::DataType::Long { "L" } else { "" };
+    format!("{}#{}{long}", attr.name, attr.id)
+}
+
 fn grouping_error(args: &[DfExpr], is_id: bool, grouped: &Grouped) -> Option<Error> {
     if grouped.sets.is_none() {
         return Some(Error::analysis("UNSUPPORTED_GROUPING_EXPRESSION").with_message(
             "grouping and grouping_id are about grouping sets; this query has neither those nor ROLLUP or CUBE.",
         ));
     }
-    let keys: Vec<String> = grouped.keys.iter().map(|k| k.attr.name.clone()).collect();
+    let input = |name: &str| {
+        grouped.input.output.iter().chain(&grouped.input.hidden).find(|a| a.column_name() == name).map(with_id)
+    };
+    let keys: Vec<String> = grouped
+        .keys
+        .iter()
+        .map(|k| match &k.expr {
+            DfExpr::Column(c) => input(&c.name).unwrap_or_else(|| k.attr.name.clone()),
+            _ => k.attr.name.clone(),
+        })
+        .collect();
     let known = |e: &DfExpr| grouped.keys.iter().position(|k| k.expr == *e || k.attr.expr() == *e);
     let named = |e: &DfExpr| match e {
-        DfExpr::Column(c) => {
-            let all = grouped.input.output.iter().chain(&grouped.input.hidden);
-            all.into_iter().find(|a| a.column_name() == c.name).map_or_else(|| c.name.clone(), |a| a.name.clone())
-        }
+        DfExpr::Column(c) => input(&c.name).unwrap_or_else(|| c.name.clone()),
         other => other.to_string(),
     };
     if is_id {

@@ -154,7 +154,8 @@ impl Analyzer<'_> {
         };
         if !selected.iter().chain([condition]).any(has_window) {
             return Err(Error::analysis("QUALIFY_REQUIRES_WINDOW_FUNCTION")
-                .with_message("QUALIFY filters by window functions, and there is none here or in the select list."));
+                .with_message("QUALIFY filters by window functions, and there is none here or in the select list.")
+                .nowhere());
         }
         let (typed, source) = self.resolve_reaching(&rel, "QUALIFY", |this, scope| this.condition(condition, scope))?;
         let mut values: Vec<_> = source.output.iter().map(|a| (a.typed(), Some(a.clone()), a.name.clone())).collect();
