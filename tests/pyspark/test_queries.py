@@ -28,6 +28,20 @@ def rows(frame):
         ("select a, a not in (select a from qb) from qa where a is null", [(None, False)]),
         ("select null in (select a from qb where false), null not in (select a from qb where false)", [(False, True)]),
         ("select 1 where 5 not in (select a from qb)", []),
+        ("select a from qa where a not in (select a from qb where a = 1) or b = 'q'", [(2,), (3,)]),
+        # What is constant on one side of an outer join is null where that side is missing.
+        (
+            "select qa.a, f, row_number() over (order by f nulls last, qa.a, c) from qa left join "
+            "(select a, 1 as f from qb where a = 1) z on qa.a = z.a where c is not null and qa.a is not null",
+            [(1, 1, 1), (1, 1, 2), (2, None, 3)],
+        ),
+        # Windows that differ in what becomes of nulls alone.
+        (
+            "select lag(c) over (order by a), lag(c) ignore nulls over (order by a) from qa where a >= 2",
+            [(None, None), (20, 20)],
+        ),
+        ("select b, count(*) over () from qa where a = 1 group by all", [("a", 1)]),
+        ("select explode(array(a, 5)) as e, e + 1 as f from qa where a = 2", [(2, 3), (5, 6)]),
         # An aggregate of the outer query inside its HAVING.
         (
             "select a from qa group by a having exists (select 1 from qb where h > sum(qa.c) + 300)",
@@ -67,6 +81,7 @@ def test_answers(views, query, expect):
         ("select a, b from qa group by a", "MISSING_AGGREGATION", None),
         ("select array(1) between 1 and 2", "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES", "between 1 and 2"),
         ("select a from qa order by 2", "ORDER_BY_POS_OUT_OF_RANGE", "2"),
+        ("select a from qa qualify a > 1", "QUALIFY_REQUIRES_WINDOW_FUNCTION", None),
         ("select a from qa limit -1", "INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", "-1"),
         ("select row_number() over (partition by a) from qa", "WINDOW_FUNCTION_FRAME_NOT_ORDERED", None),
         ("select (select a from qa)", "SCALAR_SUBQUERY_TOO_MANY_ROWS", "(select a from qa)"),
