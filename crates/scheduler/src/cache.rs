@@ -20,14 +20,16 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::{TableType, provider_as_source};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use spark::{Error, Plan, Result};
+use spark::{Error, Node, Plan, Result};
 
 use crate::engine::EngineConfig;
 use crate::names::{Relation, unique_names};
 use crate::naming::Place;
 use crate::operation::OperationContext;
 use crate::query;
+use crate::reads::{self, Reads};
 use crate::route::route;
 use crate::session::Session;
 
@@ -61,7 +63,23 @@ pub struct Cache {
     used: Arc<AtomicUsize>,
     limit: usize,
     folder: PathBuf,
-    tables: Mutex<HashMap<(String, String), Relation>>,
+    tables: Mutex<HashMap<(String, String), Held>>,
+}
+
+/// The kept rows of a catalog's table or view.
+struct Held {
+    relation: Relation,
+    state: State,
+}
+
+/// Whether kept rows are those that a query would find.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Fresh,
+    /// Something was written since.
+    Stale,
+    /// A reader computes them anew; the others read the table itself.
+    Computing,
 }
 
 impl Cache {
@@ -160,6 +178,9 @@ impl Drop for Kept {
 /// Kept rows as a table; they go when the last reference does.
 pub(crate) struct KeptTable {
     rows: Kept,
+    pub(crate) reads: Reads,
+    /// The table of the catalog that these are the rows of.
+    pub(crate) origin: Option<Place>,
 }
 
 impl std::fmt::Debug for KeptTable {
@@ -201,6 +222,16 @@ impl TableProvider for KeptTable {
 impl Session {
     /// Runs a plan and keeps its rows.
     pub(crate) async fn keep(self: &Arc<Self>, plan: &Plan) -> Result<Relation> {
+        self.keep_of(plan, None).await
+    }
+
+    /// Keeps the rows of a table or view of the catalog.
+    pub(crate) async fn keep_table(self: &Arc<Self>, place: &Place) -> Result<Relation> {
+        let table = Node::Table { name: place.parts(), options: Vec::new(), is_streaming: false, time_travel: None };
+        self.keep_of(&Plan::from(table), Some(place.clone())).await
+    }
+
+    async fn keep_of(self: &Arc<Self>, plan: &Plan, origin: Option<Place>) -> Result<Relation> {
         use futures::StreamExt;
         let analyzed = self.analyze(plan, self.settings()).await?;
         let prepared = route(self.engine(), &analyzed.plan, self.wish()?).await?;
@@ -215,13 +246,57 @@ impl Session {
             kept.push(query::project(&batch, &analyzed.columns, &schema)?)?;
         }
         kept.finish().map_err(functions::error::from_datafusion)?;
-        let source = provider_as_source(Arc::new(KeptTable { rows: kept }));
+        let source = provider_as_source(Arc::new(KeptTable { rows: kept, reads: Reads::of(&analyzed.plan), origin }));
         Ok(Relation { schema: analyzed.schema, source, text: None, comment: None, kept: None })
     }
 
-    /// The kept rows of a catalog's table or view.
-    pub(crate) fn cached_table(&self, place: &Place) -> Option<Relation> {
-        self.engine().shared().cache.tables.lock().get(&table_key(place)).cloned()
+    /// Whether the rows of a catalog's table or view are kept.
+    pub(crate) fn is_cached(&self, place: &Place) -> bool {
+        self.engine().shared().cache.tables.lock().contains_key(&table_key(place))
+    }
+
+    /// The kept rows of a catalog's table or view, computed anew if they went stale.
+    pub(crate) fn cached_table<'a>(self: &'a Arc<Self>, place: &'a Place) -> BoxFuture<'a, Option<Relation>> {
+        Box::pin(async move {
+            {
+                let mut tables = self.engine().shared().cache.tables.lock();
+                let held = tables.get_mut(&table_key(place))?;
+                match held.state {
+                    State::Fresh => return Some(held.relation.clone()),
+                    State::Computing => return None,
+                    State::Stale => held.state = State::Computing,
+                }
+            }
+            let mut claim = Claim { session: self, place, relation: None };
+            // A failure is the reader's to find, in the table itself.
+            claim.relation = self.keep_table(place).await.ok();
+            claim.relation.clone()
+        })
+    }
+
+    /// Rows kept of files below `location` are stale: something was written there.
+    pub(crate) fn rows_changed(&self, location: &str) {
+        // Views have no files.
+        if location.is_empty() {
+            return;
+        }
+        let shared = self.engine().shared();
+        for held in shared.cache.tables.lock().values_mut() {
+            if held.state == State::Computing || reads::is_of(&held.relation.source, location) {
+                held.state = State::Stale;
+            }
+        }
+        // A view goes back to what it is of.
+        let restore = |relation: &mut Relation| {
+            if let Some(original) = &relation.kept
+                && reads::is_of(&relation.source, location)
+            {
+                relation.source = Arc::clone(original);
+            }
+        };
+        shared.global_views.write().values_mut().for_each(|(_, relation)| restore(relation));
+        self.names.lock().temp_views.values_mut().for_each(|(_, relation)| restore(relation));
+        self.recompute_persisted(location);
     }
 
     /// Keeps the rows of a catalog's table or view under its name.
@@ -230,19 +305,51 @@ impl Session {
         match relation {
             None => Ok(tables.remove(&table_key(place)).is_some()),
             Some(_) if tables.len() >= MAX_ENTRIES => Err(Error::unsupported("keeping more tables")),
-            Some(relation) => Ok(tables.insert(table_key(place), relation).is_some()),
+            Some(relation) => Ok(tables.insert(table_key(place), Held { relation, state: State::Fresh }).is_some()),
         }
     }
 
-    /// The tables of which rows are kept.
-    pub(crate) fn cached_places(&self) -> Vec<Place> {
-        let tables = self.engine().shared().cache.tables.lock();
-        tables.keys().map(|(namespace, name)| Place { namespace: namespace.clone(), name: name.clone() }).collect()
+    /// A table is kept under its new name; its files may have moved, so its rows are computed anew.
+    pub(crate) fn rename_cached_table(&self, from: &Place, to: &Place) {
+        let mut tables = self.engine().shared().cache.tables.lock();
+        if let Some(held) = tables.remove(&table_key(from)) {
+            tables.insert(table_key(to), Held { state: State::Stale, ..held });
+        }
+    }
+
+    /// Forgets the kept tables of a database.
+    pub(crate) fn clear_cached_tables_in(&self, namespace: &str) {
+        let namespace = namespace.to_lowercase();
+        self.engine().shared().cache.tables.lock().retain(|(of, _), _| *of != namespace);
     }
 
     /// Forgets all kept tables.
     pub(crate) fn clear_cached_tables(&self) {
         self.engine().shared().cache.tables.lock().clear();
+    }
+}
+
+/// The right to compute stale rows anew; given back if that fails, is cancelled or comes too late.
+struct Claim<'a> {
+    session: &'a Session,
+    place: &'a Place,
+    relation: Option<Relation>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut tables = self.session.engine().shared().cache.tables.lock();
+        // It may have been written to, or uncached, meanwhile.
+        let Some(held) = tables.get_mut(&table_key(self.place)) else { return };
+        if held.state == State::Computing {
+            held.state = match self.relation.take() {
+                None => State::Stale,
+                Some(relation) => {
+                    held.relation = relation;
+                    State::Fresh
+                }
+            };
+        }
     }
 }
 

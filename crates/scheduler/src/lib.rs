@@ -18,6 +18,8 @@ pub mod naming;
 pub mod operation;
 mod persist;
 pub mod query;
+mod reads;
+mod relist;
 pub mod report;
 pub mod route;
 pub mod runner;

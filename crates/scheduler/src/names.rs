@@ -118,7 +118,7 @@ impl Session {
         settings: &Settings,
     ) -> Result<Answer> {
         match self.find(name, settings)? {
-            Found::Temp(shown, relation) => Ok(scannable(vec![shown], &relation)),
+            Found::Temp(shown, relation) => Ok(scannable(vec![shown], &self.relisted(relation, settings).await)),
             Found::Entry(place, entry) => {
                 if let Some(held) = self.cached_table(&place).await {
                     return Ok(scannable(place.parts(), &held));
@@ -141,7 +141,12 @@ impl Session {
         settings: &Settings,
     ) -> Result<Answer> {
         let request = table_request(entry, options, settings)?;
-        let opened = planner::source::open(&self.engine().shared().state, request).await?;
+        let mut opened = planner::source::open(&self.engine().shared().state, request).await?;
+        if let Some(table) = Arc::get_mut(&mut opened.table)
+            && options.is_empty()
+        {
+            table.set_origin(&place.namespace, &place.name);
+        }
         Ok(Answer::Table(analyzer::world::Table {
             name: place.parts(),
             schema: opened.schema,

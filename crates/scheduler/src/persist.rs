@@ -68,21 +68,13 @@ impl Session {
     /// Results of plans that read files below `path` are computed anew when they are next needed.
     pub(crate) fn recompute_persisted(&self, path: &str) {
         let mut names = self.names.lock();
-        let mut stale = Vec::new();
+        let names = &mut *names;
         for persisted in names.persisted.iter_mut().filter(|p| p.progress == Progress::Kept) {
-            let mut reads = false;
-            persisted.plan.visit_plans_mut(&mut |p| {
-                if let Node::DataSource(source) = &p.node {
-                    reads |= source.paths.iter().any(|file| file.contains(path));
-                }
-            });
-            if reads {
+            let kept = names.remote.get(&persisted.id);
+            if kept.is_none_or(|relation| crate::reads::is_of(&relation.source, path)) {
                 persisted.progress = Progress::Wanted;
-                stale.push(persisted.id.clone());
+                names.remote.remove(&persisted.id);
             }
-        }
-        for id in stale {
-            names.remote.remove(&id);
         }
     }
 

@@ -45,7 +45,7 @@ impl Analyzer<'_> {
             [] => Ok(exchange(rel, None, buckets, adaptive)),
             [id] if matches!(id.unpositioned(), Expr::DirectShufflePartitionId(_)) => self.by_id(rel, id, buckets),
             _ if exprs.iter().all(is_order) => self.by_range(rel, exprs, buckets, adaptive),
-            _ if exprs.iter().any(is_order) => Err(Error::new(ErrorKind::IllegalArgument, "INTERNAL_ERROR")
+            _ if exprs.iter().any(is_order) => Err(Error::new(ErrorKind::IllegalArgument, "")
                 .with_message("Rows go by ordered columns or by hashed ones, not by both.")),
             _ => self.by_hash(rel, exprs, buckets, adaptive),
         }
@@ -306,7 +306,7 @@ fn moved_rows(node: &dyn std::any::Any) -> Option<&LogicalPlan> {
 
 fn positive(partitions: i32) -> Result<usize> {
     usize::try_from(partitions).ok().filter(|n| *n > 0).ok_or_else(|| {
-        Error::new(ErrorKind::IllegalArgument, "INTERNAL_ERROR")
+        Error::new(ErrorKind::IllegalArgument, "")
             .with_message(format!("Rows cannot be put into {partitions} partitions."))
     })
 }

@@ -201,6 +201,8 @@ pub struct FileTable {
     partition_schema: SchemaRef,
     partitions: Vec<StructField>,
     mismatches: Mismatches,
+    /// The database and the name under which the catalog has it.
+    origin: Option<(String, String)>,
 }
 
 impl FileTable {
@@ -228,7 +230,18 @@ impl FileTable {
             partition_schema: Arc::new(Schema::new(partition_fields)),
             partitions: partitions.to_vec(),
             mismatches: Mismatches::new(),
+            origin: None,
         }
+    }
+
+    /// Notes the table of the catalog whose files these are, all of them.
+    pub fn set_origin(&mut self, namespace: &str, name: &str) {
+        self.origin = Some((namespace.to_string(), name.to_string()));
+    }
+
+    /// The table of the catalog whose files these are: database and name.
+    pub fn origin(&self) -> Option<&(String, String)> {
+        self.origin.as_ref()
     }
 
     /// The table with what is wrong with some of its columns.

@@ -27,6 +27,7 @@ pub async fn cache(
             properties: Vec::new(),
             plan: *query,
             text,
+            metric_view: None,
             collation: None,
             schema_mode: None,
             temporary: true,
@@ -38,19 +39,17 @@ pub async fn cache(
     }
     let settings = session.settings();
     let found = session.find(&name, &settings)?;
-    let plan = |name: Vec<String>| {
-        Plan::from(Node::Table { name, options: Vec::new(), is_streaming: false, time_travel: None })
-    };
     match found {
         Found::Temp(_, mut relation) => {
-            let kept = session.keep(&plan(name.clone())).await?;
+            let view = Node::Table { name: name.clone(), options: Vec::new(), is_streaming: false, time_travel: None };
+            let kept = session.keep(&Plan::from(view)).await?;
             relation.kept = Some(relation.kept.take().unwrap_or_else(|| Arc::clone(&relation.source)));
             relation.source = kept.source;
             set_temp(session, &name, relation, settings.case_sensitive);
         }
         Found::Entry(place, _) => {
             session.set_cached_table(&place, None)?;
-            let kept = session.keep(&plan(place.parts())).await?;
+            let kept = session.keep_table(&place).await?;
             session.set_cached_table(&place, Some(kept))?;
         }
         Found::Nothing => return Err(table_not_found(&name)),
@@ -110,33 +109,16 @@ pub async fn refresh(session: &Arc<Session>, name: &[String]) -> Result<Table> {
 }
 
 /// `REFRESH path`: what was kept of files there is read anew.
-pub async fn refresh_path(session: &Arc<Session>, path: &str) -> Result<Table> {
-    let path = plain(path);
-    for place in session.cached_places() {
-        let name = place.parts();
-        let is_there = match session.find(&name, &session.settings())? {
-            Found::Entry(_, entry) => plain(&entry.location).starts_with(path),
-            _ => false,
-        };
-        if is_there {
-            refresh(session, &name).await?;
-        }
-    }
-    session.recompute_persisted(path);
-    Ok(Table::empty())
-}
-
-/// A path without its scheme and its last slash.
-fn plain(path: &str) -> &str {
-    let path = path.strip_prefix("file:").unwrap_or(path).trim_end_matches('/');
-    path.strip_prefix("//").unwrap_or(path)
+pub fn refresh_path(session: &Session, path: &str) -> Table {
+    session.rows_changed(path);
+    Table::empty()
 }
 
 /// Whether the rows of a table or view are kept.
 pub fn is_cached(session: &Session, name: &[String]) -> Result<bool> {
     Ok(match session.find(name, &session.settings())? {
         Found::Temp(_, relation) => relation.kept.is_some(),
-        Found::Entry(place, _) => session.cached_table(&place).is_some(),
+        Found::Entry(place, _) => session.is_cached(&place),
         Found::Nothing => return Err(table_not_found(name)),
     })
 }

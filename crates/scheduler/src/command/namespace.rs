@@ -75,6 +75,7 @@ pub fn drop(session: &Session, name: &[String], if_exists: bool, cascade: bool) 
         }
     }
     let entry = catalog.drop_namespace(&name, cascade)?;
+    session.clear_cached_tables_in(&name);
     if let Some(path) = entry.location.strip_prefix("file:") {
         // A folder with files that are not ours stays.
         std::mem::drop(std::fs::remove_dir(path));

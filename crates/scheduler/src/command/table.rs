@@ -501,6 +501,10 @@ pub async fn alter(session: &Arc<Session>, name: &[String], action: AlterTableAc
         AlterTableAction::RenamePartition { from, to } => {
             partition::rename(session, &place, &entry, &from, &to).await?;
         }
+        AlterTableAction::SetSerde { serde: None, partition, .. } if !partition.is_empty() => {
+            return Err(Error::analysis("_LEGACY_ERROR_TEMP_1247")
+                .with_message("Partitions of tables of files have no properties of their own."));
+        }
         AlterTableAction::SetSerde { serde: None, properties, .. } => {
             catalog.update_table(&place.namespace, &place.name, |t| {
                 t.options.retain(|(k, _)| !properties.iter().any(|(s, _)| s == k));

@@ -107,11 +107,15 @@ pub async fn rows(
     }
     let prepared = route(session.engine(), &analyzed.plan, session.wish()?).await?;
     let streams = prepared.start_partitioned("write", op).await?;
+    let location = spec.location.display.clone();
     let written = tokio::select! {
         biased;
         () = op.cancel.cancelled() => Err(query::cancelled()),
         written = write::write(state.runtime_env(), streams, spec) => written,
-    }?;
+    };
+    // A write that failed may have removed what it was to replace.
+    session.rows_changed(&location);
+    let written = written?;
     observe(session, analyzed, &prepared, op).await?;
     Ok(written)
 }
