@@ -311,6 +311,22 @@ mod tests {
         assert_eq!(alternatives("plain"), ["plain"]);
     }
 
+    #[tokio::test]
+    async fn folders_are_partitions_by_the_names_of_columns() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["p=1/q=x", "P=2/q=a%2Fb", "p=3", "p=4/z=1", "other=1/q=x", ".p=5/q=x", "p=/q=x"] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let location = format!("file:{}", root.path().display());
+        let columns = ["p".to_string(), "q".to_string()];
+        let runtime = Arc::new(RuntimeEnv::default());
+        let found = |sensitive| partition_folders(&runtime, &location, &columns, sensitive);
+        let own = format!("{location}/P=2/q=a%2Fb");
+        let all = [("p=1/q=x".to_string(), None), ("p=2/q=a%2Fb".to_string(), Some(own))];
+        assert_eq!(found(false).await.unwrap(), all);
+        assert_eq!(found(true).await.unwrap(), all[..1]);
+    }
+
     #[test]
     fn hidden_names() {
         for (name, hidden) in [("_SUCCESS", true), (".crc", true), ("_c=1", false), ("part-0", false)] {
