@@ -132,12 +132,6 @@ pub(crate) fn to_elements(array: &Typed, element: &DataType, settings: &Settings
 pub(crate) fn unify_arrays(call: &mut Call) -> Result<DataType> {
     call.arity(2..=2)?;
     call.collate(&[0, 1])?;
-    for i in 0..2 {
-        if call.args[i].ty == DataType::Null {
-            call.args[i] =
-                coerce::cast_implicitly(&call.args[i], &DataType::array(DataType::Null, true), call.settings);
-        }
-    }
     let (a, b) = (call.args[0].ty.clone(), call.args[1].ty.clone());
     let both = matches!((&a, &b), (DataType::Array { .. }, DataType::Array { .. }));
     let common = if both { tight_element(&element(&a), &element(&b), call.settings) } else { None };

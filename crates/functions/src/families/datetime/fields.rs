@@ -170,7 +170,10 @@ fn extract(mut call: Call) -> Result<Typed> {
         || source.ty.is_string()
         || matches!(source.ty, DataType::Time(_) | DataType::Null))
     {
-        return Err(invalid());
+        let (function, required) = function_of(part);
+        let mut inner = Call::new(function, vec![source], call.settings);
+        inner.origin = call.origin.clone();
+        return Err(inner.unexpected_type(0, required));
     }
     call.args = vec![source];
     call.arg_names = vec![String::new()];
@@ -179,6 +182,17 @@ fn extract(mut call: Call) -> Result<Typed> {
         _ => of_date(&mut call, part)?,
     };
     Ok(typed.named(name))
+}
+
+/// The function of a field, and what it asks for.
+fn function_of(part: &'static str) -> (&'static str, &'static str) {
+    match part {
+        "hour" | "minute" => (part, super::ANY_TIMESTAMP),
+        "fraction" => ("secondwithfraction", super::ANY_TIMESTAMP),
+        "day" => ("dayofmonth", "\"DATE\""),
+        "dayofweek_iso" => ("weekday", "\"DATE\""),
+        other => (other, "\"DATE\""),
+    }
 }
 
 /// The field under any of the names Spark accepts.
