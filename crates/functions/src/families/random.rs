@@ -24,6 +24,7 @@ use crate::coerce::{Expected, cast_implicitly, tightest_type};
 use crate::fold;
 use crate::kernel::{Kernel, KernelArgs, KernelUdf};
 use crate::registry::{Build, Function};
+use crate::room::check_value;
 use crate::typed::Typed;
 use crate::types::to_arrow;
 
@@ -391,6 +392,9 @@ fn randn_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
 fn randstr_kernel(args: &KernelArgs) -> DfResult<ColumnarValue> {
     const LETTERS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let length = parameters(args).1;
+    // What is drawn is copied once.
+    let bytes = usize::try_from(length).unwrap_or(0).saturating_mul(args.rows.max(1)).saturating_mul(2);
+    check_value(bytes)?;
     let values = draw(args, |random| {
         let letter = |_| char::from(LETTERS[(random.next_int() % 62).unsigned_abs() as usize]);
         (0..length).map(letter).collect::<String>()
