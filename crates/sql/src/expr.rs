@@ -238,8 +238,10 @@ impl Parser<'_> {
             return self.quantified_like(mark, name, value, negated);
         }
         let mut args = vec![value, self.value()?];
+        let escape_word = self.mark();
         if self.eat_kw(Kw::ESCAPE) {
-            let escape = self.string()?;
+            let escape = self.string();
+            let escape = self.or_extra(escape, escape_word)?;
             if escape.chars().count() != 1 {
                 return Err(self
                     .error(word, "INVALID_ESC")
@@ -427,6 +429,7 @@ fn begins_clause(keyword: Kw) -> bool {
     matches!(
         keyword,
         FROM | WHERE
+            | SELECT
             | HAVING
             | LIMIT
             | OFFSET

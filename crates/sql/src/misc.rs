@@ -99,7 +99,9 @@ impl Parser<'_> {
             let no_scan = self.no_scan(mark)?;
             return Ok(Command::AnalyzeTables { namespace, no_scan });
         }
-        self.expect_kw(Kw::TABLE)?;
+        if !self.eat_kw(Kw::TABLE) {
+            return Err(self.syntax_error());
+        }
         let name = self.object_name()?;
         let partition = self.optional_partition()?;
         self.expect_kws(&[Kw::COMPUTE, Kw::STATISTICS])?;

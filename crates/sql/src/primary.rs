@@ -222,7 +222,7 @@ impl Parser<'_> {
             self.list_end()?;
             return Ok(self.at(mark, Expr::Row(items)));
         }
-        if matches!(first.unpositioned(), Expr::Alias { .. }) {
+        if matches!(first.unpositioned(), Expr::Alias { .. }) || self.at_end() {
             return Err(self.syntax_error());
         }
         self.expect_sym(")")?;

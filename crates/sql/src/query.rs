@@ -463,6 +463,9 @@ impl Parser<'_> {
             let at = self.mark();
             let name = self.object_name()?;
             let generator = self.call(at, name)?;
+            if self.at_end() || self.at_sym(")") {
+                return Err(self.syntax_error());
+            }
             let named = self.name_at(0) && !self.at_clause();
             let table = if named { Some(self.identifier()?) } else { None };
             let named = self.eat_kw(Kw::AS) || (self.name_at(0) && !self.at_clause());
