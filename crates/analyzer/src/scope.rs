@@ -350,6 +350,15 @@ fn has_subquery(expr: &Expr) -> bool {
 /// # Errors
 /// If two expressions have one name: a defect.
 pub(crate) fn project(exprs: Vec<Expr>, input: &LogicalPlan) -> Result<LogicalPlan> {
+    // A column under its own name is the column: beside the column itself it would be there twice.
+    let exprs = exprs.into_iter().map(|e| match e {
+        Expr::Alias(alias) if alias.relation.is_none() && alias.metadata.is_none() => match *alias.expr {
+            Expr::Column(column) if column.relation.is_none() && column.name == alias.name => Expr::Column(column),
+            inner => Expr::Alias(datafusion::logical_expr::expr::Alias { expr: Box::new(inner), ..alias }),
+        },
+        other => other,
+    });
+    let exprs: Vec<Expr> = exprs.collect();
     let projection = Projection::try_new(exprs, Arc::new(input.clone())).map_err(from_datafusion)?;
     Ok(LogicalPlan::Projection(projection))
 }
