@@ -127,3 +127,21 @@ def test_windows_over_grouping_sets(spark):
 )
 def test_arguments_become_what_functions_take(spark, expression, expect):
     assert spark.sql(f"SELECT {expression}").first()[0] == expect
+
+
+def test_lag_takes_the_frame_that_it_has(spark):
+    window = Window.orderBy("id")
+    shifted = spark.range(3).select(F.lag("id", 1).over(window.rowsBetween(-1, -1)).alias("before"))
+    assert [row.before for row in shifted.collect()] == [None, 0, 1]
+    with pytest.raises(AnalysisException) as error:
+        spark.range(3).select(F.lag("id", 1).over(window.rowsBetween(-2, -1))).collect()
+    assert error.value.getCondition() == "_LEGACY_ERROR_TEMP_1035"
+
+
+def test_aggregates_of_pandas_on_spark(spark):
+    values = spark.createDataFrame([(1.0,), (2.0,), (4.0,), (8.0,)], "x double")
+    call = lambda name, *args: F.call_function(name, "x", *args)
+    row = values.select(
+        call("pandas_var", F.lit(1)), call("pandas_stddev", F.lit(0)), call("pandas_skew"), call("pandas_kurt")
+    ).first()
+    assert list(row) == pytest.approx([9.583333333, 2.680951324, 1.137624367, 0.757655955], rel=1e-6)

@@ -1,6 +1,6 @@
 //! `OVER`: window functions, aggregates as window functions, frames.
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::{Sort, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
     Expr as DfExpr, WindowFrame as DfFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
@@ -368,10 +368,38 @@ impl Analyzer<'_> {
         }
     }
 
+    /// Whether a frame is the one row that `lag` or `lead` looks at.
+    fn is_own_frame(&mut self, function: &Typed, name: &str, frame: &WindowFrame, scope: &mut Scope) -> bool {
+        let mut offset = None;
+        let _ = function.expr.apply(|e| {
+            if let DfExpr::WindowFunction(w) = e
+                && let Some(DfExpr::Literal(value, _)) = w.params.args.get(1)
+            {
+                offset = value.cast_to(&arrow::datatypes::DataType::Int64).ok();
+                return Ok(TreeNodeRecursion::Stop);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        let Some(ScalarValue::Int64(Some(offset))) = offset else { return false };
+        let own = if name == "lag" { -offset } else { offset };
+        let mut row = |bound: &FrameBound| match bound {
+            FrameBound::CurrentRow => Some(0),
+            FrameBound::Value(e) | FrameBound::Following(e) => {
+                self.resolve(e, scope).ok().and_then(|t| fold::integer(&t))
+            }
+            FrameBound::Preceding(e) => self.resolve(e, scope).ok().and_then(|t| fold::integer(&t)).map(|n| -n),
+            _ => None,
+        };
+        frame.is_rows && row(&frame.lower) == Some(own) && row(&frame.upper) == Some(own)
+    }
+
     /// Functions with a frame of their own take no other.
     fn refuse_frame_of(&mut self, function: &Typed, frame: &WindowFrame, scope: &mut Scope) -> Result<()> {
         let required = match window_udf_name(&function.expr).as_deref() {
             Some(name @ ("lead" | "lag")) => {
+                if self.is_own_frame(function, name, frame, scope) {
+                    return Ok(());
+                }
                 return Err(Error::analysis("_LEGACY_ERROR_TEMP_1035")
                     .param("prettyName", name)
                     .with_message(format!("{name} takes no frame.")));
@@ -768,7 +796,6 @@ pub(crate) fn contains_window(expr: &DfExpr) -> bool {
 }
 
 fn window_udf_name(expr: &DfExpr) -> Option<String> {
-    use datafusion::common::tree_node::TreeNodeRecursion;
     let mut name = None;
     let _ = expr.apply(|e| {
         Ok(match e {

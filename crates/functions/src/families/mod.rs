@@ -129,6 +129,7 @@ pub const FUNCTIONS: &[&[Function]] = &[
     aggregate::best::FUNCTIONS,
     aggregate::lists::FUNCTIONS,
     aggregate::moments::FUNCTIONS,
+    aggregate::pandas::FUNCTIONS,
     aggregate::regression::FUNCTIONS,
     aggregate::spread::FUNCTIONS,
     aggregate::percentile::FUNCTIONS,

@@ -12,6 +12,7 @@ pub mod folding;
 pub mod frequent;
 pub mod lists;
 pub mod moments;
+pub mod pandas;
 pub mod percentile;
 pub mod regression;
 pub mod spread;

@@ -25,6 +25,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "bit_or", build: Build::Aggregate(bits) },
     Function { name: "bit_xor", build: Build::Aggregate(bits) },
     Function { name: "product", build: Build::Aggregate(product) },
+    Function { name: "pandas_skew", build: Build::Aggregate(adjusted_moment) },
+    Function { name: "pandas_kurt", build: Build::Aggregate(adjusted_moment) },
 ];
 
 /// Kernels of this file.
@@ -43,6 +45,8 @@ pub const KERNELS: &[AggregateKernel] = &[
         state: |_| vec![Arrow::Float64; 6],
         groups: None,
     },
+    AggregateKernel { name: "pandas_skew", accumulator: |_| adjusted(false), state: state_types, groups: None },
+    AggregateKernel { name: "pandas_kurt", accumulator: |_| adjusted(true), state: state_types, groups: None },
 ];
 
 fn moment(mut call: Call) -> Result<Typed> {
@@ -51,6 +55,15 @@ fn moment(mut call: Call) -> Result<Typed> {
     call.expect(0, Expected::Type(DataType::Double))?;
     let kernel = &KERNELS[usize::from(call.name == "kurtosis")];
     Ok(super::finish_moment(call, kernel).named(name))
+}
+
+/// The moment of a sample, without bias, as pandas has it.
+fn adjusted_moment(mut call: Call) -> Result<Typed> {
+    call.arity(1..=1)?;
+    let name = call.display_name();
+    call.expect(0, Expected::Type(DataType::Double))?;
+    let kernel = &KERNELS[if call.name == "pandas_kurt" { 5 } else { 4 }];
+    Ok(finish(call, kernel, DataType::Double, true).named(name))
 }
 
 fn product(mut call: Call) -> Result<Typed> {
@@ -93,6 +106,10 @@ fn moments(args: &AggregateArgs, fourth: bool) -> DfResult<Box<dyn Accumulator>>
     Ok(Box::new(Moments { fourth, nan: super::undefined_is_nan(args), ..Default::default() }))
 }
 
+fn adjusted(fourth: bool) -> DfResult<Box<dyn Accumulator>> {
+    Ok(Box::new(Moments { fourth, adjusted: true, ..Default::default() }))
+}
+
 /// Count, mean and central moments.
 #[derive(Debug, Default)]
 struct Moments {
@@ -103,6 +120,8 @@ struct Moments {
     m4: f64,
     fourth: bool,
     nan: bool,
+    /// For the sample instead of the values themselves.
+    adjusted: bool,
 }
 
 impl Moments {
@@ -111,7 +130,7 @@ impl Moments {
             return;
         }
         if self.n == 0.0 {
-            *self = Moments { nan: self.nan, ..*o };
+            *self = Moments { nan: self.nan, adjusted: self.adjusted, fourth: self.fourth, ..*o };
             return;
         }
         let (n1, n2) = (self.n, o.n);
@@ -142,6 +161,27 @@ impl Moments {
     }
 }
 
+impl Moments {
+    /// Without bias, `None` of too few values.
+    fn of_sample(&self) -> Option<f64> {
+        /// What a spread of equal values may come to by rounding.
+        const NOTHING: f64 = 1e-14;
+        let n = self.n;
+        let none = |moment: f64| if moment.abs() < NOTHING { 0.0 } else { moment };
+        let (m2, m3, m4) = (none(self.m2), none(self.m3), none(self.m4));
+        match self.fourth {
+            _ if n < if self.fourth { 4.0 } else { 3.0 } => None,
+            _ if m2 == 0.0 => Some(0.0),
+            true => {
+                let less = (n - 2.0) * (n - 3.0);
+                let normal = 3.0 * (n - 1.0) * (n - 1.0) / less;
+                Some(n * (n + 1.0) * (n - 1.0) * m4 / (less * m2 * m2) - normal)
+            }
+            false => Some((n - 1.0).sqrt() * (n / (n - 2.0)) * m3 / (m2 * m2 * m2).sqrt()),
+        }
+    }
+}
+
 impl Accumulator for Moments {
     /// The halves of a batch are added apart and merged, which rounds less than one long run, and as
     /// Spark does with the partitions of a small table.
@@ -161,6 +201,9 @@ impl Accumulator for Moments {
     }
 
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        if self.adjusted {
+            return Ok(ScalarValue::Float64(self.of_sample()));
+        }
         let value = if self.n == 0.0 || self.m2 == 0.0 {
             (self.nan && self.n > 0.0).then_some(f64::NAN)
         } else if self.fourth {
@@ -183,7 +226,7 @@ impl Accumulator for Moments {
         let column = |i: usize| states[i].as_primitive::<Float64Type>();
         for row in 0..states[0].len() {
             let [n, mean, m2, m3, m4] = [0, 1, 2, 3, 4].map(|i| column(i).value(row));
-            self.merge(&Moments { n, mean, m2, m3, m4, fourth: self.fourth, nan: self.nan });
+            self.merge(&Moments { n, mean, m2, m3, m4, ..Default::default() });
         }
         Ok(())
     }
