@@ -35,6 +35,7 @@ class Datasets(spark: SparkSession) {
   def run(): Unit = {
     encoders()
     types()
+    places()
     rows()
     joins()
     columns()
@@ -86,6 +87,13 @@ class Datasets(spark: SparkSession) {
       Check.equal(s"SELECT $sql", Seq(expected))(spark.sql(s"SELECT $sql AS v").collect().head)
       Check.equal(s"$sql or null", 2)(spark.sql(s"SELECT IF(id = 0, $sql, NULL) AS v FROM range(2)").collect().length)
     }
+
+  private def places(): Unit = {
+    val point = "0101000000000000000000F03F0000000000000040"
+    val rows = spark.sql(s"SELECT IF(id = 0, st_geomfromwkb(X'$point'), NULL) AS v FROM range(2) ORDER BY id").collect()
+    Check.equal("geometry", s"x'${point.toLowerCase}'")(rows.head.getAs[Geometry](0).getBytes)
+    Check.equal("no geometry", true)(rows(1).isNullAt(0))
+  }
 
   private def rows(): Unit = {
     val schema = new StructType()

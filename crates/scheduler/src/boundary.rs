@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, IntervalMonthDayNanoArray, ListArray, MapArray, RecordBatch,
+    Array, ArrayRef, AsArray, BinaryArray, Int32Array, IntervalMonthDayNanoArray, ListArray, MapArray, RecordBatch,
     RecordBatchOptions, StructArray, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
@@ -82,7 +82,7 @@ pub fn to_wire(array: &ArrayRef, ty: &DataType, tz: &str) -> Result<ArrayRef> {
             functions::nanos::to_arrow_nanos(&array, *ltz, ltz.then_some(tz)).map_err(functions::error::from_datafusion)
         }
         DataType::CalendarInterval => calendar_interval(&array),
-        DataType::Variant => variant(&array),
+        DataType::Variant | DataType::Geometry(_) | DataType::Geography(_) => parts_of(&array, ty),
         DataType::Array { element, contains_null } => list(&array, element, *contains_null, tz),
         DataType::Map { key, value, value_contains_null } => map(&array, key, value, *value_contains_null, tz),
         DataType::Struct(fields) => structure(&array, fields, tz),
@@ -127,22 +127,22 @@ fn calendar_interval(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(IntervalMonthDayNanoArray::from(values)))
 }
 
-fn variant(array: &ArrayRef) -> Result<ArrayRef> {
+/// A value that is a struct on the wire whose parts are never null.
+fn parts_of(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef> {
     let parts = primitive::<StructArray>(array)?;
-    let Arrow::Struct(fields) = to_wire_field("v", &DataType::Variant, true, "UTC").data_type().clone() else {
-        return Err(Error::internal("a variant's wire form is a struct"));
+    let Arrow::Struct(fields) = to_wire_field("v", ty, true, "UTC").data_type().clone() else {
+        return Err(Error::internal(format!("the wire form of {} is a struct", ty.sql())));
     };
-    // The fields of a null variant hold nothing, which a non-null field may not say.
-    let filled: Vec<ArrayRef> = parts
-        .columns()
-        .iter()
-        .map(|c| {
-            let bytes = c.as_binary::<i32>();
-            let filled: BinaryArray =
-                (0..bytes.len()).map(|i| Some(if bytes.is_null(i) { &[][..] } else { bytes.value(i) })).collect();
-            Arc::new(filled) as ArrayRef
-        })
-        .collect();
+    // The parts of a null hold nothing, which a non-null field may not say.
+    let filled = parts.columns().iter().map(|part| -> Result<ArrayRef> {
+        if part.data_type() == &Arrow::Int32 {
+            let numbers = part.as_primitive::<Int32Type>();
+            return Ok(Arc::new(numbers.iter().map(|n| Some(n.unwrap_or_default())).collect::<Int32Array>()));
+        }
+        let bytes = primitive::<BinaryArray>(part)?;
+        Ok(Arc::new(bytes.iter().map(|b| Some(b.unwrap_or_default())).collect::<BinaryArray>()))
+    });
+    let filled = filled.collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(made(StructArray::try_new(fields, filled, parts.nulls().cloned()))?))
 }
 
