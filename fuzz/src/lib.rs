@@ -6,6 +6,8 @@
 
 #[path = "../../crates/connect/src/from_proto/mod.rs"]
 pub mod from_proto;
+#[path = "../../crates/connect/src/ipc_check.rs"]
+pub mod ipc_check;
 #[path = "../../crates/connect/src/response_log.rs"]
 pub mod response_log;
 #[path = "../../crates/connect/src/text.rs"]

@@ -56,12 +56,7 @@ impl Prepared {
 }
 
 fn job(name: &str, op: &OperationContext) -> JobSpec {
-    JobSpec {
-        name: name.to_string(),
-        cancel: op.cancel.clone(),
-        progress: Some(op.progress.clone()),
-        measured: None,
-    }
+    JobSpec { name: name.to_string(), cancel: op.cancel.clone(), progress: Some(op.progress.clone()), measured: None }
 }
 
 /// The physical plan of `logical`.

@@ -118,14 +118,7 @@ impl Parser<'_> {
                 self.once("DEFAULT COLLATION", collation.is_some());
                 collation = Some(self.schema_collation()?);
             } else {
-                return Ok(Command::CreateNamespace {
-                    name,
-                    if_not_exists,
-                    comment,
-                    location,
-                    properties,
-                    collation,
-                });
+                return Ok(Command::CreateNamespace { name, if_not_exists, comment, location, properties, collation });
             }
         }
     }

@@ -39,12 +39,12 @@ mod types;
 use spark::expr::{SortOrder, WindowRef};
 use spark::{DataType, Expr, Plan, Result, StructType};
 
-pub use metric_view::parse_metric_view;
 pub use datetime::{Zone, parse_date, parse_time, parse_timestamp, special_date, special_instant};
 pub use error::{timestamp_nanos_disabled, timestamp_precision};
 pub use interval::{Interval, parse_multi_units as parse_interval};
 pub use json_type::parse_json_type;
 pub use keywords::Kw;
+pub use metric_view::parse_metric_view;
 pub use options::{IdentifierResolver, ParameterValues, ParseOptions};
 pub use statement::Statement;
 

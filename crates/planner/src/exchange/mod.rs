@@ -98,7 +98,9 @@ impl ExtensionPlanner for Operators {
             }
             Kind::JoinHint(strategy) => Arc::new(JoinHintExec::new(input, *strategy)),
             Kind::MetricView => {
-                return functions::error::fail(spark::Error::unsupported("a metric view outside GROUP BY and aggregates"));
+                return functions::error::fail(spark::Error::unsupported(
+                    "a metric view outside GROUP BY and aggregates",
+                ));
             }
             Kind::InPlace => input,
         }))

@@ -150,7 +150,9 @@ impl Convert<'_, '_> {
             DataType::Map { value, .. } => self.map(doc, id, value),
             DataType::Variant => variant(doc, id, &self.reader.naming),
             DataType::Array { element, .. } => self.value(doc, id, element).map(|v| Datum::List(vec![v])),
-            t if t.is_string() && doc.elements(id).next().is_some() => Some(Datum::Text(self.reader.naming.text(doc.inner_xml(id)))),
+            t if t.is_string() && doc.elements(id).next().is_some() => {
+                Some(Datum::Text(self.reader.naming.text(doc.inner_xml(id))))
+            }
             _ => {
                 let text = self.reader.naming.text(doc.own_text(id));
                 self.scalar(&text, ty)
