@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
+use serde_norway::Value;
 use spark::command::CreateView;
 use spark::plan::{Aggregate, GroupKind, MetricColumn, MetricView};
 use spark::types::Metadata;
 use spark::{Error, Expr, Literal, Node, Origin, Plan, Result};
-use yaml_serde::Value;
 
 use crate::ParseOptions;
 use crate::lexer::Tok;
@@ -94,8 +94,8 @@ pub fn parse_metric_view(yaml: &str, options: &ParseOptions, origin: Option<&Arc
 }
 
 fn read(yaml: &str, options: &ParseOptions, origin: Option<&Arc<Origin>>) -> Result<MetricView> {
-    let unreadable = |e: yaml_serde::Error| invalid(format!("Failed to parse YAML: {e}"));
-    let fields: Value = yaml_serde::from_str(yaml).map_err(unreadable)?;
+    let unreadable = |e: serde_norway::Error| invalid(format!("Failed to parse YAML: {e}"));
+    let fields: Value = serde_norway::from_str(yaml).map_err(unreadable)?;
     if !fields.is_mapping() {
         return Err(invalid("Failed to parse YAML: there are no fields"));
     }
@@ -105,7 +105,7 @@ fn read(yaml: &str, options: &ParseOptions, origin: Option<&Arc<Origin>>) -> Res
         Some(None) => return Err(invalid("Failed to parse YAML: the version is no text")),
         None => return Err(invalid("Invalid YAML version: null")),
     }
-    let text: Text = yaml_serde::from_value(fields).map_err(unreadable)?;
+    let text: Text = serde_norway::from_value(fields).map_err(unreadable)?;
     let at = |node: Node| Plan { origin: origin.cloned(), ..Plan::from(node) };
     let (source, is_from_query) = match crate::parse_multipart_identifier(&text.source, options) {
         Ok(name) => (at(Node::Table { name, options: Vec::new(), is_streaming: false, time_travel: None }), false),
