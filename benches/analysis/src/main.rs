@@ -171,6 +171,7 @@ fn joins(count: usize) -> Plan {
             join_type: JoinType::Inner,
             criteria: JoinCriteria::Using(vec!["id".into()]),
             lateral: false,
+            tupled: None,
         };
         Node::Join(Box::new(join)).into()
     })
