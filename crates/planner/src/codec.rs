@@ -68,6 +68,7 @@ static NODES: &[&NodeCodec] = &[
     &crate::parse_text::PARSE_TEXT,
     &crate::kept_order::KEPT_ORDER,
     &crate::outer_side::OUTER_SIDE,
+    &crate::exchange::ONE_PARTITION,
 ];
 
 /// What a [`NodeCodec`] needs to encode expressions.

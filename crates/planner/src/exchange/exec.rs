@@ -4,16 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::{Result, Statistics, exec_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, PlanProperties,
+};
 use functions::operators::JoinStrategy;
 use futures::StreamExt;
 
+use crate::codec::NodeCodec;
 use crate::one_input;
 
 /// Batches of a partition that wait for those before it.
@@ -163,6 +166,71 @@ impl ExecutionPlan for CoalesceExec {
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
 }
+
+/// One partition that was asked for, brought together by the operator below: a rule that found nothing in
+/// need of it would take that one away.
+#[derive(Debug)]
+pub(crate) struct OnePartitionExec {
+    input: Arc<dyn ExecutionPlan>,
+}
+
+impl OnePartitionExec {
+    pub(super) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        OnePartitionExec { input }
+    }
+}
+
+impl DisplayAs for OnePartitionExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("OnePartitionExec")
+    }
+}
+
+impl ExecutionPlan for OnePartitionExec {
+    one_input!(OnePartitionExec, |_, input| OnePartitionExec::new(input));
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        self.input_distribution_requirements().into_per_child()
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn child_stats_requests(&self, _: Option<usize>) -> Vec<ChildStats> {
+        vec![ChildStats::At(None)]
+    }
+
+    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        Ok(shared(inputs, args, 1, &self.input))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.input.execute(partition, context)
+    }
+}
+
+/// An executor plans nothing anew: what arrives is the input.
+pub(crate) static ONE_PARTITION: NodeCodec = NodeCodec {
+    name: "one_partition",
+    encode: |node, _| Ok(node.is::<OnePartitionExec>().then(Vec::new)),
+    decode: |_, children, _| match children {
+        [input] => Ok(Arc::clone(input)),
+        _ => exec_err!("OnePartitionExec has one input"),
+    },
+};
 
 /// A side of a join with a hint. It speaks to the choice of the join through its statistics: a side to
 /// broadcast is as good as empty, one to merge too large. It is gone before the plan runs.

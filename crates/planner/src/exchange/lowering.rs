@@ -22,7 +22,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use functions::families::placement::{row_hash_udf, slot_udf, turn_udf};
 
-use super::exec::{CoalesceExec, ExchangeExec, JoinHintExec};
+use super::exec::{CoalesceExec, ExchangeExec, JoinHintExec, OnePartitionExec};
 use crate::row_position::RowPositionExec;
 
 /// The column of a row's bucket.
@@ -153,7 +153,7 @@ fn one_partition(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     if input.output_partitioning().partition_count() == 1 {
         input
     } else {
-        Arc::new(CoalescePartitionsExec::new(input))
+        Arc::new(OnePartitionExec::new(Arc::new(CoalescePartitionsExec::new(input))))
     }
 }
 

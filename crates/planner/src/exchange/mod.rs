@@ -26,6 +26,7 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use functions::operators::{Exchange, Kind, Operator};
 
+pub(crate) use exec::ONE_PARTITION;
 pub use exec::{CoalesceExec, ExchangeExec, JoinHintExec};
 pub use lowering::Lowering;
 

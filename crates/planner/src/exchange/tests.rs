@@ -11,6 +11,8 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::ensure_requirements::EnsureRequirements;
+use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect, execute_stream_partitioned};
 use futures::TryStreamExt;
 
@@ -84,6 +86,24 @@ async fn neighbours_are_coalesced() -> Result<()> {
         assert_eq!(lowered(Arc::clone(&coalesced), false).await?, expect, "{wanted}");
         let shuffled = lowered(coalesced, true).await?;
         assert_eq!((shuffled.len(), shuffled.concat().len()), (expect.len(), 7), "{wanted}");
+    }
+    Ok(())
+}
+
+#[test]
+fn one_partition_stays_though_nothing_needs_it() -> Result<()> {
+    let config = ConfigOptions::default();
+    for asked in [true, false] {
+        let numbers = numbers(3, 2)?;
+        let plan: Arc<dyn ExecutionPlan> = match asked {
+            true => Arc::new(CoalesceExec::new(numbers, 1)),
+            false => Arc::new(ExchangeExec::new(numbers, None, 1, 1)),
+        };
+        let plan = Lowering { distributed: true }.optimize(plan, &config)?;
+        let plan = EnsureRequirements::new().optimize(plan, &config)?;
+        assert_eq!(plan.output_partitioning().partition_count(), 1);
+        let text = displayable(plan.as_ref()).indent(false).to_string();
+        assert!(text.contains("CoalescePartitionsExec"), "{text}");
     }
     Ok(())
 }
