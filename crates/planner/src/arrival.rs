@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
-use datafusion::common::{Result, exec_err, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-use crate::codec::NodeCodec;
-use crate::one_input;
+use crate::codec::{NodeCodec, plain_codec};
+use crate::{hands_on, one_input};
 
 /// The operator; see the module.
 #[derive(Debug)]
@@ -47,28 +46,11 @@ impl ExecutionPlan for ArrivalExec {
         &self.properties
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
+    hands_on!();
 }
 
 /// The operator has nothing to tell but itself.
-pub(crate) static ARRIVAL: NodeCodec = NodeCodec {
-    name: "arrival",
-    encode: |node, _| Ok(node.is::<ArrivalExec>().then(Vec::new)),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::new(ArrivalExec::new(Arc::clone(input)))),
-        _ => exec_err!("ArrivalExec has one input"),
-    },
-};
+pub(crate) static ARRIVAL: NodeCodec = plain_codec!(ArrivalExec, "arrival", |input| Arc::new(ArrivalExec::new(input)));
 
 /// The time at which a row arrived: a name for an order, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

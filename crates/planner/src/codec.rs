@@ -54,6 +54,25 @@ pub struct NodeCodec {
     pub decode: Decode,
 }
 
+/// The codec of an operator that has nothing to tell but itself, under its name on the wire; the closure is what
+/// it becomes where it is decoded, over its input.
+macro_rules! plain_codec {
+    ($exec:ident, $name:literal, |$input:ident| $again:expr) => {
+        $crate::codec::NodeCodec {
+            name: $name,
+            encode: |node, _| Ok(node.is::<$exec>().then(Vec::new)),
+            decode: |_, children, _| match children {
+                [$input] => {
+                    let $input = ::std::sync::Arc::clone($input);
+                    Ok($again)
+                }
+                _ => ::datafusion::common::exec_err!("{} has one input", stringify!($exec)),
+            },
+        }
+    };
+}
+pub(crate) use plain_codec;
+
 /// The operators that have a wire form of ours. To add one, add its codec here.
 static NODES: &[&NodeCodec] = &[
     &shuffle::SORT_SHUFFLE_WRITER,

@@ -7,9 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Result, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -21,7 +21,7 @@ use datafusion::physical_plan::{
 };
 use functions::aggregate::KernelUdaf;
 
-use crate::codec::NodeCodec;
+use crate::codec::{NodeCodec, plain_codec};
 use crate::one_input;
 
 /// Aggregates that see the order of their rows.
@@ -95,14 +95,7 @@ impl ExecutionPlan for KeptOrderExec {
 }
 
 /// An executor has nothing to keep any more: what arrives is the input.
-pub(crate) static KEPT_ORDER: NodeCodec = NodeCodec {
-    name: "kept_order",
-    encode: |node, _| Ok(node.downcast_ref::<KeptOrderExec>().map(|_| Vec::new())),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::clone(input)),
-        _ => exec_err!("KeptOrderExec has one input"),
-    },
-};
+pub(crate) static KEPT_ORDER: NodeCodec = plain_codec!(KeptOrderExec, "kept_order", |input| input);
 
 /// The pass; see the module.
 #[derive(Debug, Clone, Copy)]

@@ -66,6 +66,31 @@ macro_rules! one_input {
     };
 }
 
+/// The methods of [`ExecutionPlan`] that are the same in every operator that hands on what its input yields, in
+/// the same partitions and the same order, beside those of [`one_input!`].
+///
+/// [`ExecutionPlan`]: datafusion::physical_plan::ExecutionPlan
+#[macro_export]
+macro_rules! hands_on {
+    () => {
+        fn maintains_input_order(&self) -> Vec<bool> {
+            vec![true]
+        }
+
+        fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+            vec![false]
+        }
+
+        fn execute(
+            &self,
+            partition: usize,
+            context: ::std::sync::Arc<::datafusion::execution::TaskContext>,
+        ) -> ::datafusion::common::Result<::datafusion::execution::SendableRecordBatchStream> {
+            self.input.execute(partition, context)
+        }
+    };
+}
+
 /// The methods of [`ExecutionPlan`] that are the same in every operator without inputs and expressions, whose
 /// properties are its field `properties`.
 ///

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinType, Result, exec_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
@@ -19,8 +18,8 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, Statistics, replace_children_if_necessary,
 };
 
-use crate::codec::NodeCodec;
-use crate::one_input;
+use crate::codec::{NodeCodec, plain_codec};
+use crate::{hands_on, one_input};
 
 /// Its input, without its constants.
 #[derive(Debug)]
@@ -47,17 +46,10 @@ impl DisplayAs for OuterSideExec {
 
 impl ExecutionPlan for OuterSideExec {
     one_input!(OuterSideExec, |_, input| OuterSideExec::new(input));
+    hands_on!();
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
     }
 
     fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
@@ -70,21 +62,10 @@ impl ExecutionPlan for OuterSideExec {
             _ => exec_err!("OuterSideExec has one input"),
         }
     }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
 }
 
 /// An executor plans no more sorts: what arrives is the input.
-pub(crate) static OUTER_SIDE: NodeCodec = NodeCodec {
-    name: "outer_side",
-    encode: |node, _| Ok(node.is::<OuterSideExec>().then(Vec::new)),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::clone(input)),
-        _ => exec_err!("OuterSideExec has one input"),
-    },
-};
+pub(crate) static OUTER_SIDE: NodeCodec = plain_codec!(OuterSideExec, "outer_side", |input| input);
 
 /// The pass; see the module.
 #[derive(Debug, Clone, Copy)]

@@ -8,12 +8,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{Result, exec_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-use crate::codec::NodeCodec;
-use crate::one_input;
+use crate::codec::{NodeCodec, plain_codec};
+use crate::{hands_on, one_input};
 
 /// The operator; see the module.
 #[derive(Debug)]
@@ -40,25 +38,9 @@ impl ExecutionPlan for ProbeSideExec {
         self.input.properties()
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
+    hands_on!();
 }
 
 /// The operator has nothing to tell but itself.
-pub(crate) static PROBE_SIDE: NodeCodec = NodeCodec {
-    name: "probe_side",
-    encode: |node, _| Ok(node.is::<ProbeSideExec>().then(Vec::new)),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::new(ProbeSideExec::new(Arc::clone(input)))),
-        _ => exec_err!("ProbeSideExec has one input"),
-    },
-};
+pub(crate) static PROBE_SIDE: NodeCodec =
+    plain_codec!(ProbeSideExec, "probe_side", |input| Arc::new(ProbeSideExec::new(input)));

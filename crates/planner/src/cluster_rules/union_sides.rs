@@ -9,9 +9,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Result, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -25,7 +25,7 @@ use datafusion::physical_plan::{
     replace_children_if_necessary,
 };
 
-use crate::codec::NodeCodec;
+use crate::codec::{NodeCodec, plain_codec};
 use crate::one_input;
 use crate::row_position::RowPositionExec;
 
@@ -121,11 +121,4 @@ impl ExecutionPlan for OwnStage {
 }
 
 /// The operator has nothing to tell but itself.
-pub(crate) static OWN_STAGE: NodeCodec = NodeCodec {
-    name: "own_stage",
-    encode: |node, _| Ok(node.downcast_ref::<OwnStage>().map(|_| Vec::new())),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::new(OwnStage::new(Arc::clone(input)))),
-        _ => exec_err!("OwnStage has one input"),
-    },
-};
+pub(crate) static OWN_STAGE: NodeCodec = plain_codec!(OwnStage, "own_stage", |input| Arc::new(OwnStage::new(input)));

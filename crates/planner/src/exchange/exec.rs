@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, Statistics, exec_err, internal_err};
+use datafusion::common::{Result, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::common::spawn_buffered;
@@ -16,8 +16,8 @@ use datafusion::physical_plan::{
 use functions::operators::JoinStrategy;
 use futures::StreamExt;
 
-use crate::codec::NodeCodec;
-use crate::one_input;
+use crate::codec::{NodeCodec, plain_codec};
+use crate::{hands_on, one_input};
 
 /// Batches of a partition that wait for those before it.
 const AHEAD: usize = 16;
@@ -188,6 +188,7 @@ impl DisplayAs for OnePartitionExec {
 
 impl ExecutionPlan for OnePartitionExec {
     one_input!(OnePartitionExec, |_, input| OnePartitionExec::new(input));
+    hands_on!();
 
     fn properties(&self) -> &Arc<PlanProperties> {
         self.input.properties()
@@ -201,14 +202,6 @@ impl ExecutionPlan for OnePartitionExec {
         InputDistributionRequirements::new(vec![Distribution::SinglePartition])
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
     fn child_stats_requests(&self, _: Option<usize>) -> Vec<ChildStats> {
         vec![ChildStats::At(None)]
     }
@@ -216,21 +209,10 @@ impl ExecutionPlan for OnePartitionExec {
     fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
         Ok(shared(inputs, args, 1, &self.input))
     }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
 }
 
 /// An executor plans nothing anew: what arrives is the input.
-pub(crate) static ONE_PARTITION: NodeCodec = NodeCodec {
-    name: "one_partition",
-    encode: |node, _| Ok(node.is::<OnePartitionExec>().then(Vec::new)),
-    decode: |_, children, _| match children {
-        [input] => Ok(Arc::clone(input)),
-        _ => exec_err!("OnePartitionExec has one input"),
-    },
-};
+pub(crate) static ONE_PARTITION: NodeCodec = plain_codec!(OnePartitionExec, "one_partition", |input| input);
 
 /// A side of a join with a hint. It speaks to the choice of the join through its statistics: a side to
 /// broadcast is as good as empty, one to merge too large. It is gone before the plan runs.
