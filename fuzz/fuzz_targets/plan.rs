@@ -1,5 +1,5 @@
 //! Any bytes as a plan message: decoded, decompressed and read into plain values, or refused with an
-//! error that has a condition.
+//! error that says what is wrong: by a condition, or in words where Spark has none.
 
 #![no_main]
 
@@ -20,6 +20,7 @@ fuzz_target!(|data: &[u8]| {
         })
     });
     if let Err(error) = outcome {
-        assert!(!error.condition().is_empty(), "an error without a condition: {error:?}");
+        let (condition, message) = (error.condition(), &error.data().message);
+        assert!(!condition.is_empty() || !message.is_empty(), "an error that says nothing: {error:?}");
     }
 });
