@@ -1,9 +1,10 @@
 //! The parser's cursor over the tokens: looking, taking, positions, names.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use spark::{Error, Expr, Origin, Result, SqlOrigin};
+use spark::{Error, Expr, Origin, Plan, Result, SqlOrigin};
 
 use crate::error;
 use crate::keywords::Kw;
@@ -45,6 +46,30 @@ pub struct Parser<'a> {
     pub open_alias: (usize, usize),
     /// Names of objects with their positions, if somebody wants to know.
     noted: Option<Vec<(Vec<String>, Arc<Origin>)>>,
+    /// How many readings are being tried that may be given up for others.
+    trying: usize,
+    /// What trials read between parentheses, by the token of the first: the next one goes on behind it.
+    /// Without this the time would double with every pair of parentheses.
+    tried: HashMap<usize, Tried>,
+    /// Where the form of a keyword cannot be read: why, and whether the keyword is no name either.
+    no_form: HashMap<usize, (Error, bool)>,
+}
+
+/// What a trial came to at a parenthesis.
+enum Tried {
+    Query(Box<TriedQuery>),
+    /// The error, the token it is about, and the farthest one.
+    Failed(Error, usize, usize),
+}
+
+/// A query in parentheses, and the state of the parser behind it.
+struct TriedQuery {
+    plan: Plan,
+    end: usize,
+    positional: usize,
+    deferred: Option<Error>,
+    late: Option<Error>,
+    open_alias: (usize, usize),
 }
 
 impl<'a> Parser<'a> {
@@ -69,6 +94,9 @@ impl<'a> Parser<'a> {
             failed: Cell::new(0),
             open_alias: (usize::MAX, usize::MAX),
             noted: None,
+            trying: 0,
+            tried: HashMap::new(),
+            no_form: HashMap::new(),
         })
     }
 
@@ -111,6 +139,77 @@ impl<'a> Parser<'a> {
     /// Puts back what [`Parser::take_deferred`] took.
     pub fn restore_deferred(&mut self, deferred: Option<Error>) {
         self.deferred = deferred;
+    }
+
+    /// Why the keyword at `mark` does not begin its form, if that was tried; an error if it is no name either.
+    pub fn no_form(&self, mark: usize) -> Option<Result<Error>> {
+        let (error, is_nothing) = self.no_form.get(&mark)?;
+        Some(if *is_nothing { Err(error.clone()) } else { Ok(error.clone()) })
+    }
+
+    /// Notes why the keyword at `mark` does not begin its form.
+    pub fn note_no_form(&mut self, mark: usize, error: &Error) {
+        self.no_form.insert(mark, (error.clone(), false));
+    }
+
+    /// Notes that the keyword at `mark`, which does not begin its form, is no name either.
+    pub fn note_no_name(&mut self, mark: usize) {
+        if let Some((_, is_nothing)) = self.no_form.get_mut(&mark) {
+            *is_nothing = true;
+        }
+    }
+
+    /// Runs `f`, whose outcome may be given up for another reading of the same text.
+    pub fn trial<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        self.trying += 1;
+        let outcome = f(self);
+        self.trying -= 1;
+        outcome
+    }
+
+    /// What `read` makes of the query in parentheses that begins here: of trials only the first one reads.
+    pub fn read_once(&mut self, read: impl FnOnce(&mut Self) -> Result<Plan>) -> Result<Plan> {
+        let start = self.pos;
+        match self.tried.get(&start) {
+            Some(Tried::Failed(error, failed, farthest)) => {
+                self.failed.set(*failed);
+                self.farthest.set(self.farthest.get().max(*farthest));
+                return Err(error.clone());
+            }
+            Some(Tried::Query(query)) => {
+                (self.pos, self.positional, self.open_alias) = (query.end, query.positional, query.open_alias);
+                self.deferred = self.deferred.take().or_else(|| query.deferred.clone());
+                self.late = self.late.take().or_else(|| query.late.clone());
+                return Ok(query.plan.clone());
+            }
+            None if self.trying == 0 => return read(self),
+            None => {}
+        }
+        let (deferred, late) = (self.deferred.take(), self.late.take());
+        let result = read(self);
+        let (inner, inner_late) = (self.deferred.take(), self.late.take());
+        match &result {
+            Err(error) => {
+                let failed = Tried::Failed(error.clone(), self.failed.get(), self.farthest.get());
+                self.tried.insert(start, failed);
+            }
+            // Those around it are quickly read again with this one at hand, and would hold it once more each.
+            Ok(_) if self.tokens.get(start + 1).is_some_and(|t| t.tok == Tok::Sym("(")) => {}
+            Ok(plan) => {
+                let query = TriedQuery {
+                    plan: plan.clone(),
+                    end: self.pos,
+                    positional: self.positional,
+                    deferred: inner.clone(),
+                    late: inner_late.clone(),
+                    open_alias: self.open_alias,
+                };
+                self.tried.insert(start, Tried::Query(Box::new(query)));
+            }
+        }
+        self.deferred = deferred.or(inner);
+        self.late = late.or(inner_late);
+        result
     }
 
     /// Runs `f` one level deeper, on a stack that grows.

@@ -1,7 +1,7 @@
 //! Primary expressions: constants, names, parentheses, `CASE`, casts, and what may follow any of them.
 
 use spark::expr::{CastMode, Parameter, Subquery, SubqueryKind, SubqueryPlan, UnresolvedFunction, UnresolvedStar};
-use spark::{Expr, Literal, Plan, Result};
+use spark::{Error, Expr, Literal, Plan, Result};
 
 use crate::keywords::Kw;
 use crate::lexer::Tok;
@@ -88,6 +88,9 @@ impl Parser<'_> {
     /// to its end, the keyword is a name.
     fn keyword_primary(&mut self, keyword: Kw) -> Result<Expr> {
         let (mark, positional) = (self.mark(), self.positional);
+        if let Some(known) = self.no_form(mark) {
+            return known.and_then(|error| self.as_name(mark, error));
+        }
         let form = self.keyword_form(keyword);
         // `CASE x WHEN` can be nothing else.
         let simple_case = keyword == Kw::CASE
@@ -101,7 +104,16 @@ impl Parser<'_> {
         self.reset(mark);
         self.positional = positional;
         self.forget_farthest();
-        self.name_primary().map_err(|_| error)
+        self.note_no_form(mark, &error);
+        self.as_name(mark, error)
+    }
+
+    /// A name that spells a keyword; `error` is why it is not the keyword.
+    fn as_name(&mut self, mark: usize, error: Error) -> Result<Expr> {
+        self.name_primary().map_err(|_| {
+            self.note_no_name(mark);
+            error
+        })
     }
 
     fn keyword_form(&mut self, keyword: Kw) -> Result<Expr> {
@@ -241,7 +253,7 @@ impl Parser<'_> {
         let mark = self.mark();
         let positional = self.positional;
         let deferred = self.take_deferred();
-        let plan = self.query_in_parens();
+        let plan = self.trial(Self::query_in_parens);
         let inner = self.take_deferred();
         self.restore_deferred(deferred.or(inner.filter(|_| plan.is_ok())));
         match plan {
@@ -273,10 +285,12 @@ impl Parser<'_> {
 
     /// `(query)`.
     pub fn query_in_parens(&mut self) -> Result<Plan> {
-        self.expect_sym("(")?;
-        let plan = self.query()?;
-        self.expect_sym(")")?;
-        Ok(plan)
+        self.read_once(|p| {
+            p.expect_sym("(")?;
+            let plan = p.query()?;
+            p.expect_sym(")")?;
+            Ok(plan)
+        })
     }
 
     /// The names of `(x, y) ->`, taken with the arrow.

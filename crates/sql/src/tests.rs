@@ -569,3 +569,13 @@ proptest! {
         }
     }
 }
+
+/// What can be read in two ways is not read twice at every level: this would not end.
+#[test]
+fn nesting_that_can_be_read_in_two_ways() {
+    for unit in ["(((((FROM( AL ", "(FROM( ", "CASE (", "TRIM(", "((SELECT ((", "EXISTS((((", "a IN (((VALUES ("] {
+        assert!(parse_statement(&unit.repeat(40), &ParseOptions::default()).is_err(), "{unit}");
+    }
+    let inner = (0..40).fold("1".to_string(), |inner, _| format!("((((SELECT {inner}) + 1) + 1) + 1)"));
+    assert!(parse_statement(&format!("SELECT {inner}"), &ParseOptions::default()).is_ok());
+}
