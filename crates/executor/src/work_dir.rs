@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "executor-";
+const NEW: &str = "new-";
 const LOCK: &str = "lock";
 
 /// A directory that belongs to this process while it lives: a lock in it says so to others that
@@ -20,12 +21,15 @@ impl WorkDir {
         fs::create_dir_all(parent)?;
         remove_abandoned(parent)?;
         let path = parent.join(format!("{PREFIX}{id}"));
-        fs::create_dir(&path)?;
-        let lock = File::create(path.join(LOCK))?;
+        // Under another name until it is locked: one that starts at the same time would take it for abandoned.
+        let new = parent.join(format!("{NEW}{id}"));
+        fs::create_dir(&new)?;
+        let lock = File::create(new.join(LOCK))?;
         lock.try_lock().map_err(|e| match e {
             TryLockError::Error(e) => e,
             TryLockError::WouldBlock => io::Error::other("the new work directory is locked"),
         })?;
+        fs::rename(&new, &path)?;
         fs::create_dir(path.join("shuffle"))?;
         fs::create_dir(path.join("spill"))?;
         Ok(WorkDir { path, _lock: lock })
@@ -55,7 +59,7 @@ impl Drop for WorkDir {
     }
 }
 
-/// Removes directories whose lock nobody holds. One without a lock file is being made right now.
+/// Removes directories whose lock nobody holds.
 fn remove_abandoned(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
@@ -78,6 +82,22 @@ fn remove_abandoned(parent: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_may_start_at_once() {
+        let parent = tempfile::tempdir().expect("temporary directory");
+        let make = |thread: usize| {
+            let parent = parent.path();
+            move || (0..20).map(|i| WorkDir::create(parent, &format!("{thread}-{i}"))).collect::<Vec<_>>()
+        };
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|thread| scope.spawn(make(thread))).collect();
+            threads.into_iter().flat_map(|t| t.join().expect("directories")).collect()
+        });
+        for dir in made {
+            assert!(dir.expect("made").spill().exists());
+        }
+    }
 
     #[test]
     fn abandoned_directories_go_and_living_ones_stay() {
